@@ -1,0 +1,1 @@
+"""Settings, URLs, Celery, authentication and wiring. Nobody imports this floor."""

@@ -1,0 +1,68 @@
+"""What the local stack loads and plays: a list of management commands, easily extended.
+
+``python -m config.local.bootstrap before-web|after-web --kept FILE`` runs one phase's steps in one process.
+Each command is idempotent: it decides itself what is there already. A step that is *kept* prints one JSON
+object; it is merged into the file, so that what is shown once (a key, a password) is not lost by a later run.
+"""
+
+import argparse
+import io
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import django
+from django.core.management import call_command, get_commands
+
+from config.local.kept import keep
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One management command; a kept one answers with a JSON object."""
+
+    title: str
+    command: str
+    kept: bool = False
+
+
+BEFORE_WEB: Final = (
+    Step("sandbox operator and its test key", "sandbox_operator", kept=True),
+    Step("a person for each role", "console_people", kept=True),
+)
+AFTER_WEB: Final = (Step("the short day", "short_day"),)
+
+
+def main() -> None:
+    """Run the steps of one phase."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("phase", choices=("before-web", "after-web"))
+    parser.add_argument("--kept", type=Path, required=True)
+    given = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ["HOLDFAST_KEPT"] = str(given.kept)
+    django.setup()
+    for step in BEFORE_WEB if given.phase == "before-web" else AFTER_WEB:
+        perform(step, kept=given.kept)
+
+
+def perform(step: Step, *, kept: Path) -> None:
+    """Run one step and say how long it took."""
+    if step.command not in get_commands():
+        print(f"  – {step.title}: there is no command {step.command}", flush=True)
+        return
+    began = time.monotonic()
+    if step.kept:
+        answer = io.StringIO()
+        call_command(step.command, stdout=answer)
+        keep(kept, answer.getvalue())
+    else:
+        call_command(step.command, stdout=sys.stdout)
+    print(f"  ✓ {step.title} ({time.monotonic() - began:.1f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,415 @@
+"""The life cycle of the local stack.
+
+1. Take the clone's lock, and stop what a killed run left behind.
+2. Choose ports, make the private folder, and draw the secrets.
+3. Make the database cluster if there is none.
+4. Start the supervisor with PostgreSQL and Valkey.
+5. Make the roles and the database; migrate as the owner; load what the application needs.
+6. Start the application's processes, and wait until the web answers that it is ready.
+7. At the end stop everything in order; whoever is left by then is stopped by its own id.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from config.local import binaries, postgres, roles, valkey
+from config.local.account import server_account
+from config.local.credentials import Credentials, credentials, write_private
+from config.local.kept import read_kept
+from config.local.places import ROOT, Places, private_folder
+from config.local.ports import PortReservation
+from config.local.processes import children_of, read_record, record_of, stop
+from config.local.programs import Ports, application_programs, record_path
+from config.local.shell import exports
+from config.local.supervisor import Program, Supervisor, SupervisorFailed
+
+USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799)
+_WEB_ANSWERS_WITHIN: Final = 60.0
+_WEB_MAY_DIE_FOR: Final = 15.0
+_STOPS_WITHIN: Final = 90.0
+_LEFTOVERS_STOP_WITHIN: Final = 30.0
+
+# What the processes are told by us alone; a value in the shell around us is not theirs.
+_OURS: Final = (
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "MIGRATE_DATABASE_URL",
+    "APP_DATABASE_ROLE",
+    "REDIS_URL",
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "HTTPS_ONLY",
+    "STATIC_MANIFEST",
+    "OUTBOUND_ALLOW",
+    "SANDBOX_URL",
+    "DJANGO_SETTINGS_MODULE",
+    "HOLDFAST_LOCAL",
+    "HOLDFAST_URL",
+    "HOLDFAST_KEPT",
+)
+
+
+class AlreadyRunning(RuntimeError):
+    """The stack of this clone runs already."""
+
+
+class StepFailed(RuntimeError):
+    """A step of the start ended with an error; its words are above."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Real servers in place of the embedded ones, by DATABASE_URL and REDIS_URL."""
+
+    database_url: str = ""
+    migrate_database_url: str = ""
+    redis_url: str = ""
+
+    @classmethod
+    def named_in(cls, environment: Mapping[str, str]) -> "Outside":
+        """Read the shell's variables, unless it is a shell of the local stack itself."""
+        if environment.get("HOLDFAST_LOCAL"):
+            return cls()
+        database = environment.get("DATABASE_URL", "")
+        return cls(
+            database_url=database,
+            migrate_database_url=environment.get("MIGRATE_DATABASE_URL", database),
+            redis_url=environment.get("REDIS_URL", ""),
+        )
+
+
+class LocalStack:
+    """One clone's stack. ``without`` names programs to leave out, such as ``valkey``."""
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        without: Collection[str] = (),
+        outside: Outside | None = None,
+        usual: Ports = USUAL_PORTS,
+        surroundings: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.places = Places(data.absolute())
+        self.without = frozenset(without)
+        self.outside = outside or Outside()
+        self._usual = usual
+        self._surroundings = dict(os.environ if surroundings is None else surroundings)
+        self._say = say
+        self._reservation = PortReservation()
+        self._lock: IO[str] | None = None
+        self._private: Path | None = None
+        self._supervisor: Supervisor | None = None
+        self._postgres: postgres.Postgres | None = None
+        self._credentials: Credentials | None = None
+        self.ports = usual
+        self.environment: dict[str, str] = {}
+
+    # --- the way up --------------------------------------------------------------------------------------
+
+    def take_over(self) -> None:
+        """Take the lock, stop leftovers, choose ports, draw secrets. Raises AlreadyRunning."""
+        self.places.prepare()
+        self._lock = self.places.lock.open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            self._lock = None
+            raise AlreadyRunning from None
+        self._stop_leftovers()
+        self._private = private_folder()
+        self._choose_ports()
+
+    def start_servers(self) -> None:
+        """Make the cluster if need be; start the supervisor with PostgreSQL and Valkey; make the roles."""
+        account = server_account()
+        home = self.places.servers(account)
+        data = home / "postgres"
+        self._credentials = credentials(self.places.credentials, database_exists=(data / "PG_VERSION").exists())
+        programs: list[Program] = []
+        if not self.outside.database_url:
+            programs.append(self._postgres_program(home, data))
+        if not self.outside.redis_url and "valkey" not in self.without:
+            programs.append(self._valkey_program())
+        self.environment = self._environment()
+        write_private(self.places.environment, exports(self.environment, only=_OURS))
+        self._supervisor = Supervisor(
+            folder=self.places.run, socket=self._folder / "supervisor.sock", logs=self.places.logs, root=ROOT
+        )
+        programs += self._application_programs()
+        record = self._supervisor.start(programs, environment=self.environment)
+        record.write(record_path(self.places, "supervisord"))
+        self._write_state()
+        if self._postgres is not None:
+            secret = self._credentials.superuser
+            postgres.wait_until_ready(self._postgres, password=secret, log=self.places.logs / "postgres.log")
+            roles.prepare(
+                self._postgres.url(user=postgres.SUPERUSER, password=secret, database="postgres"),
+                self._credentials.roles,
+            )
+
+    def migrate(self) -> None:
+        """Migrate and load the reference rows, as the owner."""
+        self._run([sys.executable, "-m", "config.migrate"])
+
+    def load(self) -> None:
+        """Make the sandbox operator and the console's people."""
+        self._bootstrap("before-web")
+
+    def start_processes(self) -> None:
+        """Start the application's processes and wait until the web says that it is ready."""
+        self.supervisor.start_programs(self._application_programs())
+        self._wait_for_web()
+
+    def play(self) -> None:
+        """Play the short day, unless it was played."""
+        self._bootstrap("after-web")
+
+    # --- what it is --------------------------------------------------------------------------------------
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The running supervisor."""
+        assert self._supervisor is not None, "the stack is not running"
+        return self._supervisor
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is something to stop."""
+        return self._supervisor is not None
+
+    @property
+    def url(self) -> str:
+        """Where the web answers."""
+        return f"http://127.0.0.1:{self.ports.web}"
+
+    def kept(self) -> dict[str, Any]:
+        """Return what the bootstrap commands answered."""
+        return read_kept(self.places.kept)
+
+    def superuser_url(self) -> str:
+        """Return the superuser's libpq URL of the application's database."""
+        assert self._postgres is not None
+        assert self._credentials is not None
+        return self._postgres.url(
+            user=postgres.SUPERUSER, password=self._credentials.superuser, database=roles.DATABASE
+        )
+
+    def answer_of(self, *command: str) -> str:
+        """Run a management command with the stack's environment and return what it printed."""
+        said = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *command],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        if said.returncode != 0:
+            raise StepFailed(f"manage.py {command[0]} failed:\n{said.stdout}{said.stderr}")
+        return said.stdout
+
+    # --- the way down ------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Stop everything in order, and leave no process, socket or lock behind."""
+        if self._supervisor is not None:
+            self._supervisor.stop(patience=_STOPS_WITHIN)
+            self._supervisor = None
+        if self._lock is not None:
+            self._stop_leftovers()
+        if self._private is not None:
+            shutil.rmtree(self._private, ignore_errors=True)
+            self._private = None
+        self._reservation.release()
+        if self._lock is not None:
+            self.places.state.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    @contextmanager
+    def running(self) -> Iterator["LocalStack"]:
+        """Start servers and processes without playing the day; stop at the end."""
+        try:
+            self.take_over()
+            self.start_servers()
+            self.migrate()
+            self.load()
+            self.start_processes()
+            yield self
+        finally:
+            self.stop()
+
+    # --- parts -------------------------------------------------------------------------------------------
+
+    @property
+    def _folder(self) -> Path:
+        assert self._private is not None
+        return self._private
+
+    def _stop_leftovers(self) -> None:
+        """Stop what a killed run left: supervisord first, since it would start the others again."""
+        records = {
+            path.stem: record
+            for path in sorted(self.places.run.glob("*.process"))
+            if (record := read_record(path)) is not None and record.is_running()
+        }
+        if records:
+            self._say(f"  stopping what an earlier run left: {', '.join(records)}")
+        for name in ("supervisord", *(name for name in records if name != "postgres"), "postgres"):
+            record = records.pop(name, None)
+            if record is not None:
+                first = signal.SIGINT if name == "postgres" else signal.SIGTERM
+                stop([record], patience=_LEFTOVERS_STOP_WITHIN, first=first)
+        for path in self.places.run.glob("*.process"):
+            path.unlink()
+        self._remove_left_folder()
+
+    def _remove_left_folder(self) -> None:
+        """Remove the private folder that a killed run left, if it is one of ours still."""
+        try:
+            left = Path(json.loads(self.places.state.read_text())["private"])
+        except (OSError, ValueError, KeyError):
+            return
+        named_by_us = left.parent == Path("/tmp") and left.name.startswith("hf-") and left != self._private
+        if named_by_us and not left.is_symlink() and left.is_dir() and left.stat().st_uid == os.geteuid():
+            shutil.rmtree(left, ignore_errors=True)
+
+    def _choose_ports(self) -> None:
+        chosen: dict[str, int] = {}
+        for name, usual in asdict(self._usual).items():
+            chosen[name] = self._reservation.choose(usual)
+            if chosen[name] != usual and usual != 0:
+                self._say(f"  port {usual} is taken: {name} listens on {chosen[name]} instead")
+        self.ports = Ports(**chosen)
+
+    def _postgres_program(self, home: Path, data: Path) -> Program:
+        assert self._credentials is not None
+        account = server_account()
+        socket = self._folder / "postgres"
+        socket.mkdir(mode=0o700)
+        if account is not None:
+            account.own(socket)
+        self._postgres = postgres.Postgres(
+            binaries=binaries.reachable_postgres(account, refuge=home),
+            data=data,
+            socket=socket,
+            port=self.ports.postgres,
+            account=account,
+        )
+        postgres.initialise(self._postgres, password=self._credentials.superuser)
+        return Program(
+            name="postgres",
+            command=self._postgres.command(record=record_path(self.places, "postgres")),
+            order=10,
+            group="servers",
+            stop_signal="INT",
+            stop_patience=30,
+            at_once=True,
+        )
+
+    def _valkey_program(self) -> Program:
+        assert self._credentials is not None
+        server = valkey.Valkey(
+            binary=binaries.valkey_server(), port=self.ports.valkey, password=self._credentials.valkey
+        )
+        return Program(
+            name="valkey",
+            command=server.command(
+                configuration=self.places.run / "valkey.conf", record=record_path(self.places, "valkey")
+            ),
+            order=20,
+            group="servers",
+            at_once=True,
+        )
+
+    def _application_programs(self) -> list[Program]:
+        programs = application_programs(self.places, self.ports)
+        return [program for program in programs if program.name not in self.without]
+
+    def _environment(self) -> dict[str, str]:
+        assert self._credentials is not None
+        kept = {name: value for name, value in self._surroundings.items() if name not in _OURS}
+        redis = f"redis://:{self._credentials.valkey}@127.0.0.1:{self.ports.valkey}/0"
+        return {
+            **kept,
+            "PYTHONUNBUFFERED": "1",
+            "HOLDFAST_LOCAL": "1",
+            "HOLDFAST_URL": self.url,
+            "HOLDFAST_KEPT": str(self.places.kept),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "SECRET_KEY": self._credentials.secret_key,
+            "DATABASE_URL": self.outside.database_url or self._role_url(roles.APPLICATION),
+            "MIGRATE_DATABASE_URL": self.outside.migrate_database_url or self._role_url(roles.OWNER),
+            "APP_DATABASE_ROLE": self._surroundings.get("APP_DATABASE_ROLE", roles.APPLICATION),
+            "REDIS_URL": self.outside.redis_url or redis,
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "HTTPS_ONLY": "false",
+            "SANDBOX_URL": f"http://127.0.0.1:{self.ports.sandbox}",
+            "OUTBOUND_ALLOW": f"127.0.0.1:{self.ports.sandbox}",
+        }
+
+    def _role_url(self, role: str) -> str:
+        assert self._postgres is not None
+        assert self._credentials is not None
+        passwords = {
+            roles.OWNER: self._credentials.owner,
+            roles.APPLICATION: self._credentials.application,
+        }
+        return self._postgres.url(user=role, password=passwords[role], database=roles.DATABASE)
+
+    def _write_state(self) -> None:
+        state = {"ports": asdict(self.ports), "private": str(self._folder), "process": os.getpid()}
+        self.places.state.write_text(json.dumps(state))
+
+    def _bootstrap(self, phase: str) -> None:
+        self._run([sys.executable, "-m", "config.local.bootstrap", phase, "--kept", str(self.places.kept)])
+
+    def _run(self, command: list[str]) -> None:
+        said = subprocess.run(command, cwd=ROOT, env=self.environment, check=False, stdin=subprocess.DEVNULL)
+        if said.returncode != 0:
+            raise StepFailed(f"{' '.join(command[1:4])} ended with {said.returncode}")
+
+    def _wait_for_web(self) -> None:
+        began = time.monotonic()
+        deadline = began + _WEB_ANSWERS_WITHIN
+        problem = "it did not answer"
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except urllib.error.HTTPError as error:
+                problem = error.read(500).decode(errors="replace")
+            except OSError as error:
+                problem = str(error)
+            if self.supervisor.has_ended() or self._web_keeps_dying(began):
+                break
+            time.sleep(0.1)
+        raise SupervisorFailed(f"the web is not ready: {problem}; see {self.places.logs / 'web.log'}")
+
+    def _web_keeps_dying(self, began: float) -> bool:
+        patience = time.monotonic() - began > _WEB_MAY_DIE_FOR
+        return patience and self.supervisor.states().get("web") in ("BACKOFF", "FATAL", "EXITED")
+
+
+def stop_adopted() -> list[int]:
+    """Stop whatever was left to this process by its descendants; return the ids that had to be killed."""
+    records = [record for pid in children_of(os.getpid()) if (record := record_of(pid)) is not None]
+    return stop(records, patience=5.0) if records else []

@@ -1,0 +1,45 @@
+"""What the flows of money read: the close, the outside world and the sandbox."""
+
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.settings import environment
+from config.settings.core import BASE_DIR
+
+# The zone of a book's business date, and how long after its end a date can be signed, in seconds.
+CLOSE_ZONE = environment.text("CLOSE_ZONE", default="UTC")
+try:
+    ZoneInfo(CLOSE_ZONE)
+except (ZoneInfoNotFoundError, ValueError):
+    raise ImproperlyConfigured(f"CLOSE_ZONE is no time zone: {CLOSE_ZONE!r}") from None
+CLOSE_GRACE = environment.whole_number("CLOSE_GRACE", default=3600)
+
+# Where closes leave their files: {environment}/{date}/ below it.
+ARTIFACTS_ROOT = Path(environment.text("ARTIFACTS_ROOT", default=str(BASE_DIR / "var" / "closes")))
+
+# Destinations that outbound calls of the test environment may reach though they are not public.
+OUTBOUND_ALLOW = environment.destinations("OUTBOUND_ALLOW")
+
+# Where the built-in counterparties answer.
+SANDBOX_URL = environment.url("SANDBOX_URL", schemes=("http", "https"), default="http://127.0.0.1:8100")
+
+# The adapters towards money held elsewhere, by the name that a gateway's row says.
+GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet"}
+
+# Which adapter executes the trades of each kind of pool.
+VENUES = {"constant_product": "orders.venues.constant_product.ConstantProductVenue"}
+
+# The word of a user's reference by which a test pool halts itself after acceptance.
+SANDBOX_HALT_WORD = "magic-halt"
+
+# Exchange rates: where they come from ("" for nowhere), how old one may be in seconds, and the sandbox's fixed ones
+# (EUR/USD=1.0850,…).
+RATE_SOURCE = environment.text("RATE_SOURCE", default="")
+FX_MAX_AGE = environment.whole_number("FX_MAX_AGE", default=300)
+FX_FIXED_RATES = environment.rates("FX_FIXED_RATES", default="EUR/USD=1.0850")
+
+# How many orders one worker advances at once (they mostly wait for wallets), and how long a saga's lease is.
+SAGA_THREADS = environment.whole_number("SAGA_THREADS", default=4)
+SAGA_LEASE = environment.whole_number("SAGA_LEASE", default=30)

@@ -1,0 +1,12 @@
+"""Which book an environment has."""
+
+from functools import cache
+
+from ledger.environments import Environment
+from ledger.models import Book
+
+
+@cache
+def number_of(environment: str) -> int:
+    """Return the id of the environment's book. Books are reference rows and never change."""
+    return int(Book.objects.values_list("id", flat=True).get(environment=Environment(environment)))

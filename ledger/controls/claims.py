@@ -1,0 +1,121 @@
+"""Claims: one `Idempotency-Key` is one effect and one answer (rule I1).
+
+The claim is inserted first in the effect's transaction, and read by a second statement: under READ COMMITTED one
+statement would return nothing to the loser.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.utils import OperationalError
+
+from ledger.controls import clock, request_context
+from ledger.controls.refusals import Refusal
+from ledger.models import Claim
+
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
+
+
+class MissingKey(Refusal):
+    """This request changes something: it needs an Idempotency-Key header."""
+
+    code = "idempotency_key_missing"
+    status = 400
+    kept = False
+
+
+class MalformedKey(Refusal):
+    """An Idempotency-Key is 1 to 255 of the characters A-Z a-z 0-9 . _ : -"""
+
+    code = "idempotency_key_malformed"
+    status = 400
+    kept = False
+
+
+class IdempotencyConflict(Refusal):
+    """This Idempotency-Key was used for another request."""
+
+    code = "idempotency_conflict"
+    status = 409
+    kept = False
+
+
+class InProgress(Refusal):
+    """A request with this Idempotency-Key is being carried out; ask again shortly."""
+
+    code = "in_progress"
+    status = 409
+    kept = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The claim is ours: do the work, then `answer`."""
+
+    claim_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The work was done before: give this answer again, byte for byte."""
+
+    answer: Answer
+
+
+def digest(*, method: str, path: str, body: bytes) -> str:
+    """Return the SHA-256 of method, path with query, and body."""
+    return hashlib.sha256(method.encode() + b"\n" + path.encode() + b"\n" + body).hexdigest()
+
+
+def checked_key(key: str | None) -> str:
+    """Return the key or raise MissingKey or MalformedKey."""
+    if key is None or key == "":
+        raise MissingKey
+    if not _KEY.fullmatch(key):
+        raise MalformedKey
+    return key
+
+
+def take(*, operator_id: int, environment: str, key: str, digest: str, route: str) -> Taken | Answered:
+    """Claim the key in the present transaction, waiting at most 2 s for one that is claiming it now.
+
+    Raises IdempotencyConflict or InProgress. The caller's transaction cannot go on after InProgress.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT take_claim(%s, %s, %s, %s, %s, %s, %s::timestamptz)",
+                [operator_id, environment, key, digest, route, request_context.request_id(), clock.parameter()],
+            )
+            row = cursor.fetchone()
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) == "55P03":
+            raise InProgress from error
+        raise
+    assert row is not None
+    if row[0] is not None:
+        return Taken(claim_id=int(row[0]))
+    claim = Claim.objects.get(operator_id=operator_id, environment=environment, key=key)
+    if claim.digest != digest:
+        raise IdempotencyConflict(first_request_id=claim.request_id)
+    if claim.answer_status is None or claim.answer_body is None:
+        raise InProgress
+    return Answered(Answer(claim.answer_status, bytes(claim.answer_body), claim.answer_headers))
+
+
+def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:
+    """Keep the answer with its claim. Written once."""
+    written = Claim.objects.filter(pk=taken.claim_id, answered_at__isnull=True).update(
+        answer_status=answer.status, answer_body=answer.body, answer_headers=answer.headers, answered_at=now
+    )
+    assert written == 1

@@ -1,0 +1,47 @@
+"""Every state machine of the house, by name, with its edges read from its FSM field."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.db import models
+from django_fsm import FSMField
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    name: str
+    model: type[models.Model]
+    first: str
+
+    @property
+    def field(self) -> FSMField:
+        return cast(FSMField, self.model._meta.get_field("state"))
+
+    def edges(self) -> list[tuple[str, str]]:
+        """Return (from, to) for each declared move, the birth as ("", first) first."""
+        found: Any = self.field.get_all_transitions(self.model)
+        return [("", self.first), *sorted({(str(edge.source), str(edge.target)) for edge in found})]
+
+    def states(self) -> list[str]:
+        return [str(value) for value, _ in self.field.flatchoices]
+
+    def terminal(self) -> frozenset[str]:
+        leaving = {source for source, _ in self.edges()}
+        return frozenset(state for state in self.states() if state not in leaving)
+
+
+_machines: dict[str, Machine] = {}
+
+
+def register(model: type[models.Model], *, name: str, first: str) -> None:
+    """Announce a machine; called once per machine from `AppConfig.ready()`."""
+    _machines[name] = Machine(name=name, model=model, first=first)
+
+
+def named(name: str) -> Machine:
+    return _machines[name]
+
+
+def every() -> Iterator[Machine]:
+    yield from _machines.values()

@@ -1,0 +1,44 @@
+"""Public references: a typed prefix and a part that sorts by the time of its making."""
+
+import time
+from enum import StrEnum
+
+from ledger.controls import clock, randomness
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, lower case: no i, l, o, u
+
+
+class Prefix(StrEnum):
+    OPERATOR = "op"
+    QUOTE = "quo"
+    ORDER = "ord"
+    TRADE = "trd"
+    INTENT = "int"
+    PAYOUT = "pay"
+    RETURN = "ret"
+    POSTING = "led"
+    EVENT = "evt"
+    DELIVERY = "dlv"
+    ENDPOINT = "ep"
+    REVIEW = "rev"
+    EXCEPTION = "exc"
+    CLOSE = "cls"
+    REQUEST = "req"
+    REMOTE_OPERATION = "rop"
+    APPROVAL = "apr"
+
+
+def new(prefix: Prefix) -> str:
+    """Make a reference: 48 bits of milliseconds, 80 bits of randomness, 26 characters after the prefix."""
+    installed = clock.parameter()
+    milliseconds = time.time_ns() // 1_000_000 if installed is None else int(installed.timestamp() * 1000)
+    number = (milliseconds << 80) | int.from_bytes(randomness.octets(10))
+    return f"{prefix}_{_base32(number)}"
+
+
+def _base32(number: int) -> str:
+    characters = []
+    for _ in range(26):
+        characters.append(_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(characters))

@@ -1,0 +1,38 @@
+"""What a part of a path may be. What does not match is no route: 404, before anything is asked."""
+
+from typing import Final
+
+from django.urls import register_converter
+from django.urls.converters import StringConverter, get_converters
+
+
+class ReferenceConverter(StringConverter):
+    """One of our references: ord_01k… Another operator's has the same shape, and answers 404 too."""
+
+    regex = "[a-z]{2,4}_[0-9a-z]{26}"
+
+
+class CodeConverter(StringConverter):
+    """A pool's code: EUR-USDT."""
+
+    regex = r"[A-Za-z0-9._-]{1,40}"
+
+
+class KeyConverter(StringConverter):
+    """An idempotency key, theirs or ours."""
+
+    regex = r"[A-Za-z0-9._:-]{1,255}"
+
+
+CONVERTERS: Final[dict[str, type[StringConverter]]] = {
+    "reference": ReferenceConverter,
+    "code": CodeConverter,
+    "key": KeyConverter,
+}
+
+
+def register() -> None:
+    """Make the converters known to URL patterns; called by each `urls.py` that uses them."""
+    for name, converter in CONVERTERS.items():
+        if name not in get_converters():
+            register_converter(converter, name)

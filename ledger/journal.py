@@ -1,0 +1,108 @@
+"""The write door of the book: a list of drafts in one call of one SQL function (`ledger/sql/journal_post.sql`).
+
+Joins the caller's transaction. At most one call per transaction, after every row lock (DESIGN.md section 3).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from ledger import templates
+from ledger.books import number_of
+from ledger.controls import clock, request_context
+from ledger.controls.refusals import Refusal
+from ledger.drafts import Draft, Posting
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one draft: `code` in TigerBeetle's words (`created`, `exists`, `exceeds_credits`, …).
+
+    `transaction_id` is None unless something is posted under the draft's key; `failed_position` counts from 0.
+    """
+
+    code: str
+    transaction_id: UUID | None
+    failed_position: int | None
+
+    @property
+    def stands(self) -> bool:
+        return self.code in ("created", "exists")
+
+
+class PostingRefused(Refusal):
+    """The ledger refused a transaction; nothing of it was posted."""
+
+    code = "ledger_refused"
+
+
+def post(*, environment: str, drafts: Sequence[Draft]) -> list[Result]:
+    """Post drafts in order and return one result per draft. A refused one leaves nothing but its burnt key.
+
+    Takes part in the caller's transaction: whoever must not burn keys rolls back.
+    """
+    if not drafts:
+        return []
+    items, lines = _arguments(drafts)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT code, transaction_id, failed_position FROM ledger_post("
+            "%s::smallint, %s::jsonb, %s::integer[], %s::text[], %s::text[], %s::text[], %s::numeric[],"
+            " %s::timestamptz) ORDER BY item",
+            [number_of(environment), json.dumps(items), *lines, clock.parameter()],
+        )
+        return [Result(*row) for row in cursor.fetchall()]
+
+
+def post_all(*, environment: str, drafts: Sequence[Draft]) -> list[Result]:
+    """Post drafts or raise PostingRefused naming the first that was refused: the caller rolls back."""
+    results = post(environment=environment, drafts=drafts)
+    for draft, result in zip(drafts, results, strict=True):
+        if not result.stands:
+            raise PostingRefused(
+                f"{draft.event_type} was refused by the ledger: {result.code}.",
+                ledger_code=result.code,
+                event_type=draft.event_type,
+            )
+    return results
+
+
+def postings_of(draft: Draft) -> list[Posting]:
+    """Return the postings that a draft stands for (the preview of it). A send of 0 posts nothing."""
+    made = templates.event_type(draft.event_type).postings(draft.amounts, draft.accounts)
+    return [posting for posting in made if posting.amount.minor != 0]
+
+
+def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[list[int], ...]]:
+    items: list[dict[str, object]] = []
+    number: list[int] = []
+    debit: list[str] = []
+    credit: list[str] = []
+    asset: list[str] = []
+    amount: list[int] = []
+    for position, draft in enumerate(drafts, start=1):
+        items.append(
+            {
+                "key": draft.key,
+                "event_type": draft.event_type,
+                "phase": templates.event_type(draft.event_type).phase,
+                "subject": draft.subject,
+                "refs": dict(draft.refs),
+                "metadata": dict(draft.metadata),
+                "request_id": request_context.request_id(),
+                "effective_at": draft.effective_at.isoformat() if draft.effective_at else None,
+                "timeout": draft.timeout,
+                "hold_key": draft.hold_key,
+                "linked": draft.linked,
+            }
+        )
+        for posting in postings_of(draft):
+            number.append(position)
+            debit.append(posting.debit)
+            credit.append(posting.credit)
+            asset.append(posting.amount.asset)
+            amount.append(posting.amount.minor)
+    return items, (number, debit, credit, asset, amount)  # type: ignore[return-value]  # five lists, two types

@@ -1,0 +1,47 @@
+"""Row locks of this floor, in the one order of DESIGN.md section 3: order, quote, trade, case, pool."""
+
+from ledger.controls.refusals import NotFound, Refusal
+from orders.models import Freeze, Order, Pool, Quote, ReviewCase, Trade
+
+
+class OrderFrozen(Refusal):
+    """This order is frozen: no step is taken until the freeze is lifted."""
+
+    code = "order_frozen"
+    status = 409
+
+
+def lock_order(reference: str, *, even_frozen: bool = False) -> Order:
+    """Lock an order. Raises OrderFrozen unless told that the caller takes no step of the saga."""
+    order = Order.objects.select_for_update().filter(reference=reference).first()
+    if order is None:
+        raise NotFound(f"There is no order {reference}.")
+    if not even_frozen and Freeze.objects.filter(subject=reference, lifted_at__isnull=True).exists():
+        raise OrderFrozen
+    return order
+
+
+def lock_quote(reference: str, *, operator_id: int, environment: str) -> Quote | None:
+    return (
+        Quote.objects.select_for_update()
+        .filter(reference=reference, operator_id=operator_id, environment=environment)
+        .first()
+    )
+
+
+def lock_trade_of(order: Order) -> Trade:
+    """Lock the order's newest trade."""
+    trade = Trade.objects.select_for_update().filter(order_reference=order.reference).order_by("-id").first()
+    assert trade is not None, f"{order.reference} has no trade"
+    return trade
+
+
+def lock_case(reference: str) -> ReviewCase:
+    case = ReviewCase.objects.select_for_update().filter(reference=reference).first()
+    if case is None:
+        raise NotFound(f"There is no review case {reference}.")
+    return case
+
+
+def lock_pool(pool_id: int) -> Pool:
+    return Pool.objects.select_for_update().get(pk=pool_id)

@@ -1,0 +1,242 @@
+"""What people do with a review case. Each function opens its own transaction; `actor` is "user:<name>".
+
+A proposal is bound to the version of the case and of its order; below the threshold, where one person is enough, it
+resolves at once. Self-approval is impossible for anyone (rule H1).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction as db_transaction
+
+from ledger.controls import approvals, bell
+from ledger.controls.moves import StaleVersion, Why
+from ledger.controls.refusals import Refusal
+from orders import transitions
+from orders.locks import lock_case, lock_order, lock_trade_of
+from orders.models import Order, ReviewCase, ReviewNote, SagaRun
+from orders.reviews.evidence import Facts, facts_of
+from orders.reviews.offers import takes_two, why_not
+from orders.reviews.resolutions import RULES, Resolution
+from wallets import remote_operations
+from wallets.outcomes import Cause, Outcome, Unknown
+
+
+class NotAllowed(Refusal):
+    """The evidence does not allow this resolution."""
+
+    code = "resolution_not_allowed"
+    status = 409
+
+
+class UnknownResolution(Refusal):
+    """There is no such resolution."""
+
+    code = "unknown_resolution"
+
+
+class ReasonMissing(Refusal):
+    """A decision needs a reason."""
+
+    code = "reason_missing"
+
+
+class NothingProposed(Refusal):
+    """No proposal of this case waits for a decision."""
+
+    code = "nothing_proposed"
+    status = 409
+
+
+class CaseResolved(Refusal):
+    """This case is resolved."""
+
+    code = "case_resolved"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """`resolved` is False while a second person has to approve."""
+
+    case: ReviewCase
+    resolved: bool
+
+
+def assign_case(*, case_reference: str, owner: str, actor: str, now: datetime) -> ReviewCase:
+    """Give the case to a person. Raises NotFound or CaseResolved."""
+    with db_transaction.atomic():
+        case = _open_case(case_reference)
+        if case.state == ReviewCase.State.OPEN:
+            transitions.assign(case, values={"owner": owner}, why=Why(actor, f"assigned to {owner}"), now=now)
+        else:
+            ReviewCase.objects.filter(pk=case.pk).update(owner=owner)
+            _note(case, actor, f"Assigned to {owner}.", now)
+    return case
+
+
+def add_note(*, case_reference: str, text: str, actor: str, now: datetime) -> None:
+    """Write a note. Raises NotFound, or ReasonMissing when it is blank."""
+    if not text.strip():
+        raise ReasonMissing("A note needs a text.")
+    with db_transaction.atomic():
+        _note(lock_case(case_reference), actor, text.strip(), now)
+
+
+def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
+    """Ask the operator what became of the leg under review. Adds evidence, moves no money; outside any transaction."""
+    case = ReviewCase.objects.filter(reference=case_reference).first()
+    if case is None or case.state == ReviewCase.State.RESOLVED:
+        raise CaseResolved
+    leg = "reverse" if case.reason.startswith("reverse") else "debit"
+    standing = remote_operations.standing(owner=case.subject, leg=leg)
+    outcome: Outcome = Unknown(Cause.NOT_ASKED)
+    if standing is not None:
+        outcome = remote_operations.look_up(standing.key)
+    with db_transaction.atomic():
+        _note(lock_case(case_reference), actor, f"Looked up {leg}: {_told(outcome)}.", now)
+    return outcome
+
+
+def propose_resolution(
+    *, case_reference: str, case_version: int, resolution: str, reason: str, actor: str, now: datetime
+) -> Decided:
+    """Propose a resolution, or carry it out at once where one person is enough.
+
+    Raises NotAllowed, StaleVersion, ReasonMissing, UnknownResolution, CaseResolved or what the books refuse.
+    """
+    chosen = _resolution(resolution)
+    _need_reason(reason)
+    with db_transaction.atomic():
+        facts, case = _locked(case_reference)
+        _need_version(case, case_version)
+        if refusal := why_not(resolution=chosen, facts=facts):
+            raise NotAllowed(refusal)
+        if case.state == ReviewCase.State.PROPOSED:
+            raise NotAllowed("A proposal waits for a decision already.")
+        if case.state == ReviewCase.State.OPEN:
+            person = actor.removeprefix("user:")
+            transitions.assign(case, values={"owner": person}, why=Why(actor, "taken to propose"), now=now)
+        if not takes_two(resolution=chosen, facts=facts, case=case):
+            _carry_out(chosen, facts, case, reason=reason, actor=actor, second="", now=now)
+            return Decided(case, resolved=True)
+        transitions.propose(case, why=Why(actor, f"proposed {chosen}", evidence={"reason": reason}), now=now)
+        approvals.propose(
+            environment=case.environment,
+            kind="review_resolution",
+            subject=case.reference,
+            subject_version=case.version,
+            content={"resolution": chosen.value, "order_version": facts.order.version},
+            reason=reason,
+            maker=actor,
+            now=now,
+        )
+    return Decided(case, resolved=False)
+
+
+def approve_resolution(*, case_reference: str, case_version: int, reason: str, actor: str, now: datetime) -> Decided:
+    """Approve another person's proposal and carry it out. Raises SelfApproval, OutdatedProposal, NotAllowed, …"""
+    _need_reason(reason)
+    with db_transaction.atomic():
+        facts, case = _locked(case_reference)
+        _need_version(case, case_version)
+        approval = approvals.lock_open(subject=case.reference)
+        if approval is None or case.state != ReviewCase.State.PROPOSED:
+            raise NothingProposed
+        chosen = _resolution(approval.content["resolution"])
+        if facts.order.version != approval.content["order_version"]:
+            raise approvals.OutdatedProposal
+        approvals.approve(approval, checker=actor, reason=reason, subject_version=case.version, now=now)
+        if refusal := why_not(resolution=chosen, facts=facts):
+            raise NotAllowed(refusal)
+        _carry_out(chosen, facts, case, reason=approval.reason, actor=approval.maker, second=actor, now=now)
+    return Decided(case, resolved=True)
+
+
+def refuse_resolution(*, case_reference: str, case_version: int, reason: str, actor: str, now: datetime) -> Decided:
+    """Decide against a proposal (its maker thereby withdraws it): the case goes back to its owner."""
+    _need_reason(reason)
+    with db_transaction.atomic():
+        _, case = _locked(case_reference)
+        _need_version(case, case_version)
+        approval = approvals.lock_open(subject=case.reference)
+        if approval is None or case.state != ReviewCase.State.PROPOSED:
+            raise NothingProposed
+        approvals.refuse(approval, checker=actor, reason=reason, now=now)
+        transitions.assign(case, values={}, why=Why(actor, "proposal refused", evidence={"reason": reason}), now=now)
+    return Decided(case, resolved=False)
+
+
+def _locked(case_reference: str) -> tuple[Facts, ReviewCase]:
+    """Lock order, trade and case, in the house's order, and gather the facts."""
+    subject = ReviewCase.objects.filter(reference=case_reference).values_list("subject", flat=True).first()
+    order = lock_order(subject or "")
+    trade = lock_trade_of(order)
+    case = _open_case(case_reference)
+    return facts_of(order, trade), case
+
+
+def _open_case(case_reference: str) -> ReviewCase:
+    case = lock_case(case_reference)
+    if case.state == ReviewCase.State.RESOLVED:
+        raise CaseResolved
+    return case
+
+
+def _carry_out(
+    chosen: Resolution, facts: Facts, case: ReviewCase, *, reason: str, actor: str, second: str, now: datetime
+) -> None:
+    rule = RULES[chosen]
+    people = {"proposed_by": actor, "approved_by": second} if second else {"decided_by": actor}
+    standing = facts.reverse or facts.debit
+    evidence = {
+        **people,
+        "case": case.reference,
+        "reason": reason,
+        "remote_key": standing.key if standing else "",
+        "remote_state": standing.state if standing else "",
+    }
+    rule.apply(facts, rule.drafts(facts), Why(second or actor, f"review: {chosen}", evidence=evidence), now)
+    transitions.resolve(case, resolution=chosen.value, why=Why(second or actor, f"resolved: {chosen}"), now=now)
+    order: Order = facts.order
+    if not order.terminal:
+        SagaRun.objects.update_or_create(
+            order_reference=order.reference,
+            defaults={
+                "environment": order.environment,
+                "available_at": now,
+                "lease_until": None,
+                "lease_token": "",
+                "attempts": 0,
+            },
+        )
+        bell.ring_after_commit("sagas")
+
+
+def _resolution(text: str) -> Resolution:
+    try:
+        return Resolution(text)
+    except ValueError as error:
+        raise UnknownResolution(f"There is no resolution {text!r}.") from error
+
+
+def _need_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ReasonMissing
+
+
+def _need_version(case: ReviewCase, version: int) -> None:
+    if case.version != version:
+        raise StaleVersion("This case was changed meanwhile; look again and decide again.")
+
+
+def _note(case: ReviewCase, author: str, text: str, now: datetime) -> None:
+    ReviewNote.objects.create(case_reference=case.reference, author=author, text=text, written_at=now)
+
+
+def _told(outcome: Outcome) -> str:
+    return " ".join(str(part) for part in (type(outcome).__name__.lower(), *_parts(outcome)) if part)
+
+
+def _parts(outcome: Outcome) -> tuple[str, ...]:
+    return tuple(str(getattr(outcome, name)) for name in outcome.__slots__)

@@ -1,0 +1,42 @@
+"""What is known of a reviewed order: its trade, its debit and its reverse as the remote door stores them."""
+
+from dataclasses import dataclass
+
+from orders.models import Order, Trade
+from wallets import remote_operations
+from wallets.remote_operations import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """`debit` and `reverse` are None when never written down; `debit_posted` says whether our book has the debit."""
+
+    order: Order
+    trade: Trade
+    debit: Standing | None
+    reverse: Standing | None
+
+    @property
+    def debit_proven(self) -> bool:
+        return self.debit is not None and self.debit.state == "confirmed"
+
+    @property
+    def debit_absent(self) -> bool:
+        return self.debit is None or self.debit.state in ("absent", "rejected", "withdrawn", "prepared")
+
+    @property
+    def trade_open(self) -> bool:
+        return bool(self.trade.state == Trade.State.RESERVED)
+
+    @property
+    def trade_settled(self) -> bool:
+        return self.trade.state in (Trade.State.SETTLED, Trade.State.RETURNED)
+
+
+def facts_of(order: Order, trade: Trade) -> Facts:
+    return Facts(
+        order=order,
+        trade=trade,
+        debit=remote_operations.standing(owner=order.reference, leg="debit"),
+        reverse=remote_operations.standing(owner=order.reference, leg="reverse"),
+    )

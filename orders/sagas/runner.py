@@ -1,0 +1,134 @@
+"""Drives sagas from their work rows: claim due rows, advance each order until it waits or stops. Drain "sagas".
+
+Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import timedelta
+from functools import cache
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections, connection
+
+from ledger.controls import clock, drains, randomness, request_context
+from orders.locks import OrderFrozen
+from orders.models import Order, SagaRun
+from orders.sagas import buy
+from orders.sagas.progress import Moved, Stopped, Wait
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 32
+_MAXIMUM_STEPS = 20
+_FIRST_PAUSE = timedelta(milliseconds=200)
+_LONGEST_PAUSE = timedelta(minutes=5)
+
+_CLAIM = """
+UPDATE orders_sagarun
+SET lease_until = coalesce(%(now)s, clock_timestamp()) + %(lease)s * interval '1 second', lease_token = %(token)s
+WHERE id IN (
+    SELECT s.id FROM orders_sagarun s
+    WHERE s.available_at <= coalesce(%(now)s, clock_timestamp())
+      AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
+      AND NOT EXISTS (SELECT FROM orders_freeze f WHERE f.subject = s.order_reference AND f.lifted_at IS NULL)
+    ORDER BY s.available_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+RETURNING order_reference
+"""
+
+
+def work() -> int:
+    """Claim a batch of due sagas and advance them. Returns how many were claimed."""
+    token = randomness.octets(16).hex()
+    now = clock.parameter()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {
+                "now": now,
+                "lease": settings.SAGA_LEASE,
+                "token": token,
+                "batch": _BATCH if settings.SAGA_THREADS > 1 else 1,
+            },
+        )
+        claimed = [row[0] for row in cursor.fetchall()]
+    if settings.SAGA_THREADS > 1 and len(claimed) > 1:
+        futures = [_threads().submit(copy_context().run, _run_in_thread, reference, token) for reference in claimed]
+        for future in futures:
+            future.result()
+    else:
+        for reference in claimed:
+            run(reference, token=token)
+    return len(claimed)
+
+
+def run(order_reference: str, *, token: str) -> None:
+    """Advance one claimed order until it waits or stops, then give its row back (or drop it)."""
+    order = Order.objects.filter(reference=order_reference).first()
+    if order is None:
+        SagaRun.objects.filter(order_reference=order_reference).delete()
+        return
+    with request_context.bound(request_id=order.request_id, order_reference=order_reference):
+        try:
+            progress = _advance(order)
+        except OrderFrozen:
+            progress = Wait(timedelta(0))
+        except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this order for a while, never the others
+            _note_defect(order_reference, token, error)
+            return
+    mine = SagaRun.objects.filter(order_reference=order_reference, lease_token=token)
+    if isinstance(progress, Stopped):
+        mine.delete()
+    else:
+        pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
+        _give_back(order_reference, token, pause, attempts=0)
+
+
+def register() -> None:
+    drains.register(drains.Drain(kind="sagas", work=work, depth=due))
+
+
+def due() -> int:
+    """Count the sagas that are due and not leased."""
+    now = clock.now()
+    waiting = SagaRun.objects.filter(available_at__lte=now)
+    return waiting.filter(lease_until__isnull=True).count() + waiting.filter(lease_until__lt=now).count()
+
+
+def _advance(order: Order) -> Moved | Wait | Stopped:
+    progress: Moved | Wait | Stopped = Moved()
+    for _ in range(_MAXIMUM_STEPS):
+        progress = buy.advance(order)
+        if not isinstance(progress, Moved):
+            break
+        order = Order.objects.get(pk=order.pk)
+    return progress
+
+
+def _note_defect(order_reference: str, token: str, error: Exception) -> None:
+    run_row = SagaRun.objects.filter(order_reference=order_reference, lease_token=token).first()
+    attempts = run_row.attempts + 1 if run_row else 1
+    log.exception("saga_defect", order_reference=order_reference, attempts=attempts)
+    pause = min(_FIRST_PAUSE * 2 ** min(attempts, 12), _LONGEST_PAUSE)
+    _give_back(order_reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
+
+
+def _give_back(order_reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "") -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE orders_sagarun SET available_at = coalesce(%s, clock_timestamp()) + %s * interval '1 millisecond',"
+            " lease_until = NULL, lease_token = '', attempts = %s, last_error = %s"
+            " WHERE order_reference = %s AND lease_token = %s",
+            [clock.parameter(), pause // timedelta(milliseconds=1), attempts, last_error, order_reference, token],
+        )
+
+
+def _run_in_thread(order_reference: str, token: str) -> None:
+    close_old_connections()
+    run(order_reference, token=token)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=settings.SAGA_THREADS, thread_name_prefix="saga")

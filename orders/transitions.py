@@ -1,0 +1,140 @@
+"""Every move of quotes, orders, trades and review cases: the only caller of their FSM methods, through `moves.move`.
+
+One function per step. Each moves the order once, with the moves of its quote, trade and case and all postings.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from ledger.controls import references
+from ledger.controls.moves import Birth, Change, Why, move
+from ledger.drafts import Draft
+from orders.models import Order, Quote, ReviewCase, Trade
+
+SAGA = "saga"
+
+
+def offer(quote: Quote, *, actor: str, now: datetime) -> None:
+    move(Birth(quote), why=Why(actor, "quote requested"), now=now)
+
+
+def cancel(quote: Quote, *, actor: str, now: datetime) -> None:
+    move(Change(quote, "cancel"), why=Why(actor, "cancelled by the operator"), now=now)
+
+
+def expire(quote: Quote, *, now: datetime) -> None:
+    move(Change(quote, "expire"), why=Why("schedule", "its time is over"), now=now)
+
+
+def accept(*, order: Order, quote: Quote, trade: Trade, reservation: Draft, actor: str, now: datetime) -> None:
+    """Record the order, accept its quote and reserve its trade, in one transaction."""
+    move(
+        Birth(order),
+        Change(quote, "accept", {"accepted_at": now, "order_reference": order.reference}),
+        Birth(trade),
+        why=Why(actor, "order submitted"),
+        now=now,
+        drafts=[reservation],
+    )
+
+
+def start(order: Order, *, now: datetime) -> None:
+    move(Change(order, "start"), why=Why(SAGA, "taken up"), now=now)
+
+
+def request_debit(order: Order, *, operation: Birth, now: datetime) -> None:
+    """Write down what the wallet will be asked, with the move that says so."""
+    move(Change(order, "request_debit"), operation, why=Why(SAGA, "debit requested"), now=now)
+
+
+def confirm_debit(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
+    move(Change(order, "confirm_debit", {"status_reason": ""}), why=why, now=now, drafts=[draft])
+
+
+def fail(
+    order: Order,
+    *,
+    trade: Trade,
+    how: str,
+    status_reason: str,
+    release: Draft,
+    why: Why,
+    now: datetime,
+    also: Sequence[Change] = (),
+) -> None:
+    """End the order with nothing moved; its reservation goes back (`how`: release or fail, the trade's move)."""
+    move(
+        Change(order, "fail", {"status_reason": status_reason, "ended_at": now}),
+        Change(trade, how, {"ended_at": now}),
+        *also,
+        why=why,
+        now=now,
+        drafts=[release],
+    )
+
+
+def complete(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: datetime) -> None:
+    move(
+        Change(order, "complete", {"ended_at": now, "status_reason": ""}),
+        Change(trade, "settle", {"ended_at": now}),
+        why=why,
+        now=now,
+        drafts=[settlement],
+    )
+
+
+def begin_compensation(
+    order: Order,
+    *,
+    operation: Birth | None,
+    trade: Trade | None,
+    how: str,
+    status_reason: str,
+    drafts: Sequence[Draft],
+    why: Why,
+    now: datetime,
+) -> None:
+    """Start to give the debit back: the reservation goes (`how`: release or fail) and the reverse is written down."""
+    changes: list[Change | Birth] = [Change(order, "begin_compensation", {"status_reason": status_reason})]
+    if trade is not None:
+        changes.append(Change(trade, how, {"ended_at": now}))
+    if operation is not None:
+        changes.append(operation)
+    move(*changes, why=why, now=now, drafts=drafts)
+
+
+def compensate(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
+    move(Change(order, "compensate", {"ended_at": now}), why=why, now=now, drafts=[draft])
+
+
+def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
+    """Stop the automatic path and open the case that people work."""
+    case = ReviewCase(
+        reference=references.new(references.Prefix.REVIEW),
+        environment=order.environment,
+        operator_id=order.operator_id,
+        subject=order.reference,
+        reason=reason,
+        next_action=next_action,
+        asset=order.source_asset,
+        amount_minor=order.source_minor,
+    )
+    move(Change(order, "stop_for_review", {"status_reason": reason}), Birth(case), why=why, now=now)
+    return case
+
+
+def assign(case: ReviewCase, *, values: dict[str, Any], why: Why, now: datetime) -> None:
+    move(Change(case, "assign", values), why=why, now=now)
+
+
+def propose(case: ReviewCase, *, why: Why, now: datetime) -> None:
+    move(Change(case, "propose"), why=why, now=now)
+
+
+def resolve(case: ReviewCase, *, resolution: str, why: Why, now: datetime) -> None:
+    move(
+        Change(case, "resolve", {"resolution": resolution, "resolved_by": why.actor, "resolved_at": now}),
+        why=why,
+        now=now,
+    )

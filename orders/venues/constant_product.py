@@ -1,0 +1,53 @@
+"""The built-in constant-product pool: its reserves are the ledger balances of `pools:{code}`."""
+
+from django.conf import settings
+
+from ledger import accounts, balances
+from ledger.controls import clock
+from ledger.environments import Environment
+from orders.models import Order, Pool, PoolHalt
+from orders.venues import curve
+from orders.venues.port import Executed, Refused
+
+_NOBODY = balances.Balance("", "", "credit", 0, 0, 0, 0)
+
+
+class ConstantProductVenue:
+    def price(self, *, pool: Pool, cash_minor: int) -> int:
+        return curve.output(taken_in=cash_minor, reserves=_reserves_for_buying(pool))
+
+    def covers(self, *, pool: Pool, cash_minor: int, position_minor: int) -> bool:
+        return curve.covers(taken_in=cash_minor, given_out=position_minor, reserves=_reserves_for_buying(pool))
+
+    def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:
+        if _asks_to_halt(order):
+            _halt(pool)
+        if PoolHalt.objects.filter(pool=pool, lifted_at__isnull=True).exists():
+            return Refused("pool_halted")
+        return Executed()
+
+
+def _reserves_for_buying(pool: Pool) -> curve.Reserves:
+    address = accounts.pool(pool.code)
+    wanted = [(address, pool.position_asset), (address, pool.cash_asset)]
+    found = balances.read(environment=pool.environment, accounts=wanted)
+    given = found.get(wanted[0], _NOBODY)
+    taken = found.get(wanted[1], _NOBODY)
+    return curve.Reserves(
+        given=given.credits_posted - given.debits_posted - given.debits_pending,
+        taken=taken.credits_posted - taken.debits_posted + taken.credits_pending,
+    )
+
+
+def _asks_to_halt(order: Order) -> bool:
+    """A test pool halts itself, after acceptance, by a magic value of the user's reference (docs/sandbox.md)."""
+    word = order.user_reference.partition(".")[0]
+    return order.environment == Environment.TEST and word == settings.SANDBOX_HALT_WORD
+
+
+def _halt(pool: Pool) -> None:
+    PoolHalt.objects.get_or_create(
+        pool=pool,
+        lifted_at=None,
+        defaults={"reason": "halted itself by a magic value", "halted_by": "sandbox", "halted_at": clock.now()},
+    )

@@ -1,0 +1,34 @@
+"""The venue port: what a saga asks of whatever executes its trade. Adapters are named in settings.VENUES."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from orders.models import Order, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The trade stands at the quote's terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The trade surely did not happen and will not. `reason` is stable."""
+
+    reason: str
+
+
+class BuiltInVenue(Protocol):
+    """A venue whose reserves are balances of our ledger: priced, reserved and executed inside our transactions."""
+
+    def price(self, *, pool: Pool, cash_minor: int) -> int:
+        """Return what the pool gives now for `cash_minor`, in minor units of its position asset (0: nothing)."""
+        ...
+
+    def covers(self, *, pool: Pool, cash_minor: int, position_minor: int) -> bool:
+        """Tell whether the curve still covers these terms; the caller holds the pool's lock."""
+        ...
+
+    def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:
+        """Decide a reserved trade; the caller holds the pool's lock and posts what follows."""
+        ...

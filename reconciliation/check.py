@@ -1,0 +1,40 @@
+"""What a check is, and what it finds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One exception type: a break defined by one set-based query over a window.
+
+    `place` is its line in DESIGN.md section 9's table: a record that several checks name breaks the first of them.
+    `meaning` and `first_action` are the seed's words; `owner` is the team that a new case belongs to. `freezes`: the
+    order of a break is frozen until a person lifts it.
+
+    `query` takes %(environment)s, %(book)s, %(from)s, %(to)s and returns one row per record that breaks: subject (the
+    record's reference), order_reference, operator_id, asset, amount_minor (at risk), detail (the ids to look at).
+    """
+
+    place: int
+    name: str
+    title: str
+    meaning: str
+    first_action: str
+    owner: str
+    query: str
+    freezes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A break: one record under one exception type. `amount_minor` of `asset` is at risk."""
+
+    type: str
+    subject: str
+    order_reference: str
+    operator_id: int | None
+    asset: str
+    amount_minor: int
+    detail: Mapping[str, Any]

@@ -1,0 +1,23 @@
+"""The checks that there are: every file of `reconciliation/checks/`, in the order of their places."""
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from reconciliation import checks
+from reconciliation.check import Check
+
+
+@cache
+def every_check() -> tuple[Check, ...]:
+    """Return the checks in DESIGN.md's order."""
+    found: list[Check] = [
+        import_module(f"{checks.__name__}.{module.name}").CHECK for module in pkgutil.iter_modules(checks.__path__)
+    ]
+    found.sort(key=lambda check: check.place)
+    assert len({check.name for check in found}) == len({check.place for check in found}) == len(found)
+    return tuple(found)
+
+
+def check_named(name: str) -> Check | None:
+    return next((check for check in every_check() if check.name == name), None)

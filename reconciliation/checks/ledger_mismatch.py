@@ -1,0 +1,87 @@
+"""A trade's or leg's postings missing, or of another asset or amount than its terms.
+
+A trade: each named amount of its terms is one line of its reservation, of its settlement once it is settled, of its
+release once it is released or failed. A leg: what the wallet was debited, and what it was given back. What should
+stand in the books is what the moves say happened; lines are joined by ids (order, trade) and compared as exact integers.
+"""
+
+from reconciliation.check import Check
+
+_QUERY = """
+WITH trades AS (
+    SELECT t.reference, t.order_reference, t.quote_reference, t.operator_id, t.terms, m.to_state,
+           CASE WHEN m.to_state IN ('settled', 'returned') THEN 'TRADE_SETTLE post '
+                WHEN m.to_state IN ('released', 'failed') THEN 'TRADE_RELEASE void ' END AS ending
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version
+), booked_trades AS (
+    SELECT t.reference,
+           string_agg(x.event_type || ' ' || p.kind || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
+                      ORDER BY x.event_type COLLATE "C", p.kind COLLATE "C", p.asset COLLATE "C", p.amount_minor) AS lines
+    FROM trades t
+    JOIN ledger_transaction x ON x.subject = t.order_reference AND x.refs ->> 'trade' = t.reference
+        AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'TRADE_RELEASE') AND x.book_id = %(book)s
+    JOIN ledger_posting p ON p.transaction_id = x.id
+    GROUP BY t.reference
+), compared_trades AS (
+    SELECT t.*, b.lines AS booked, (
+        SELECT string_agg(s.phase || a.value ->> 'asset' || ' ' || a.minor, E'\n'
+                          ORDER BY s.phase COLLATE "C", a.value ->> 'asset' COLLATE "C", a.minor)
+        FROM (SELECT value, (value ->> 'minor')::numeric AS minor FROM jsonb_each(t.terms -> 'amounts')) a
+        CROSS JOIN (VALUES ('TRADE_RESERVE pending '), (t.ending)) AS s (phase)
+        WHERE a.minor <> 0 AND s.phase IS NOT NULL) AS due
+    FROM trades t LEFT JOIN booked_trades b ON b.reference = t.reference
+), orders AS (
+    SELECT o.*, m.to_state IN ('operator_debited', 'processed', 'compensation_pending', 'compensated')
+                OR (m.to_state = 'manual_review' AND EXISTS (
+                    SELECT FROM ledger_move d WHERE d.subject = o.reference
+                    AND d.to_state IN ('operator_debited', 'compensation_pending'))) AS debited,
+           m.to_state = 'compensated' AS given_back
+    FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+    JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version
+    WHERE o.side = 'buy'
+), booked_legs AS (
+    SELECT o.reference,
+           string_agg(x.event_type || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
+                      ORDER BY x.event_type COLLATE "C" DESC, p.asset COLLATE "C", p.amount_minor) AS lines
+    FROM orders o
+    JOIN ledger_transaction x ON x.subject = o.reference
+        AND x.event_type IN ('ORDER_DEBIT_CONFIRMED', 'ORDER_COMPENSATION') AND x.book_id = %(book)s
+    JOIN ledger_posting p ON p.transaction_id = x.id
+    GROUP BY o.reference
+), compared_legs AS (
+    SELECT o.*, b.lines AS booked,
+           concat_ws(E'\n',
+               CASE WHEN o.debited THEN 'ORDER_DEBIT_CONFIRMED ' || o.source_asset || ' ' || o.source_minor END,
+               CASE WHEN o.given_back THEN 'ORDER_COMPENSATION ' || o.source_asset || ' ' || o.source_minor END) AS due
+    FROM orders o LEFT JOIN booked_legs b ON b.reference = o.reference
+)
+SELECT c.reference AS subject, c.order_reference, c.operator_id, coalesce(o.source_asset, '') AS asset,
+       coalesce(o.source_minor, 0) AS amount_minor,
+       jsonb_build_object('reason', CASE WHEN c.booked IS NULL THEN 'postings missing'
+                                         ELSE 'postings differ from the terms' END,
+                          'transact_id', c.reference, 'status', c.to_state, 'order_id', c.order_reference,
+                          'quote_id', c.quote_reference, 'due', string_to_array(c.due, E'\n'),
+                          'booked', string_to_array(c.booked, E'\n')) AS detail
+FROM compared_trades c LEFT JOIN orders_order o ON o.reference = c.order_reference
+WHERE c.booked IS DISTINCT FROM c.due
+UNION ALL
+SELECT c.reference, c.reference, c.operator_id, c.source_asset, c.source_minor,
+       jsonb_build_object('reason', CASE WHEN c.booked IS NULL THEN 'the leg''s posting is missing'
+                                         ELSE 'the leg''s postings differ from the order' END,
+                          'order_id', c.reference, 'partner_order_id', c.partner_order_id,
+                          'quote_id', c.quote_reference, 'due', string_to_array(c.due, E'\n'),
+                          'booked', string_to_array(c.booked, E'\n'))
+FROM compared_legs c
+WHERE c.due <> '' AND c.booked IS DISTINCT FROM c.due
+"""
+
+CHECK = Check(
+    place=6,
+    name="ledger_mismatch",
+    title="Ledger mismatch",
+    meaning="Balance movement does not match expected trade state.",
+    first_action="Compare ledger ref, quote id, trade id, and amount strings.",
+    owner="finance",
+    query=_QUERY,
+)

@@ -1,0 +1,226 @@
+"""Exception cases: opened, refreshed and healed by what a run finds; assigned by people.
+
+A case names one record under one exception type for ever: found again, the same case opens again.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db import transaction as db_transaction
+from django.db.models import QuerySet
+
+from ledger.controls import clock, references
+from ledger.controls.moves import Why
+from ledger.controls.refusals import NotFound, Refusal
+from orders.operations.freeze_order import AlreadyFrozen, freeze_order
+from reconciliation import transitions
+from reconciliation.check import Check, Finding
+from reconciliation.findings import Found
+from reconciliation.models import CloseRun, ExceptionCase
+from reconciliation.windows import business_date_of, next_business_day
+
+T = TypeVar("T")
+
+_BATCH = 200
+_LIVE = (ExceptionCase.State.OPEN, ExceptionCase.State.ASSIGNED)
+_FROZEN_BECAUSE = "terminal state conflict"
+
+
+class CaseEnded(Refusal):
+    """This exception case is resolved or approved: there is nothing to assign."""
+
+    code = "case_ended"
+    status = 409
+
+
+class ReviewDatePassed(Refusal):
+    """The next review date lies in the past."""
+
+    code = "review_date_passed"
+
+
+class OwnerMissing(Refusal):
+    """An exception case needs an owner."""
+
+    code = "owner_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a run did to cases. `standing`: those of its date that are neither resolved nor approved afterwards."""
+
+    opened: int
+    refreshed: int
+    reopened: int
+    healed: int
+    standing: int
+
+
+def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: datetime) -> Tally:
+    """Bring the cases in line with what a run found at `as_of`. Opens transactions of its own, a batch each."""
+    by_name = {check.name: check for check in checks}
+    count: Counter[str] = Counter()
+    for batch in _batches(found.findings):
+        with db_transaction.atomic():
+            _one_run_at_a_time(close.environment)
+            count.update(_batch_found(close, batch, by_name, as_of))
+    named = {(finding.type, finding.subject) for finding in found.findings}
+    looked_for = [name for name in by_name if name not in found.cut_off]
+    gone = [
+        case.pk
+        for case in _live_of(close).filter(type__in=looked_for, last_seen_at__lte=as_of).order_by("pk")
+        if (case.type, case.subject) not in named
+    ]
+    for pks in _batches(gone):
+        with db_transaction.atomic():
+            _one_run_at_a_time(close.environment)
+            healed = list(_live_of(close).select_for_update().filter(pk__in=pks).order_by("pk"))
+            if healed:
+                transitions.healed(healed, close=close, now=clock.now())
+            count["healed"] += len(healed)
+    return Tally(
+        opened=count["opened"],
+        refreshed=count["refreshed"],
+        reopened=count["reopened"],
+        healed=count["healed"],
+        standing=_live_of(close).count(),
+    )
+
+
+def assign_case(
+    *, case_reference: str, owner: str, next_review_on: date, actor: str, now: datetime
+) -> ExceptionCase:
+    """Name an owner and the next review date. Raises NotFound, CaseEnded, OwnerMissing or ReviewDatePassed.
+
+    Opens its own transaction. An assigned case may be assigned again; each time is a move with its audit row.
+    """
+    if not owner.strip():
+        raise OwnerMissing(errors={"owner": ["Name an owner."]})
+    with db_transaction.atomic():
+        case = ExceptionCase.objects.select_for_update().filter(reference=case_reference).first()
+        if case is None:
+            raise NotFound(f"There is no exception case {case_reference}.")
+        if case.state not in _LIVE:
+            raise CaseEnded
+        if next_review_on < business_date_of(environment=case.environment, instant=now):
+            raise ReviewDatePassed(errors={"next_review_on": ["This date lies in the past."]})
+        transitions.assign(
+            case,
+            values={"owner": owner.strip(), "next_review_on": next_review_on},
+            why=Why(actor, f"assigned to {owner.strip()}, next review {next_review_on.isoformat()}"),
+            now=now,
+        )
+    return case
+
+
+def _batch_found(
+    close: CloseRun, batch: Sequence[Finding], checks: Mapping[str, Check], as_of: datetime
+) -> Counter[str]:
+    """Order of locks: the orders to freeze, then the cases."""
+    now = clock.now()
+    known = {(case.type, case.subject): case for case in _named_by(close, batch)}
+    frozen_before = {key for key, case in known.items() if case.state != ExceptionCase.State.RESOLVED}
+    for finding in sorted(batch, key=lambda finding: finding.order_reference):
+        if checks[finding.type].freezes and (finding.type, finding.subject) not in frozen_before:
+            _freeze(finding, now)
+    locked = {(case.type, case.subject): case for case in _named_by(close, batch).select_for_update().order_by("pk")}
+    first_review = next_business_day(business_date_of(environment=close.environment, instant=now))
+    count: Counter[str] = Counter()
+    births: list[ExceptionCase] = []
+    for finding in batch:
+        case = locked.get((finding.type, finding.subject))
+        if case is None:
+            births.append(_new(close, finding, checks[finding.type], first_review=first_review, as_of=as_of))
+        elif case.state == ExceptionCase.State.RESOLVED or _approved_otherwise(case, finding):
+            transitions.found_again(
+                case,
+                values={
+                    **_seen(finding, as_of),
+                    "business_date": close.business_date,
+                    "next_review_on": first_review,
+                    "resolution": "",
+                },
+                close=close,
+                now=now,
+            )
+            count["reopened"] += 1
+        else:
+            ExceptionCase.objects.filter(pk=case.pk).update(**_seen(finding, as_of))
+            count["refreshed"] += 1
+    if births:
+        transitions.found(births, close=close, now=now)
+    count["opened"] += len(births)
+    return count
+
+
+def _new(
+    close: CloseRun, finding: Finding, check: Check, *, first_review: date, as_of: datetime
+) -> ExceptionCase:
+    return ExceptionCase(
+        reference=references.new(references.Prefix.EXCEPTION),
+        environment=close.environment,
+        operator_id=finding.operator_id,
+        type=finding.type,
+        subject=finding.subject,
+        order_reference=finding.order_reference,
+        business_date=close.business_date,
+        owner=check.owner,
+        next_review_on=first_review,
+        first_action=check.first_action,
+        **_seen(finding, as_of),
+    )
+
+
+def _seen(finding: Finding, as_of: datetime) -> dict[str, Any]:
+    return {
+        "asset": finding.asset,
+        "amount_minor": Decimal(finding.amount_minor),
+        "detail": dict(finding.detail),
+        "last_seen_at": as_of,
+    }
+
+
+def _approved_otherwise(case: ExceptionCase, finding: Finding) -> bool:
+    """Tell whether what was approved has become another break; the same one stays approved."""
+    return case.state == ExceptionCase.State.APPROVED and (
+        (case.asset, int(case.amount_minor)) != (finding.asset, finding.amount_minor)
+    )
+
+
+def _freeze(finding: Finding, now: datetime) -> None:
+    try:
+        freeze_order(
+            order_reference=finding.order_reference, reason=_FROZEN_BECAUSE, actor=transitions.CLOSE, now=now
+        )
+    except (AlreadyFrozen, NotFound):
+        return  # it stands still already, or there is no order to stop
+
+
+def _named_by(close: CloseRun, batch: Sequence[Finding]) -> QuerySet[ExceptionCase]:
+    return ExceptionCase.objects.filter(
+        environment=close.environment,
+        type__in={finding.type for finding in batch},
+        subject__in=[finding.subject for finding in batch],
+    )
+
+
+def _live_of(close: CloseRun) -> QuerySet[ExceptionCase]:
+    return ExceptionCase.objects.filter(
+        environment=close.environment, business_date=close.business_date, state__in=_LIVE
+    )
+
+
+def _one_run_at_a_time(environment: str) -> None:
+    """Two dates may find the same record at once: the book's cases are brought in line one batch at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 743000))", [environment])
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]

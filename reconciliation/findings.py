@@ -1,0 +1,60 @@
+"""All checks over one window: which records break, and which type each one breaks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db.backends.utils import CursorWrapper
+
+from reconciliation.check import Check, Finding
+from reconciliation.progress import Progress
+from reconciliation.windows import Window
+
+MAXIMUM_PER_CHECK = 10_000
+"""How many breaks of one type a run keeps. Beyond it something is wrong that no case by case work will mend."""
+
+_COLUMNS = "subject, order_reference, operator_id, asset, amount_minor::text, detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The breaks of a run. `cut_off` names the checks that found more than is kept: their cases are not healed."""
+
+    findings: Sequence[Finding]
+    per_check: Mapping[str, int]
+    cut_off: frozenset[str] = field(default_factory=frozenset)
+
+
+def search(
+    *, cursor: CursorWrapper, window: Window, checks: Sequence[Check], progress: Progress
+) -> Found:
+    """Run the checks in order. A record breaks one check only: the first that names it."""
+    findings: dict[str, Finding] = {}
+    per_check: dict[str, int] = {}
+    cut_off: set[str] = set()
+    for check in checks:
+        progress.begin(check.title)
+        rows = _ask(cursor, window, check)
+        if len(rows) > MAXIMUM_PER_CHECK:
+            cut_off.add(check.name)
+            rows = rows[:MAXIMUM_PER_CHECK]
+        fresh = [finding for finding in rows if finding.subject not in findings]
+        findings.update((finding.subject, finding) for finding in fresh)
+        per_check[check.name] = len(fresh)
+    return Found(findings=list(findings.values()), per_check=per_check, cut_off=frozenset(cut_off))
+
+
+def _ask(cursor: CursorWrapper, window: Window, check: Check) -> list[Finding]:
+    question = f"SELECT {_COLUMNS} FROM ({check.query}) AS found ORDER BY subject LIMIT %(limit)s"  # noqa: S608  our own text
+    cursor.execute(question, {**window.parameters(), "limit": MAXIMUM_PER_CHECK + 1})
+    return [
+        Finding(
+            type=check.name,
+            subject=subject,
+            order_reference=order_reference or "",
+            operator_id=operator_id,
+            asset=asset,
+            amount_minor=int(amount_minor),
+            detail=detail,
+        )
+        for subject, order_reference, operator_id, asset, amount_minor, detail in cursor.fetchall()
+    ]

@@ -1,0 +1,84 @@
+"""A close is run by one process at a time: whoever holds the lease of its row. A dead one's lease runs out."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q
+
+from ledger.controls import clock, randomness
+from ledger.controls.refusals import Refusal
+from reconciliation.models import CloseRun
+
+_LEASE = timedelta(minutes=15)
+_FIRST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE = timedelta(hours=1)
+
+
+class CloseBusy(Refusal):
+    """This close is being run right now."""
+
+    code = "close_busy"
+    status = 409
+
+
+class CloseNotOpen(Refusal):
+    """This close is under review, signed or locked; it is run again only after it was opened again."""
+
+    code = "close_not_open"
+    status = 409
+
+
+class LeaseLost(RuntimeError):
+    """A run took longer than its lease, and another has taken over: what this one found is not recorded."""
+
+
+def take(close: CloseRun) -> str:
+    """Take the lease and return its token. Raises CloseBusy or CloseNotOpen."""
+    now = clock.now()
+    token = randomness.octets(16).hex()
+    taken = (
+        CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.OPEN)
+        .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
+        .update(lease_until=now + _LEASE, lease_token=token)
+    )
+    if taken != 1:
+        close.refresh_from_db(fields=["state"])
+        raise CloseBusy if close.state == CloseRun.State.OPEN else CloseNotOpen
+    return token
+
+
+def keep(close: CloseRun, token: str) -> None:
+    """Renew the lease between two steps. Raises LeaseLost."""
+    _mine(close, token, lease_until=clock.now() + _LEASE)
+
+
+def finish(close: CloseRun, token: str, *, available_at: datetime | None, **values: object) -> None:
+    """Record the run and give the lease back. Raises LeaseLost."""
+    _mine(
+        close,
+        token,
+        **values,
+        runs=F("runs") + 1,
+        available_at=available_at,
+        attempts=0,
+        last_error="",
+        lease_until=None,
+        lease_token="",
+    )
+
+
+def give_up(close: CloseRun, token: str, error: BaseException) -> None:
+    """Note what went wrong, and have the schedule wait before it tries again."""
+    now = clock.now()
+    pause = min(_FIRST_PAUSE * 2 ** min(close.attempts, 10), _LONGEST_PAUSE)
+    CloseRun.objects.filter(pk=close.pk, lease_token=token).update(
+        attempts=F("attempts") + 1,
+        last_error=f"{type(error).__name__}: {error}"[:300],
+        available_at=now + pause,
+        lease_until=None,
+        lease_token="",
+    )
+
+
+def _mine(close: CloseRun, token: str, **values: object) -> None:
+    if CloseRun.objects.filter(pk=close.pk, lease_token=token).update(**values) != 1:
+        raise LeaseLost(close.reference)

@@ -1,0 +1,134 @@
+"""Close runs, what their checks found, and the cases that people work."""
+
+from django.db import models
+from django.db.models import Q
+from django_fsm import FSMField, transition
+
+from ledger.controls.events import Announcement
+from ledger.controls.states import Stateful
+
+
+class CloseRun(Stateful):
+    """The close of one book and business date. A run of a day not yet over is provisional."""
+
+    MACHINE = "close"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        IN_REVIEW = "in_review"
+        SIGNED = "signed"
+        LOCKED = "locked"
+
+    state = FSMField(choices=State.choices, default=State.OPEN, protected=True, max_length=40)
+    business_date = models.DateField()
+    window_from = models.DateTimeField()
+    window_to = models.DateTimeField()
+    provisional = models.BooleanField(default=True)
+    runs = models.PositiveIntegerField(default=0)
+    last_run_at = models.DateTimeField(null=True)
+    available_at = models.DateTimeField(null=True, help_text="when it is due to run next; empty: nothing to do")
+    attempts = models.PositiveIntegerField(default=0, help_text="consecutive runs that raised a defect")
+    last_error = models.CharField(max_length=300, default="")
+    lease_until = models.DateTimeField(null=True)
+    lease_token = models.CharField(max_length=32, default="")
+    counts = models.JSONField(default=dict, help_text="records per kind, and breaks per check, of the last run")
+    control_totals = models.JSONField(default=dict, help_text="per artifact, and the zero-sum per asset")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["environment", "business_date"], name="close_once")]
+
+    @transition(field=state, source=State.OPEN, target=State.IN_REVIEW)
+    def submit(self) -> None:
+        """Handed to the reviewer."""
+
+    @transition(field=state, source=State.IN_REVIEW, target=State.SIGNED)
+    def sign(self) -> None:
+        """Signed by a second person."""
+
+    @transition(field=state, source=State.SIGNED, target=State.LOCKED)
+    def lock(self) -> None:
+        """The period is locked."""
+
+    @transition(field=state, source=[State.IN_REVIEW, State.SIGNED, State.LOCKED], target=State.OPEN)
+    def reopen(self) -> None:
+        """Opened again."""
+
+    def announcement(self) -> Announcement | None:
+        return Announcement(
+            topic=f"close.{self.state}",
+            public=False,
+            payload={"close_id": self.reference, "business_date": self.business_date.isoformat(), "status": self.state},
+        )
+
+
+class CloseArtifact(models.Model):
+    """One file of a close run: where it lies and what it holds."""
+
+    close_reference = models.CharField(max_length=40, db_index=True)
+    name = models.CharField(max_length=60)
+    rows = models.PositiveIntegerField()
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    path = models.CharField(max_length=300, help_text="below the artifacts' folder")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["close_reference", "name"], name="close_artifact_once")]
+
+
+class ExceptionCase(Stateful):
+    """A break with an owner and a next action. Healed when a later run no longer finds it."""
+
+    MACHINE = "exception_case"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        ASSIGNED = "assigned"
+        RESOLVED = "resolved"
+        APPROVED = "approved"
+
+    state = FSMField(choices=State.choices, default=State.OPEN, protected=True, max_length=40)
+    type = models.CharField(max_length=40, help_text="the check's name: missing_trade")
+    subject = models.CharField(max_length=80, help_text="the reference of the record that breaks")
+    order_reference = models.CharField(max_length=40, default="", db_index=True)
+    business_date = models.DateField()
+    detail = models.JSONField(default=dict)
+    asset = models.CharField(max_length=20, default="")
+    amount_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0, help_text="amount at risk")
+    owner = models.CharField(max_length=150, default="")
+    next_review_on = models.DateField(null=True)
+    first_action = models.CharField(max_length=300)
+    last_seen_at = models.DateTimeField()
+    resolution = models.CharField(max_length=200, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment", "type", "subject"],
+                name="exception_once",
+            )
+        ]
+        indexes = [models.Index(fields=["state", "next_review_on"], condition=~Q(state="resolved"), name="exception_queue")]
+
+    @transition(field=state, source=[State.OPEN, State.ASSIGNED], target=State.ASSIGNED)
+    def assign(self) -> None:
+        """A person and a next review date were named (again)."""
+
+    @transition(field=state, source=[State.OPEN, State.ASSIGNED], target=State.RESOLVED)
+    def resolve(self) -> None:
+        """A later run no longer finds the break."""
+
+    @transition(field=state, source=State.ASSIGNED, target=State.APPROVED)
+    def approve(self) -> None:
+        """A second person accepted it with a reason."""
+
+    @transition(field=state, source=[State.RESOLVED, State.APPROVED], target=State.OPEN)
+    def reopen(self) -> None:
+        """Found again."""
+
+    def announcement(self) -> Announcement | None:
+        return Announcement(
+            topic=f"exception_case.{self.state}",
+            public=False,
+            payload={"exception_id": self.reference, "type": self.type, "subject": self.subject, "owner": self.owner},
+        )

@@ -1,0 +1,17 @@
+"""One look at everything: checks and artifacts of a run read the same instant, and can change nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from django.db import transaction as db_transaction
+from django.db.backends.utils import CursorWrapper
+
+
+@contextmanager
+def snapshot() -> Iterator[CursorWrapper]:
+    """Read in one transaction, repeatable and read-only. What the planner compiles just in time costs more than it saves."""
+    with db_transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SET LOCAL jit = off")
+        yield cursor

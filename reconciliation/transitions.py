@@ -1,0 +1,42 @@
+"""Every move of closes and exception cases: the only caller of their FSM methods, through `moves.move`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ledger.controls.moves import Birth, Change, Why, move
+from reconciliation.models import CloseRun, ExceptionCase
+
+CLOSE = "close"
+
+
+def begin(close: CloseRun, *, actor: str, now: datetime) -> None:
+    move(Birth(close), why=Why(actor, "business date ensured"), now=now)
+
+
+def found(cases: Sequence[ExceptionCase], *, close: CloseRun, now: datetime) -> None:
+    """Open the cases of new breaks."""
+    move(*(Birth(case) for case in cases), why=_why(close, "break found"), now=now)
+
+
+def found_again(case: ExceptionCase, *, values: Mapping[str, Any], close: CloseRun, now: datetime) -> None:
+    move(Change(case, "reopen", values), why=_why(close, "break found again"), now=now)
+
+
+def healed(cases: Sequence[ExceptionCase], *, close: CloseRun, now: datetime) -> None:
+    """Resolve the cases whose breaks a later run no longer finds."""
+    values = {"resolution": f"Healed: the close of {close.business_date.isoformat()} no longer finds it."}
+    move(*(Change(case, "resolve", values) for case in cases), why=_why(close, "break no longer found"), now=now)
+
+
+def assign(case: ExceptionCase, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    move(Change(case, "assign", values), why=why, now=now)
+
+
+def _why(close: CloseRun, cause: str) -> Why:
+    evidence = {
+        "close_id": close.reference,
+        "business_date": close.business_date.isoformat(),
+        "run": close.runs + 1,
+    }
+    return Why(CLOSE, cause, evidence=evidence)

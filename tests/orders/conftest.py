@@ -1,0 +1,35 @@
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from ledger.controls import bell, clock
+from ledger.controls.clock import FixedClock
+from tests.orders.desk import START, Desk, open_desk
+from tests.orders.wallet import ScriptedWallet
+from wallets import gateway_adapters
+
+
+@pytest.fixture
+def fixed_clock() -> Iterator[FixedClock]:
+    fixed = FixedClock(START)
+    with clock.use(fixed):
+        yield fixed
+
+
+@pytest.fixture
+def wallet(monkeypatch: pytest.MonkeyPatch) -> ScriptedWallet:
+    scripted = ScriptedWallet()
+    original = gateway_adapters.adapter
+    monkeypatch.setattr(
+        "wallets.remote_operations.adapter", lambda name: scripted if name == "scripted" else original(name)
+    )
+    return scripted
+
+
+@pytest.fixture
+def desk(database: None, wallet: ScriptedWallet, fixed_clock: FixedClock, settings: Settings) -> Desk:
+    settings.RATE_SOURCE = "wallets.fixed_rates.FixedRates"
+    settings.SAGA_THREADS = 1
+    bell.install(bell.SilentBell())
+    return open_desk(wallet, fixed_clock)

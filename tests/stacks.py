@@ -1,0 +1,37 @@
+"""Start the local stack's real processes in a test, on ports and in a folder of its own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.local.programs import Ports
+from config.local.stack import LocalStack
+
+_ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0)
+
+
+@contextmanager
+def local_stack(*, without: Collection[str] = ()) -> Iterator[LocalStack]:
+    """Run the stack under its supervisor, with migrated database, operator and people, without the short day.
+
+    ``stack.url`` is the web's address; ``stack.kept()`` what the bootstrap commands answered (the test key);
+    ``stack.supervisor.pids()`` the processes by name; ``stack.superuser_url()`` the database.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
+    folder.chmod(0o711)
+    try:
+        stack = LocalStack(
+            folder / "var", without=without, usual=_ANY_PORTS, surroundings=surroundings(), say=lambda _: None
+        )
+        with stack.running():
+            yield stack
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def surroundings() -> dict[str, str]:
+    """Return what a shell gives every process, and nothing that names this test session's servers."""
+    return {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL", "TZ")}

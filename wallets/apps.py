@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class WalletsConfig(AppConfig):
+    name = "wallets"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from ledger.controls import machines
+        from wallets import models, rates
+
+        machines.register(models.RemoteOperation, name="remote_operation", first="prepared")
+        rates.register()

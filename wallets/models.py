@@ -1,0 +1,240 @@
+"""Operators and their keys, gateways, fee rules, rates, and everything asked of money held elsewhere."""
+
+from django.db import models
+from django_fsm import FSMField, transition
+
+from ledger.controls.events import Announcement
+from ledger.controls.states import Stateful
+from ledger.environments import Environment
+
+
+class Operator(models.Model):
+    """A partner whose server calls us, or the house itself (the platform's own servers)."""
+
+    class Kind(models.TextChoices):
+        OPERATOR = "operator"
+        HOUSE = "house"
+
+    reference = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=40, unique=True, help_text="part of its account addresses; never changes")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.OPERATOR)
+    zone = models.CharField(max_length=64, default="UTC")
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OperatorKey(models.Model):
+    """An API key. Only its hash is stored; the key itself is shown once, when it is made."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="keys")
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    label = models.CharField(max_length=80)
+    hint = models.CharField(max_length=20, help_text="hf_test_ and the first four characters")
+    key_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256; the key has 256 bits of randomness")
+    scopes = models.JSONField(default=list)
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.hint}… ({self.label})"
+
+
+class ApiRequest(models.Model):
+    """The request log: one row per authenticated API request, without bodies."""
+
+    class Replay(models.TextChoices):
+        NONE = "none"
+        """The route takes no key."""
+        FIRST = "first"
+        REPLAY = "replay"
+        CONFLICT = "conflict"
+
+    id = models.BigAutoField(primary_key=True)
+    request_id = models.CharField(max_length=128, db_index=True)
+    operator_id = models.BigIntegerField()
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    key_id = models.BigIntegerField()
+    method = models.CharField(max_length=7)
+    route = models.CharField(max_length=200)
+    subject = models.CharField(max_length=40, default="", db_index=True, help_text="the reference that it was about")
+    idempotency_key = models.CharField(max_length=255, default="")
+    replay = models.CharField(max_length=8, choices=Replay.choices, default=Replay.NONE)
+    status = models.PositiveSmallIntegerField()
+    duration_ms = models.PositiveIntegerField()
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["operator_id", "environment", "idempotency_key"], name="api_request_key")]
+
+
+class Gateway(models.Model):
+    """The door to one operator's wallet service in one environment. `adapter` names a setting's entry."""
+
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    adapter = models.CharField(max_length=40, default="operator_wallet")
+    base_url = models.URLField(max_length=500)
+    secret = models.CharField(max_length=100, help_text="whsec_…; signs our requests; never shown, never logged")
+    wallet_asset = models.CharField(max_length=20)
+    time_limit_ms = models.PositiveIntegerField(default=5_000)
+    requery_cap = models.PositiveSmallIntegerField(default=3)
+    requery_backoff_ms = models.PositiveIntegerField(default=1_000, help_text="doubles with each lookup")
+    not_found_horizon_ms = models.PositiveIntegerField(default=60_000, help_text="counted from the last ask_until")
+    pending_backoff_ms = models.PositiveIntegerField(default=10_000)
+    pending_horizon_ms = models.PositiveIntegerField(default=3_600_000)
+    execute_within_ms = models.PositiveIntegerField(
+        default=900_000, help_text="a debit not asked by then fails its order"
+    )
+    resubmit = models.BooleanField(default=False, help_text="ask again with the same key once proven absent")
+    paused_until = models.DateTimeField(null=True, blank=True)
+    paused_reason = models.CharField(max_length=200, default="", blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["operator", "environment"], name="gateway_once")]
+
+    def __str__(self) -> str:
+        return f"{self.operator} {self.environment}"
+
+
+class FeeRule(models.Model):
+    """One version of one fee item. Priced by the newest version whose time has come; versions never change."""
+
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, null=True, blank=True, help_text="empty: all")
+    flow = models.CharField(max_length=20, default="buy")
+    name = models.CharField(max_length=40, help_text="the item's name on quotes: platform_fee")
+    version = models.PositiveIntegerField()
+    asset = models.CharField(max_length=20)
+    fixed_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0)
+    basis_points = models.PositiveIntegerField(default=0)
+    vat_basis_points = models.PositiveIntegerField(default=0, help_text="of the rounded fee")
+    active_from = models.DateTimeField()
+    active_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment", "operator", "flow", "asset", "name", "version"],
+                nulls_distinct=False,
+                name="fee_rule_version_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class FxRate(models.Model):
+    """How many units of `quote_asset` one unit of `base_asset` buys, as a source said it at a time. Append-only."""
+
+    base_asset = models.CharField(max_length=20)
+    quote_asset = models.CharField(max_length=20)
+    rate = models.DecimalField(max_digits=38, decimal_places=18)
+    source = models.CharField(max_length=60)
+    observed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["base_asset", "quote_asset", "-observed_at"], name="fx_rate_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.base_asset}/{self.quote_asset} {self.rate}"
+
+
+class RemoteOperation(Stateful):
+    """One remote mutation under one key. A new version of the key is a new row."""
+
+    MACHINE = "remote_operation"
+
+    class State(models.TextChoices):
+        PREPARED = "prepared"
+        """Written down; nothing was sent."""
+        ASKED = "asked"
+        """Claimed and perhaps sent, until `ask_until`."""
+        WITHDRAWN = "withdrawn"
+        """Given up before anything was sent."""
+        CONFIRMED = "confirmed"
+        REJECTED = "rejected"
+        UNKNOWN = "unknown"
+        ABSENT = "absent"
+        """Not found past the horizon: may be asked again, with the same key only."""
+
+    state = FSMField(choices=State.choices, default=State.PREPARED, protected=True, max_length=40)
+    key = models.CharField(max_length=120, unique=True, help_text="{reference}:{leg}:v{n}")
+    owner = models.CharField(max_length=40, db_index=True, help_text="the order or return that it belongs to")
+    leg = models.CharField(max_length=10)
+    leg_version = models.PositiveSmallIntegerField(default=1)
+    gateway_id = models.BigIntegerField()
+    asset = models.CharField(max_length=20)
+    amount_minor = models.DecimalField(max_digits=39, decimal_places=0)
+    request = models.JSONField(default=dict, help_text="what is asked, beside key, asset and amount")
+    request_digest = models.CharField(max_length=64)
+    asked_at = models.DateTimeField(null=True)
+    ask_until = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    lease_token = models.CharField(max_length=32, default="")
+    asks = models.PositiveSmallIntegerField(default=0)
+    lookups = models.PositiveSmallIntegerField(default=0)
+    counted_lookups = models.PositiveSmallIntegerField(default=0, help_text="those that count towards the cap")
+    ask_again_granted = models.CharField(
+        max_length=150, default="", help_text="who decided, in review, that the same key may be asked once more"
+    )
+    unknown_cause = models.CharField(max_length=20, default="")
+    remote_ref = models.CharField(max_length=120, default="")
+    rejected_reason = models.CharField(max_length=120, default="")
+    answered_at = models.DateTimeField(null=True)
+
+    @transition(field=state, source=[State.PREPARED, State.ABSENT], target=State.ASKED)
+    def ask(self) -> None:
+        """Claimed for sending; only with the same key."""
+
+    @transition(field=state, source=State.PREPARED, target=State.WITHDRAWN)
+    def withdraw(self) -> None:
+        """Nothing was ever sent."""
+
+    @transition(field=state, source=[State.ASKED, State.UNKNOWN, State.ABSENT], target=State.CONFIRMED)
+    def confirm(self) -> None:
+        """The other side says it happened (from absent: a late effect)."""
+
+    @transition(field=state, source=[State.ASKED, State.UNKNOWN], target=State.REJECTED)
+    def reject(self) -> None:
+        """The other side says it did not and will not."""
+
+    @transition(field=state, source=State.ASKED, target=State.UNKNOWN)
+    def lose_sight(self) -> None:
+        """No answer that proves anything."""
+
+    @transition(field=state, source=State.UNKNOWN, target=State.ABSENT)
+    def prove_absent(self) -> None:
+        """A lookup past the not-found horizon found nothing."""
+
+    def announcement(self) -> Announcement | None:
+        return None
+
+
+class RemoteAttempt(models.Model):
+    """One question to a gateway and what came back. Append-only: the evidence."""
+
+    class Kind(models.TextChoices):
+        ASK = "ask"
+        LOOKUP = "lookup"
+
+    operation_id = models.BigIntegerField(db_index=True)
+    number = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    request_id = models.CharField(max_length=128)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    http_status = models.PositiveSmallIntegerField(null=True)
+    outcome = models.CharField(max_length=10, help_text="confirmed, rejected or unknown")
+    detail = models.CharField(max_length=200, default="", help_text="cause, reason or remote reference")
+    late = models.BooleanField(default=False, help_text="came after its lease was lost: evidence only")
+    excerpt = models.CharField(max_length=500, default="", help_text="the beginning of the answer, redacted")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["operation_id", "number"], name="remote_attempt_once")]

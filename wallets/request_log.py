@@ -1,0 +1,83 @@
+"""The request log: one row per authenticated request below /v1, without bodies (DESIGN.md section 2).
+
+Written after the answer is made, in a statement of its own that does not wait for the disk. When it cannot be written
+the answer goes out all the same.
+"""
+
+from collections.abc import Callable
+
+import structlog
+from django.db import Error, connection
+from django.http import HttpRequest, HttpResponse
+
+from ledger.controls import clock, request_context
+from ledger.controls.rest import notes
+from ledger.controls.rest.views import route_of
+
+_REST = "/v1/"
+
+# Both statements go out as one and are one transaction of their own: losing the last rows with the machine is
+# cheaper than a wait for the disk at each request.
+_INSERT = """
+SET LOCAL synchronous_commit TO off;
+INSERT INTO wallets_apirequest (request_id, operator_id, environment, key_id, method, route, subject, idempotency_key,
+                                replay, status, duration_ms, received_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+        coalesce(%s::timestamptz, clock_timestamp()) - %s * interval '1 millisecond')
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class RequestLogMiddleware:
+    """Write the row when the request's views have noted whose it was."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(_REST):
+            return self._get_response(request)
+        began = clock.monotonic()
+        with notes.noted() as note:
+            response = self._get_response(request)
+        if note.caller is not None:
+            _write(request, response, note, milliseconds=round((clock.monotonic() - began) * 1000))
+        return response
+
+
+def _write(request: HttpRequest, response: HttpResponse, note: notes.Note, *, milliseconds: int) -> None:
+    caller = note.caller
+    assert caller is not None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _INSERT,
+                [
+                    request_context.request_id(),
+                    caller.operator_id,
+                    caller.environment,
+                    caller.key_id,
+                    (request.method or "")[:7],
+                    route_of(request)[:200],
+                    _subject(request, response, note)[:40],
+                    note.idempotency_key,
+                    note.key_use,
+                    response.status_code,
+                    milliseconds,
+                    clock.parameter(),
+                    milliseconds,
+                ],
+            )
+    except Error:
+        log.warning("request_log.not_written", exc_info=True)
+
+
+def _subject(request: HttpRequest, response: HttpResponse, note: notes.Note) -> str:
+    """Return the reference that the request was about: noted, made (its address is in the answer), or in its path."""
+    if note.subject:
+        return note.subject
+    if location := response.headers.get("Location", ""):
+        return location.rpartition("/")[2]
+    match = request.resolver_match
+    return str(next(iter(match.kwargs.values()), "")) if match else ""

@@ -1,0 +1,84 @@
+-- What the operator's side believes. Times are microseconds since 1970, UTC.
+
+CREATE TABLE IF NOT EXISTS operations (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    key            TEXT NOT NULL UNIQUE,
+    operation      TEXT NOT NULL CHECK (operation IN ('debit', 'credit', 'reverse')),
+    reference      TEXT NOT NULL,
+    user_reference TEXT NOT NULL,
+    asset          TEXT NOT NULL,
+    amount         TEXT NOT NULL,
+    digest         TEXT NOT NULL,
+    status         TEXT NOT NULL CHECK (status IN ('confirmed', 'pending', 'rejected')),
+    code           TEXT NOT NULL,
+    remote_ref     TEXT NOT NULL,
+    asked_at       INTEGER NOT NULL,
+    applied_at     INTEGER,
+    pending_until  INTEGER,
+    then_status    TEXT
+);
+CREATE INDEX IF NOT EXISTS operations_of_reference ON operations (reference);
+CREATE INDEX IF NOT EXISTS operations_pending ON operations (pending_until) WHERE status = 'pending';
+
+-- Every question about money, in the order in which it arrived, with what was done about it.
+CREATE TABLE IF NOT EXISTS requests (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at INTEGER NOT NULL,
+    method      TEXT NOT NULL,
+    path        TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    request_id  TEXT NOT NULL,
+    not_after   TEXT NOT NULL,
+    signature   TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    did         TEXT NOT NULL,
+    fault       TEXT NOT NULL,
+    status      INTEGER
+);
+CREATE INDEX IF NOT EXISTS requests_of_key ON requests (key);
+
+-- Every webhook delivery that arrived.
+CREATE TABLE IF NOT EXISTS webhooks (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    received_at INTEGER NOT NULL,
+    name        TEXT NOT NULL,
+    webhook_id  TEXT NOT NULL,
+    timestamp   TEXT NOT NULL,
+    signature   TEXT NOT NULL,
+    request_id  TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    status      INTEGER
+);
+CREATE INDEX IF NOT EXISTS webhooks_of_name ON webhooks (name, webhook_id);
+
+CREATE TRIGGER IF NOT EXISTS requests_stay BEFORE UPDATE ON requests
+BEGIN SELECT RAISE(ABORT, 'the request log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS requests_remain BEFORE DELETE ON requests
+BEGIN SELECT RAISE(ABORT, 'the request log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS webhooks_stay BEFORE UPDATE ON webhooks
+BEGIN SELECT RAISE(ABORT, 'the webhook log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS webhooks_remain BEFORE DELETE ON webhooks
+BEGIN SELECT RAISE(ABORT, 'the webhook log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS operations_remain BEFORE DELETE ON operations
+BEGIN SELECT RAISE(ABORT, 'an operation is never forgotten'); END;
+
+-- How the sandbox was told to behave.
+CREATE TABLE IF NOT EXISTS secrets (
+    purpose TEXT NOT NULL,
+    secret  TEXT NOT NULL,
+    PRIMARY KEY (purpose, secret)
+);
+CREATE TABLE IF NOT EXISTS plans (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    question TEXT NOT NULL CHECK (question IN ('ask', 'lookup', 'webhook')),
+    prefix   TEXT NOT NULL,
+    fault    TEXT NOT NULL,
+    times    INTEGER
+);
+
+-- How lookups of one key see it, once a fault has said so.
+CREATE TABLE IF NOT EXISTS sights (
+    key   TEXT PRIMARY KEY,
+    fault TEXT NOT NULL,
+    until INTEGER
+);

@@ -1,0 +1,50 @@
+"""The sandbox on a port, until it is told to stop."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from wallets.sandbox.clock import SystemClock
+from wallets.sandbox.routes import Sandbox
+from wallets.sandbox.store import Store
+from wallets.sandbox.wire import Connection
+
+STORE_NAME: Final = "sandbox.sqlite3"
+_BACKLOG: Final = 512
+
+
+def store_file(place: Path) -> Path:
+    """Return the store's file for `--store`, which names a file or a folder; folders are made."""
+    path = place if place.suffix and not place.is_dir() else place / STORE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+async def serve(
+    *,
+    store_place: Path,
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    listening: Callable[[int], None],
+    pending_seconds: float,
+    hidden_seconds: float,
+) -> None:
+    """Serve until `stop` is set; `listening` is told the port, also when 0 was asked for."""
+    store = Store(store_file(store_place))
+    try:
+        sandbox = Sandbox(store, SystemClock(), pending_seconds=pending_seconds, hidden_seconds=hidden_seconds)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(sandbox.answer), host, port, backlog=_BACKLOG
+        )
+        listening(_port(server.sockets[0]))
+        await stop.wait()
+        server.close()
+    finally:
+        store.close()
+
+
+def _port(opened: socket.socket) -> int:
+    return int(opened.getsockname()[1])

@@ -1,0 +1,190 @@
+"""What the sandbox remembers, in one SQLite file: a killed process forgets nothing that it answered."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import RLock
+from typing import Final
+
+from wallets.sandbox.records import LoggedRequest, LoggedWebhook, Operation
+
+_SCHEMA: Final = Path(__file__).with_name("schema.sql")
+_LOGS: Final = {"operations": "key", "requests": "key", "webhooks": "name"}
+MOST_ROWS: Final = 10_000
+
+
+class Store:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._lock = RLock()
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        # Safe against a killed process; a loss of power may cost the last answers.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA busy_timeout = 5000")
+        self._connection.executescript(_SCHEMA.read_text())
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything in the block, or nothing of it."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    # --- the wallet -----------------------------------------------------------------------------------
+
+    def settle_due(self, now: int) -> None:
+        """End what was pending and whose time has come."""
+        self._connection.execute(
+            "UPDATE operations SET status = then_status,"
+            " applied_at = CASE then_status WHEN 'confirmed' THEN pending_until END"
+            " WHERE status = 'pending' AND pending_until <= ?",
+            (now,),
+        )
+
+    def operation(self, key: str) -> Operation | None:
+        row = self._connection.execute("SELECT * FROM operations WHERE key = ?", (key,)).fetchone()
+        return _operation(row) if row is not None else None
+
+    def operations_of(self, reference: str) -> list[Operation]:
+        """Return the operations of one order or return, oldest first; a reference has a handful."""
+        rows = self._connection.execute(
+            "SELECT * FROM operations WHERE reference = ? ORDER BY id LIMIT 100", (reference,)
+        )
+        return [_operation(row) for row in rows]
+
+    def add_operation(self, operation: Operation) -> None:
+        self._connection.execute(_insert("operations", Operation), _values(operation))
+
+    def log_request(self, request: LoggedRequest) -> None:
+        self._connection.execute(_insert("requests", LoggedRequest), _values(request))
+
+    def faulted_before(self, key: str) -> bool:
+        """Say whether a fault already befell this key."""
+        found = self._connection.execute("SELECT 1 FROM requests WHERE key = ? AND fault <> '' LIMIT 1", (key,))
+        return found.fetchone() is not None
+
+    def sight(self, key: str, now: int) -> str | None:
+        """Return how a fault lets lookups of this key go, if one does."""
+        row = self._connection.execute(
+            "SELECT fault FROM sights WHERE key = ? AND (until IS NULL OR until > ?)", (key, now)
+        ).fetchone()
+        return row["fault"] if row is not None else None
+
+    def set_sight(self, key: str, fault: str, until: int | None) -> None:
+        self._connection.execute(
+            "INSERT INTO sights (key, fault, until) VALUES (?, ?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET fault = excluded.fault, until = excluded.until",
+            (key, fault, until),
+        )
+
+    # --- the receiver ---------------------------------------------------------------------------------
+
+    def log_webhook(self, webhook: LoggedWebhook) -> None:
+        self._connection.execute(_insert("webhooks", LoggedWebhook), _values(webhook))
+
+    def arrivals(self, name: str, webhook_id: str) -> int:
+        """Count the deliveries of one event so far."""
+        row = self._connection.execute(
+            "SELECT count(*) FROM webhooks WHERE name = ? AND webhook_id = ?", (name, webhook_id)
+        ).fetchone()
+        return int(row[0])
+
+    # --- what it was told -----------------------------------------------------------------------------
+
+    def secrets(self, purpose: str) -> list[str]:
+        rows = self._connection.execute("SELECT secret FROM secrets WHERE purpose = ? ORDER BY rowid", (purpose,))
+        return [row["secret"] for row in rows]
+
+    def add_secret(self, purpose: str, secret: str) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (purpose, secret))
+
+    def forget_secrets(self, purpose: str) -> None:
+        self._connection.execute("DELETE FROM secrets WHERE purpose = ?", (purpose,))
+
+    def add_plan(self, question: str, prefix: str, fault: str, times: int | None) -> None:
+        self._connection.execute(
+            "INSERT INTO plans (question, prefix, fault, times) VALUES (?, ?, ?, ?)",
+            (question, prefix, fault, times),
+        )
+
+    def take_plan(self, question: str, subject: str) -> str | None:
+        """Return the oldest plan whose prefix the subject has, and count it off."""
+        row = self._connection.execute(
+            "SELECT id, fault, times FROM plans WHERE question = ? AND substr(?, 1, length(prefix)) = prefix"
+            " AND (times IS NULL OR times > 0) ORDER BY id LIMIT 1",
+            (question, subject),
+        ).fetchone()
+        if row is None:
+            return None
+        if row["times"] is not None:
+            self._connection.execute("UPDATE plans SET times = times - 1 WHERE id = ?", (row["id"],))
+        return str(row["fault"])
+
+    def reset(self) -> None:
+        """Forget every plan, sight and secret. What happened stays."""
+        for table in ("plans", "sights", "secrets"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 (one of three literals)
+
+    def advance(self, microseconds: int) -> None:
+        """Bring forward what waits for its time, as if so much time had gone by."""
+        self._connection.execute(
+            "UPDATE operations SET pending_until = pending_until - ? WHERE status = 'pending'", (microseconds,)
+        )
+        self._connection.execute("UPDATE sights SET until = until - ? WHERE until IS NOT NULL", (microseconds,))
+
+    # --- inspection -----------------------------------------------------------------------------------
+
+    def page(self, log: str, *, prefix: str, after: int, limit: int) -> list[dict[str, object]]:
+        """Return rows of a log in order, those whose key (a webhook: name) begins with the prefix."""
+        column = _LOGS[log]
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT * FROM {log} WHERE id > ? AND substr({column}, 1, length(?)) = ?"  # noqa: S608 (from _LOGS)
+                " ORDER BY id LIMIT ?",
+                (after, prefix, prefix, min(limit, MOST_ROWS)),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def latest(self, log: str, *, limit: int) -> list[dict[str, object]]:
+        """Return the newest rows of a log, newest first."""
+        assert log in _LOGS
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT * FROM {log} ORDER BY id DESC LIMIT ?",  # noqa: S608 (one of _LOGS)
+                (limit,),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def count(self, log: str) -> int:
+        assert log in _LOGS
+        with self._lock:
+            return int(self._connection.execute(f"SELECT count(*) FROM {log}").fetchone()[0])  # noqa: S608
+
+
+def _operation(row: sqlite3.Row) -> Operation:
+    return Operation(**{name: row[name] for name in Operation.__slots__})
+
+
+def _values(record: Operation | LoggedRequest | LoggedWebhook) -> list[object]:
+    return [getattr(record, name) for name in record.__slots__]
+
+
+@cache
+def _insert(table: str, record: type) -> str:
+    names: Sequence[str] = record.__slots__  # type: ignore[attr-defined] # the records are slotted
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 (names from the code)
