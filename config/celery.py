@@ -4,8 +4,7 @@ import os
 import signal
 
 from celery import Celery
-from celery.app.task import Task
-from celery.signals import setup_logging, task_prerun, worker_process_init
+from celery.signals import setup_logging, worker_process_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -17,15 +16,6 @@ app.autodiscover_tasks()
 @setup_logging.connect  # type: ignore[untyped-decorator]  # Celery's signals are untyped
 def keep_the_settings_logging(**_: object) -> None:
     """Keep Celery from replacing the logging that the settings configured."""
-
-
-@task_prerun.connect  # type: ignore[untyped-decorator]  # Celery's signals are untyped
-def let_the_next_bell_ring(*, task: Task, kwargs: dict[str, str], **_: object) -> None:
-    """Take the bell's key away before its drain begins, so that a row due from now on rings again."""
-    from config.doorbell import TASK, answered
-
-    if task.name == TASK:
-        answered(kwargs["kind"])
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]  # Celery's signals are untyped

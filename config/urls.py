@@ -1,7 +1,7 @@
 """Which address leads where."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config import health
@@ -12,5 +12,13 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("v1/schema", SpectacularAPIView.as_view(), name="schema"),
     path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("v1/", include("orders.urls")),
+    path("v1/", include("wallets.urls")),
+    path("v1/", include("webhooks.urls")),
     path("console/", admin.site.urls),
 ]
+
+handler400 = "ledger.controls.rest.fallbacks.bad_request"
+handler403 = "ledger.controls.rest.fallbacks.permission_denied"
+handler404 = "ledger.controls.rest.fallbacks.page_not_found"
+handler500 = "ledger.controls.rest.fallbacks.server_error"

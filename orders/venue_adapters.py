@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from orders.models import Pool
-from orders.venues.port import BuiltInVenue
+from orders.venue_port import BuiltInVenue
 
 
 def venue_of(pool: Pool) -> BuiltInVenue:

@@ -6,8 +6,10 @@ class ReconciliationConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from reconciliation import models
         from ledger.controls import machines
+        from reconciliation import measures, models, schedule
 
         machines.register(models.CloseRun, name="close", first="open")
         machines.register(models.ExceptionCase, name="exception_case", first="open")
+        schedule.register()
+        measures.register()

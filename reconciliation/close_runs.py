@@ -1,4 +1,4 @@
-"""Close runs: one per book and business date, ensured and run again as often as wished while open (DESIGN.md section 9).
+"""Close runs: one per book and business date, run as often as wished while it is open (DESIGN.md section 9).
 
 1 freeze the window: one snapshot, one instant
 2 checks, each one set-based query
@@ -8,8 +8,8 @@
 6 put the artifacts in their place and record the run
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import IntegrityError
 from django.db import transaction as db_transaction
 
+from ledger import assets
 from ledger.controls import clock, references, request_context
 from ledger.controls.refusals import Refusal
 from reconciliation import artifact_files, exception_cases, findings, leases, marks, totals, transitions
@@ -88,7 +89,7 @@ def run(*, close: CloseRun, progress: Progress | None = None) -> Report:
     Raises CloseBusy or CloseNotOpen, and leases.LeaseLost when another run has taken over.
     """
     token = leases.take(close)
-    close.refresh_from_db()
+    close = CloseRun.objects.get(pk=close.pk)
     request_id = request_context.request_id() or references.new(references.Prefix.REQUEST)
     with request_context.bound(request_id=request_id, close_reference=close.reference):
         try:
@@ -99,22 +100,24 @@ def run(*, close: CloseRun, progress: Progress | None = None) -> Report:
 
 
 def _run(close: CloseRun, token: str, progress: Progress) -> Report:
-    checks, artifacts = every_check(), every_artifact()
-    progress.plan(len(checks) + len(artifacts) + 4)
-    window = Window(
-        environment=close.environment,
-        book_id=window_of(environment=close.environment, business_date=close.business_date).book_id,
-        zone=window_of(environment=close.environment, business_date=close.business_date).zone,
-        business_date=close.business_date,
+    window = replace(
+        window_of(environment=close.environment, business_date=close.business_date),
         start=close.window_from,
         end=close.window_to,
     )
+    with artifact_files.workshop(window) as folder:
+        return _steps(close, token, window, folder, progress)
+
+
+def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: Progress) -> Report:
+    checks, artifacts = every_check(), every_artifact()
+    progress.plan(len(checks) + len(artifacts) + 4)
     with snapshot() as cursor:
         progress.begin("Window")
         as_of = clock.now()
         found = findings.search(cursor=cursor, window=window, checks=checks, progress=progress)
         made = artifact_files.make(
-            cursor=cursor, window=window, as_of=as_of, artifacts=artifacts, progress=progress
+            cursor=cursor, window=window, as_of=as_of, artifacts=artifacts, folder=folder, progress=progress
         )
         zero_sum = totals.zero_sum_of_window(cursor=cursor, window=window)
     leases.keep(close, token)
@@ -135,5 +138,40 @@ def _run(close: CloseRun, token: str, progress: Progress) -> Report:
         zero_sum=zero_sum,
         folder=settings.ARTIFACTS_ROOT / artifact_files.folder_of(window),
     )
-    _record(report, token, made)
-    return report
+    return _record(report, token, made, folder)
+
+
+def _record(report: Report, token: str, made: Sequence[Made], folder: Path) -> Report:
+    """Put the files in their place, then say so: a run that dies in between is run again."""
+    close, as_of = report.close, report.as_of
+    provisional = as_of < report.window.end
+    counts = {"records": report.records, "breaks": report.breaks, "cases": asdict(report.cases)}
+    sums = {asset: assets.text(net, asset) for asset, net in report.zero_sum.items()}
+    manifest = artifact_files.manifest(
+        close_reference=close.reference,
+        window=report.window,
+        provisional=provisional,
+        made=made,
+        zero_sum=sums,
+        folder=folder,
+    )
+    artifact_files.put_in_place([*made, manifest], window=report.window)
+    with db_transaction.atomic():
+        leases.finish(
+            close,
+            token,
+            available_at=_next_run(report, provisional),
+            provisional=provisional,
+            last_run_at=as_of,
+            counts=counts,
+            control_totals={"files": {file.name: file.totals for file in made}, "zero_sum": sums},
+        )
+        artifact_files.list_under(close, [*made, manifest], window=report.window, now=as_of)
+    log.info("close.run", close=close.reference, business_date=close.business_date.isoformat(), **counts)
+    return replace(report, close=CloseRun.objects.get(pk=close.pk))
+
+
+def _next_run(report: Report, provisional: bool) -> datetime | None:
+    if provisional:
+        return report.window.end
+    return report.as_of + _LOOK_AGAIN if report.cases.standing else None

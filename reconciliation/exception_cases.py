@@ -92,9 +92,7 @@ def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: date
     )
 
 
-def assign_case(
-    *, case_reference: str, owner: str, next_review_on: date, actor: str, now: datetime
-) -> ExceptionCase:
+def assign_case(*, case_reference: str, owner: str, next_review_on: date, actor: str, now: datetime) -> ExceptionCase:
     """Name an owner and the next review date. Raises NotFound, CaseEnded, OwnerMissing or ReviewDatePassed.
 
     Opens its own transaction. An assigned case may be assigned again; each time is a move with its audit row.
@@ -158,9 +156,7 @@ def _batch_found(
     return count
 
 
-def _new(
-    close: CloseRun, finding: Finding, check: Check, *, first_review: date, as_of: datetime
-) -> ExceptionCase:
+def _new(close: CloseRun, finding: Finding, check: Check, *, first_review: date, as_of: datetime) -> ExceptionCase:
     return ExceptionCase(
         reference=references.new(references.Prefix.EXCEPTION),
         environment=close.environment,
@@ -194,9 +190,7 @@ def _approved_otherwise(case: ExceptionCase, finding: Finding) -> bool:
 
 def _freeze(finding: Finding, now: datetime) -> None:
     try:
-        freeze_order(
-            order_reference=finding.order_reference, reason=_FROZEN_BECAUSE, actor=transitions.CLOSE, now=now
-        )
+        freeze_order(order_reference=finding.order_reference, reason=_FROZEN_BECAUSE, actor=transitions.CLOSE, now=now)
     except (AlreadyFrozen, NotFound):
         return  # it stands still already, or there is no order to stop
 

@@ -1,5 +1,6 @@
 """All checks over one window: which records break, and which type each one breaks."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,9 +25,7 @@ class Found:
     cut_off: frozenset[str] = field(default_factory=frozenset)
 
 
-def search(
-    *, cursor: CursorWrapper, window: Window, checks: Sequence[Check], progress: Progress
-) -> Found:
+def search(*, cursor: CursorWrapper, window: Window, checks: Sequence[Check], progress: Progress) -> Found:
     """Run the checks in order. A record breaks one check only: the first that names it."""
     findings: dict[str, Finding] = {}
     per_check: dict[str, int] = {}
@@ -54,7 +53,7 @@ def _ask(cursor: CursorWrapper, window: Window, check: Check) -> list[Finding]:
             operator_id=operator_id,
             asset=asset,
             amount_minor=int(amount_minor),
-            detail=detail,
+            detail=json.loads(detail),  # Django's cursors give jsonb as text
         )
         for subject, order_reference, operator_id, asset, amount_minor, detail in cursor.fetchall()
     ]

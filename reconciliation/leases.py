@@ -41,8 +41,8 @@ def take(close: CloseRun) -> str:
         .update(lease_until=now + _LEASE, lease_token=token)
     )
     if taken != 1:
-        close.refresh_from_db(fields=["state"])
-        raise CloseBusy if close.state == CloseRun.State.OPEN else CloseNotOpen
+        still_open = CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.OPEN).exists()
+        raise CloseBusy if still_open else CloseNotOpen
     return token
 
 

@@ -108,7 +108,9 @@ class ExceptionCase(Stateful):
                 name="exception_once",
             )
         ]
-        indexes = [models.Index(fields=["state", "next_review_on"], condition=~Q(state="resolved"), name="exception_queue")]
+        indexes = [
+            models.Index(fields=["state", "next_review_on"], condition=~Q(state="resolved"), name="exception_queue")
+        ]
 
     @transition(field=state, source=[State.OPEN, State.ASSIGNED], target=State.ASSIGNED)
     def assign(self) -> None:

@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 
 @contextmanager
 def snapshot() -> Iterator[CursorWrapper]:
-    """Read in one transaction, repeatable and read-only. What the planner compiles just in time costs more than it saves."""
+    """Read in one transaction, repeatable and read-only. Compiling the queries just in time costs more than it saves."""
     with db_transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SET LOCAL jit = off")

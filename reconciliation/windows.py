@@ -9,9 +9,13 @@ from django.conf import settings
 from ledger.models import Book
 
 
+Parameters = dict[str, str | int | datetime]
+"""What a query of a close takes, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The instants `start` <= x < `end` of a date of an environment's book. A day of a clock change is 23 or 25 hours."""
+    """The instants `start` <= x < `end` of a date of an environment's book. A clock change makes 23 or 25 hours."""
 
     environment: str
     book_id: int
@@ -25,7 +29,7 @@ class Window:
         """From when on the date can be signed: it is over, plus a grace for what comes late."""
         return self.end + timedelta(seconds=settings.CLOSE_GRACE)
 
-    def parameters(self) -> dict[str, object]:
+    def parameters(self) -> Parameters:
         """Return what every query of a close takes."""
         return {
             "environment": self.environment,
@@ -62,5 +66,5 @@ def next_business_day(day: date) -> date:
 
 
 def _midnight(day: date, zone: str) -> datetime:
-    """Return a date's first instant: where midnight comes twice the first, where it is skipped the one after the gap."""
+    """Return a date's first instant: the first of two midnights, or the end of the gap that midnight fell into."""
     return datetime.combine(day, time.min, tzinfo=ZoneInfo(zone)).astimezone(UTC)

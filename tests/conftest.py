@@ -38,6 +38,7 @@ def pytest_configure() -> None:
     if settings.DATABASES["default"]["HOST"] != str(_SERVERS.folder / "socket"):
         pytest.exit("the settings were read before the tests could name their own servers", returncode=4)
     settings.DOORBELL = "ledger.controls.bell.SilentBell"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a person in a millisecond
 
 
 @pytest.fixture(scope="session", autouse=True)

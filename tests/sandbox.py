@@ -37,7 +37,7 @@ class RunningSandbox:
     _client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self._client = httpx.Client(base_url=self.url, trust_env=False, timeout=_PATIENCE)
+        self._client = httpx.Client(base_url=self.url, trust_env=False, verify=False, timeout=_PATIENCE)
 
     @property
     def destination(self) -> tuple[str, int]:

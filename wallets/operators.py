@@ -16,7 +16,6 @@ from ledger.controls.rest.scopes import Scope as Scope
 from ledger.environments import Environment
 from wallets.models import Operator, OperatorKey
 
-
 HOUSE_ONLY = frozenset({Scope.LEDGER, Scope.FINANCE, Scope.SUPPORT})
 OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS)
 

@@ -6,7 +6,10 @@ class WebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from webhooks import models
         from ledger.controls import machines
+        from webhooks import delivery, gauges, models, relay
 
         machines.register(models.Delivery, name="delivery", first="pending")
+        relay.register()
+        delivery.register()
+        gauges.register()

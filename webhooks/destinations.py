@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-MAXIMUM_LENGTH: Final = 500
+MAXIMUM_LENGTH: Final = 2000
 
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]+", re.ASCII)  # printable ASCII without blank and backslash
 _NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
@@ -65,6 +65,11 @@ class Destination:
         """The Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The address that the host itself is; a name has none before it is resolved."""
+        return (self.host,) if ":" in self.host or self.host.replace(".", "").isdigit() else ()
 
 
 def parse(url: str) -> Destination:

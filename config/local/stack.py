@@ -362,6 +362,7 @@ class LocalStack:
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "HTTPS_ONLY": "false",
             "SANDBOX_URL": f"http://127.0.0.1:{self.ports.sandbox}",
+            "RATE_SOURCE": "wallets.fixed_rates.FixedRates",
             "OUTBOUND_ALLOW": f"127.0.0.1:{self.ports.sandbox}",
         }
 
@@ -379,10 +380,21 @@ class LocalStack:
         self.places.state.write_text(json.dumps(state))
 
     def _bootstrap(self, phase: str) -> None:
-        self._run([sys.executable, "-m", "config.local.bootstrap", phase, "--kept", str(self.places.kept)])
+        # The steps alone may call our own web: they play the operator's server.
+        allowed = f"{self.environment['OUTBOUND_ALLOW']},127.0.0.1:{self.ports.web}"
+        self._run(
+            [sys.executable, "-m", "config.local.bootstrap", phase, "--kept", str(self.places.kept)],
+            OUTBOUND_ALLOW=allowed,
+        )
 
-    def _run(self, command: list[str]) -> None:
-        said = subprocess.run(command, cwd=ROOT, env=self.environment, check=False, stdin=subprocess.DEVNULL)
+    def _run(self, command: list[str], **besides: str) -> None:
+        said = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**self.environment, **besides},
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
         if said.returncode != 0:
             raise StepFailed(f"{' '.join(command[1:4])} ended with {said.returncode}")
 

@@ -31,8 +31,9 @@ GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWal
 # Which adapter executes the trades of each kind of pool.
 VENUES = {"constant_product": "orders.venues.constant_product.ConstantProductVenue"}
 
-# The word of a user's reference by which a test pool halts itself after acceptance.
-SANDBOX_HALT_WORD = "magic-halt"
+# With these words at its user reference's beginning an order's test pool halts itself after the debit: nothing is traded,
+# and the debit is given back.
+SANDBOX_HALT_WORDS = ("magic-halt", "magic-reverse-")
 
 # Exchange rates: where they come from ("" for nowhere), how old one may be in seconds, and the sandbox's fixed ones
 # (EUR/USD=1.0850,…).

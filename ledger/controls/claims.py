@@ -5,9 +5,11 @@ statement would return nothing to the loser.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.db.utils import OperationalError
@@ -56,6 +58,19 @@ class Answer:
     status: int
     body: bytes
     headers: dict[str, str]
+
+    def json(self) -> Any:
+        """Return the answer's body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A claim as it stands: `answer` is None while its work goes on."""
+
+    claimed_at: datetime
+    answered_at: datetime | None
+    answer: Answer | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,17 @@ def take(*, operator_id: int, environment: str, key: str, digest: str, route: st
     if claim.answer_status is None or claim.answer_body is None:
         raise InProgress
     return Answered(Answer(claim.answer_status, bytes(claim.answer_body), claim.answer_headers))
+
+
+def look_up(*, operator_id: int, environment: str, key: str) -> Kept | None:
+    """Return what is kept under a key, or None."""
+    claim = Claim.objects.filter(operator_id=operator_id, environment=environment, key=key).first()
+    if claim is None:
+        return None
+    answer = None
+    if claim.answer_status is not None and claim.answer_body is not None:
+        answer = Answer(claim.answer_status, bytes(claim.answer_body), claim.answer_headers)
+    return Kept(claim.claimed_at, claim.answered_at, answer)
 
 
 def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:

@@ -7,6 +7,7 @@ that are overdue. Both may run at once and on several machines: a drain claims w
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from ledger.controls import clock
 from ledger.controls.refusals import Refusal
 
 
@@ -40,14 +41,18 @@ def depth(kind: str) -> int:
     return _named(kind).depth()
 
 
-def drain(kind: str) -> int:
-    """Do all due rows of a kind, batch by batch; return how many were done."""
+def drain(kind: str, *, for_seconds: float | None = None) -> int:
+    """Do all due rows of a kind, batch by batch; return how many were done.
+
+    With `for_seconds` no batch begins later than that: whoever calls says what becomes of the rest.
+    """
     work = _named(kind).work
+    started = clock.monotonic()
     done = 0
     for _ in range(MAXIMUM_BATCHES):
         count = work()
-        if count == 0:
-            break
+        if count == 0 or (for_seconds is not None and clock.monotonic() - started >= for_seconds):
+            return done + count
         done += count
     return done
 

@@ -17,6 +17,9 @@ class Migration(migrations.Migration):
         for name in (
             "journal_tables.sql",
             "accounts.sql",
+            "journal_repeat.sql",
+            "journal_post_one.sql",
+            "journal_post_list.sql",
             "journal_post.sql",
             "journal_fold.sql",
             "append_only.sql",

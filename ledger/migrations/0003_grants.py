@@ -37,7 +37,6 @@ class Migration(migrations.Migration):
                 "ledger_unlock_period",
                 "ledger_share_period",
                 "ledger_post",
-                "ledger_compare",
                 "ledger_expire",
                 "ledger_fold",
             ]

@@ -9,31 +9,46 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transac
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_posting
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_key
+CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON ledger_key
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_move
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_event
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- An account's identity is fixed; only its balances change, and only by the ledger's functions.
+-- A key stays once its transaction has committed; the transaction that inserted it may free it again.
+CREATE FUNCTION guard_key() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    v_mine constant bigint := pg_current_xact_id()::text::bigint;
+    v_born constant bigint := v_mine + mod(4294967296 + OLD.xmin::text::bigint - mod(v_mine, 4294967296), 4294967296);
+BEGIN
+    -- subtransactions of ours are younger than we are and not yet committed; an older row looks like a future one
+    IF v_born >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint AND v_born <> v_mine
+       OR pg_xact_status(v_born::text::xid8) <> 'in progress' THEN
+        RAISE EXCEPTION 'key % stays', OLD.key USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER keys_stay BEFORE DELETE ON ledger_key FOR EACH ROW EXECUTE FUNCTION guard_key();
+
+-- An account's identity is checked when it is opened, and fixed; only its balances change, by the ledger's functions.
 CREATE FUNCTION guard_account() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (OLD.id, OLD.book_id, OLD.address, OLD.asset, OLD.account_class, OLD.gl_code, OLD.normal_side, OLD.balance_rule)
-       IS DISTINCT FROM
-       (NEW.id, NEW.book_id, NEW.address, NEW.asset, NEW.account_class, NEW.gl_code, NEW.normal_side, NEW.balance_rule)
-    THEN
+    IF TG_OP = 'UPDATE' THEN
         RAISE EXCEPTION 'an account''s identity is fixed' USING ERRCODE = 'restrict_violation';
+    ELSIF (NEW.address ~ '^@?[A-Za-z0-9_.-]+(:[A-Za-z0-9_.@-]+)*$' AND length(NEW.address) <= 255
+           AND NEW.account_class IN ('asset', 'liability', 'equity', 'income', 'expense')
+           AND NEW.normal_side IN ('debit', 'credit')
+           AND NEW.balance_rule IN ('none', 'debits_must_not_exceed_credits', 'credits_must_not_exceed_debits')
+           AND NEW.debits_posted = 0 AND NEW.credits_posted = 0
+           AND NEW.debits_pending = 0 AND NEW.credits_pending = 0) IS NOT TRUE THEN
+        RAISE EXCEPTION 'no such account can be opened: % %', NEW.address, NEW.asset USING ERRCODE = 'check_violation';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER identity_fixed BEFORE UPDATE ON ledger_account
-    FOR EACH ROW WHEN (
-        OLD.balance_rule IS DISTINCT FROM NEW.balance_rule OR OLD.address IS DISTINCT FROM NEW.address
-        OR OLD.asset IS DISTINCT FROM NEW.asset OR OLD.book_id IS DISTINCT FROM NEW.book_id
-        OR OLD.gl_code IS DISTINCT FROM NEW.gl_code OR OLD.normal_side IS DISTINCT FROM NEW.normal_side
-        OR OLD.account_class IS DISTINCT FROM NEW.account_class OR OLD.id IS DISTINCT FROM NEW.id)
-    EXECUTE FUNCTION guard_account();
+CREATE TRIGGER identity_fixed
+    BEFORE INSERT OR UPDATE OF id, book_id, address, asset, account_class, gl_code, normal_side, balance_rule, opened_at
+    ON ledger_account FOR EACH ROW EXECUTE FUNCTION guard_account();
 
 -- A hold ends once (rule L6).
 CREATE FUNCTION guard_hold() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -56,3 +71,9 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER answered_once BEFORE UPDATE OR DELETE ON ledger_claim FOR EACH ROW EXECUTE FUNCTION guard_claim();
+
+-- These go with the rows above and are not removed either.
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON ledger_account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER kept BEFORE TRUNCATE ON ledger_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON ledger_period FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER kept BEFORE TRUNCATE ON ledger_claim FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -16,11 +16,13 @@ BEGIN
         SELECT account_id, sum(debits_posted) AS dp, sum(credits_posted) AS cp,
                sum(debits_pending) AS dq, sum(credits_pending) AS cq
         FROM gone GROUP BY account_id
+    ), locked AS (
+        SELECT id FROM ledger_account WHERE id IN (SELECT account_id FROM summed) ORDER BY id FOR UPDATE
     ), folded AS (
         UPDATE ledger_account a
         SET debits_posted = a.debits_posted + s.dp, credits_posted = a.credits_posted + s.cp,
             debits_pending = a.debits_pending + s.dq, credits_pending = a.credits_pending + s.cq
-        FROM summed s WHERE a.id = s.account_id
+        FROM summed s JOIN locked ON locked.id = s.account_id WHERE a.id = s.account_id
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM gone) INTO v_folded FROM (SELECT count(*) FROM folded) AS done;

@@ -17,6 +17,7 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
+    v_one record;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the ledger is written under READ COMMITTED: each statement must see what others committed';
@@ -25,10 +26,11 @@ BEGIN
         RAISE EXCEPTION 'the arrays of postings are not of one length';
     END IF;
     IF cardinality(p_item) = 1 AND jsonb_array_length(p_items) = 1 AND p_item[1] = 1 THEN
-        SELECT r.code, r.transaction_id INTO code, transaction_id
-        FROM ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now) AS r;
-        IF code IS NOT NULL THEN
+        v_one := ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
+        IF v_one.code IS NOT NULL THEN
             item := 0;
+            code := v_one.code;
+            transaction_id := v_one.transaction_id;
             failed_position := CASE WHEN code <> 'created' THEN 0 END;
             RETURN NEXT;
             RETURN;

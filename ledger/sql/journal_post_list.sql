@@ -127,21 +127,22 @@ BEGIN
                WHEN length(i.key) > 255 THEN 'id_must_not_be_too_long'
                WHEN starts_with(i.key, 'expire:') AND i.phase IS DISTINCT FROM 'expire' THEN 'id_must_not_be_reserved'
                WHEN i.phase NOT IN ('plain', 'reserve', 'settle', 'release', 'expire') THEN 'flags_are_mutually_exclusive'
+               WHEN coalesce(i.event_type, '') = '' THEN 'code_must_not_be_zero'
                WHEN i.phase IN ('settle', 'release', 'expire') THEN CASE
                    WHEN i.hold_key IS NULL THEN 'pending_id_must_not_be_zero'
                    WHEN i.hold_key = i.key THEN 'pending_id_must_be_different'
                    WHEN i.timeout <> 0 THEN 'timeout_reserved_for_pending_transfer' END
                WHEN i.hold_key IS NOT NULL THEN 'pending_id_must_be_zero'
                WHEN i.phase = 'reserve' THEN CASE
-                   WHEN i.timeout NOT BETWEEN 0 AND 4294967295 THEN 'overflows_timeout' END
+                   WHEN i.timeout NOT BETWEEN 0 AND 4294967295 OR i.timeout <> trunc(i.timeout) THEN 'overflows_timeout' END
                WHEN i.timeout <> 0 THEN 'timeout_reserved_for_pending_transfer'
            END ORDER BY i.n),
            bool_or(i.phase IN ('settle', 'release', 'expire')), count(DISTINCT i.effective_at)
     INTO v_count, v_key, v_phase, v_hold_key, v_timeout, v_linked, v_refuse, v_effective, v_value_date, v_id, v_failed,
          v_hold, v_stood, v_code, v_ends, v_dates
-    FROM ROWS FROM (jsonb_to_recordset(p_items) AS (key text, phase text, hold_key text, timeout numeric,
-         linked boolean, refuse_locked boolean, effective_at timestamptz)) WITH ORDINALITY
-         AS i (key, phase, hold_key, timeout, linked, refuse_locked, effective_at, n);
+    FROM ROWS FROM (jsonb_to_recordset(p_items) AS (key text, event_type text, phase text, hold_key text,
+         timeout numeric, linked boolean, refuse_locked boolean, effective_at timestamptz)) WITH ORDINALITY
+         AS i (key, event_type, phase, hold_key, timeout, linked, refuse_locked, effective_at, n);
     IF v_count = 0 THEN
         RETURN;
     END IF;
@@ -423,7 +424,7 @@ BEGIN
                 v_result := 'created';
                 -- how much of each pending is posted: sends fill the pendings of their accounts, in order
                 q_send := array_fill(0::numeric, ARRAY[h_to[h] - h_from[h] + 1]);
-                FOR k IN v_first[i] .. v_last[i] LOOP
+                FOR k IN coalesce(v_first[i], 0) .. v_last[i] LOOP
                     v_left := p_amount[k];
                     x := NULL;
                     FOR j IN h_from[h] .. h_to[h] LOOP
@@ -602,7 +603,10 @@ BEGIN
         item := i - 1;
         code := v_code[i];
         failed_position := v_failed[i];
-        transaction_id := CASE WHEN code = 'created' THEN v_id[i] WHEN starts_with(code, 'exists') THEN v_stood[i] END;
+        transaction_id := CASE
+            WHEN code = 'created' THEN v_id[i]
+            WHEN starts_with(code, 'exists')
+             AND coalesce(v_code[array_position(v_id, v_stood[i])] = 'created', true) THEN v_stood[i] END;
         RETURN NEXT;
     END LOOP;
 END $$;

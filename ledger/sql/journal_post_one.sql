@@ -25,10 +25,11 @@ DECLARE
     v_pending numeric := 0;
 BEGIN
     IF v_phase NOT IN ('plain', 'reserve') OR (v_phase = 'plain' AND v_timeout <> 0)
-       OR v_timeout NOT BETWEEN 0 AND 4294967295 OR coalesce((p_item ->> 'linked')::boolean, false)
-       OR p_item ->> 'hold_key' IS NOT NULL OR v_key = '' OR starts_with(v_key, 'expire:')
+       OR v_timeout NOT BETWEEN 0 AND 4294967295
+       OR v_timeout <> trunc(v_timeout) OR coalesce((p_item ->> 'linked')::boolean, false)
+       OR p_item ->> 'hold_key' IS NOT NULL OR v_key = '' OR length(v_key) > 255 OR starts_with(v_key, 'expire:')
        OR p_amount <= 0 OR p_amount >= c_far OR p_amount <> trunc(p_amount) OR p_debit = p_credit
-       OR (v_key IS NULL OR p_amount IS NULL) THEN
+       OR v_key IS NULL OR p_amount IS NULL OR coalesce(p_item ->> 'event_type', '') = '' THEN
         RETURN;
     END IF;
     SELECT b.close_zone, d.id, d.balance_rule, c.id, c.balance_rule
@@ -83,26 +84,27 @@ BEGIN
     INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
                                     effective_at, value_date, recorded_at, timeout_seconds, hold_id)
     VALUES (v_id, p_book, v_key, p_item ->> 'event_type', v_phase, coalesce(p_item ->> 'subject', ''),
-            coalesce(p_item -> 'refs', '{}'), coalesce(p_item -> 'metadata', '{}'),
+            coalesce(nullif(p_item -> 'refs', 'null'), '{}'), coalesce(nullif(p_item -> 'metadata', 'null'), '{}'),
             coalesce(p_item ->> 'request_id', ''), v_effective, NULL, p_now, v_timeout, NULL);
     INSERT INTO ledger_posting (id, transaction_id, position, book_id, kind, pending_id, debit_account_id,
                                 credit_account_id, asset, amount_minor)
     VALUES (uuidv7(), v_id, 0, p_book, CASE v_phase WHEN 'plain' THEN 'posted' ELSE 'pending' END, NULL, v_debit_id,
             v_credit_id, p_asset, p_amount);
+    IF v_debit_rule <> 'none' OR v_credit_rule <> 'none' THEN
+        UPDATE ledger_account
+        SET debits_posted = debits_posted + CASE id WHEN v_debit_id THEN v_posted ELSE 0 END,
+            credits_posted = credits_posted + CASE id WHEN v_credit_id THEN v_posted ELSE 0 END,
+            debits_pending = debits_pending + CASE id WHEN v_debit_id THEN v_pending ELSE 0 END,
+            credits_pending = credits_pending + CASE id WHEN v_credit_id THEN v_pending ELSE 0 END
+        WHERE id IN (v_debit_id, v_credit_id) AND balance_rule <> 'none';
+    END IF;
     IF v_debit_rule = 'none' THEN
         INSERT INTO ledger_delta (account_id, debits_posted, credits_posted, debits_pending, credits_pending)
         VALUES (v_debit_id, v_posted, 0, v_pending, 0);
-    ELSE
-        UPDATE ledger_account SET debits_posted = debits_posted + v_posted, debits_pending = debits_pending + v_pending
-        WHERE id = v_debit_id;
     END IF;
     IF v_credit_rule = 'none' THEN
         INSERT INTO ledger_delta (account_id, debits_posted, credits_posted, debits_pending, credits_pending)
         VALUES (v_credit_id, 0, v_posted, 0, v_pending);
-    ELSE
-        UPDATE ledger_account
-        SET credits_posted = credits_posted + v_posted, credits_pending = credits_pending + v_pending
-        WHERE id = v_credit_id;
     END IF;
     code := 'created';
     transaction_id := v_id;

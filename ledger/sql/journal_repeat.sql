@@ -43,7 +43,7 @@ BEGIN
     IF v_code IS NOT NULL THEN
         RETURN v_code;
     ELSIF coalesce(stood_item ->> 'subject', '') <> coalesce(asked_item ->> 'subject', '')
-       OR coalesce(stood_item -> 'refs', '{}') <> coalesce(asked_item -> 'refs', '{}') THEN
+       OR coalesce(nullif(stood_item -> 'refs', 'null'), '{}') <> coalesce(nullif(asked_item -> 'refs', 'null'), '{}') THEN
         RETURN 'exists_with_different_user_data';
     ELSIF stood_item ->> 'event_type' <> asked_item ->> 'event_type' THEN
         RETURN 'exists_with_different_code';

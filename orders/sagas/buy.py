@@ -26,7 +26,7 @@ from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order
 from orders.sagas.progress import MOVED, Progress, Stopped, Wait
 from orders.venue_adapters import venue_of
-from orders.venues.port import Executed, Refused
+from orders.venue_port import Executed, Refused
 from wallets import remote_operations
 from wallets.gateway_terms import gateway_terms
 from wallets.outcomes import Cause, Confirmed, Rejected, Unknown

@@ -6,8 +6,8 @@ from ledger import accounts, balances
 from ledger.controls import clock
 from ledger.environments import Environment
 from orders.models import Order, Pool, PoolHalt
+from orders.venue_port import Executed, Refused
 from orders.venues import curve
-from orders.venues.port import Executed, Refused
 
 _NOBODY = balances.Balance("", "", "credit", 0, 0, 0, 0)
 
@@ -41,8 +41,7 @@ def _reserves_for_buying(pool: Pool) -> curve.Reserves:
 
 def _asks_to_halt(order: Order) -> bool:
     """A test pool halts itself, after acceptance, by a magic value of the user's reference (docs/sandbox.md)."""
-    word = order.user_reference.partition(".")[0]
-    return order.environment == Environment.TEST and word == settings.SANDBOX_HALT_WORD
+    return order.environment == Environment.TEST and order.user_reference.startswith(settings.SANDBOX_HALT_WORDS)
 
 
 def _halt(pool: Pool) -> None:

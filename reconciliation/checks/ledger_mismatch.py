@@ -2,7 +2,7 @@
 
 A trade: each named amount of its terms is one line of its reservation, of its settlement once it is settled, of its
 release once it is released or failed. A leg: what the wallet was debited, and what it was given back. What should
-stand in the books is what the moves say happened; lines are joined by ids (order, trade) and compared as exact integers.
+stand in the books is what the moves say happened; lines are joined by ids (order, trade), amounts compared exactly.
 """
 
 from reconciliation.check import Check
@@ -17,7 +17,8 @@ WITH trades AS (
 ), booked_trades AS (
     SELECT t.reference,
            string_agg(x.event_type || ' ' || p.kind || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
-                      ORDER BY x.event_type COLLATE "C", p.kind COLLATE "C", p.asset COLLATE "C", p.amount_minor) AS lines
+                      ORDER BY x.event_type COLLATE "C", p.kind COLLATE "C", p.asset COLLATE "C", p.amount_minor
+           ) AS lines
     FROM trades t
     JOIN ledger_transaction x ON x.subject = t.order_reference AND x.refs ->> 'trade' = t.reference
         AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'TRADE_RELEASE') AND x.book_id = %(book)s
@@ -25,9 +26,10 @@ WITH trades AS (
     GROUP BY t.reference
 ), compared_trades AS (
     SELECT t.*, b.lines AS booked, (
-        SELECT string_agg(s.phase || a.value ->> 'asset' || ' ' || a.minor, E'\n'
-                          ORDER BY s.phase COLLATE "C", a.value ->> 'asset' COLLATE "C", a.minor)
-        FROM (SELECT value, (value ->> 'minor')::numeric AS minor FROM jsonb_each(t.terms -> 'amounts')) a
+        SELECT string_agg(s.phase || a.asset || ' ' || a.minor, E'\n'
+                          ORDER BY s.phase COLLATE "C", a.asset COLLATE "C", a.minor)
+        FROM (SELECT value ->> 'asset' AS asset, (value ->> 'minor')::numeric AS minor
+              FROM jsonb_each(t.terms -> 'amounts')) a
         CROSS JOIN (VALUES ('TRADE_RESERVE pending '), (t.ending)) AS s (phase)
         WHERE a.minor <> 0 AND s.phase IS NOT NULL) AS due
     FROM trades t LEFT JOIN booked_trades b ON b.reference = t.reference

@@ -34,7 +34,8 @@ WITH records AS (
     GROUP BY p.owner
 ), conflicts AS (
     SELECT r.reference, r.order_reference,
-           'the state is ' || r.state || ', its last move went to ' || coalesce(n.to_state, m.to_state, 'nothing') AS reason
+           'the state is ' || r.state || ', its last move went to ' || coalesce(n.to_state, m.to_state, 'nothing')
+               AS reason
     FROM records r
     LEFT JOIN ledger_move m ON m.subject = r.reference AND m.sequence = r.version
     LEFT JOIN ledger_move n ON n.subject = r.reference AND n.sequence = r.version + 1

@@ -5,82 +5,122 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='CloseArtifact',
+            name="CloseArtifact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('close_reference', models.CharField(db_index=True, max_length=40)),
-                ('name', models.CharField(max_length=60)),
-                ('rows', models.PositiveIntegerField()),
-                ('size', models.PositiveBigIntegerField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('path', models.CharField(help_text="below the artifacts' folder", max_length=300)),
-                ('made_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("close_reference", models.CharField(db_index=True, max_length=40)),
+                ("name", models.CharField(max_length=60)),
+                ("rows", models.PositiveIntegerField()),
+                ("size", models.PositiveBigIntegerField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("path", models.CharField(help_text="below the artifacts' folder", max_length=300)),
+                ("made_at", models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('close_reference', 'name'), name='close_artifact_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("close_reference", "name"), name="close_artifact_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='CloseRun',
+            name="CloseRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(max_length=40, unique=True)),
-                ('environment', models.CharField(choices=[('live', 'Live'), ('test', 'Test')], max_length=4)),
-                ('operator_id', models.BigIntegerField(null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('state', django_fsm.FSMField(choices=[('open', 'Open'), ('in_review', 'In Review'), ('signed', 'Signed'), ('locked', 'Locked')], default='open', max_length=40, protected=True)),
-                ('business_date', models.DateField()),
-                ('window_from', models.DateTimeField()),
-                ('window_to', models.DateTimeField()),
-                ('provisional', models.BooleanField(default=True)),
-                ('runs', models.PositiveIntegerField(default=0)),
-                ('last_run_at', models.DateTimeField(null=True)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('lease_token', models.CharField(default='', max_length=32)),
-                ('counts', models.JSONField(default=dict, help_text='records per kind, and breaks per check, of the last run')),
-                ('control_totals', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reference", models.CharField(max_length=40, unique=True)),
+                ("environment", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=4)),
+                ("operator_id", models.BigIntegerField(null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[
+                            ("open", "Open"),
+                            ("in_review", "In Review"),
+                            ("signed", "Signed"),
+                            ("locked", "Locked"),
+                        ],
+                        default="open",
+                        max_length=40,
+                        protected=True,
+                    ),
+                ),
+                ("business_date", models.DateField()),
+                ("window_from", models.DateTimeField()),
+                ("window_to", models.DateTimeField()),
+                ("provisional", models.BooleanField(default=True)),
+                ("runs", models.PositiveIntegerField(default=0)),
+                ("last_run_at", models.DateTimeField(null=True)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("lease_token", models.CharField(default="", max_length=32)),
+                (
+                    "counts",
+                    models.JSONField(default=dict, help_text="records per kind, and breaks per check, of the last run"),
+                ),
+                ("control_totals", models.JSONField(default=dict)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('environment', 'business_date'), name='close_once')],
+                "constraints": [models.UniqueConstraint(fields=("environment", "business_date"), name="close_once")],
             },
         ),
         migrations.CreateModel(
-            name='ExceptionCase',
+            name="ExceptionCase",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(max_length=40, unique=True)),
-                ('environment', models.CharField(choices=[('live', 'Live'), ('test', 'Test')], max_length=4)),
-                ('operator_id', models.BigIntegerField(null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('state', django_fsm.FSMField(choices=[('open', 'Open'), ('assigned', 'Assigned'), ('resolved', 'Resolved'), ('approved', 'Approved')], default='open', max_length=40, protected=True)),
-                ('type', models.CharField(help_text="the check's name: missing_trade", max_length=40)),
-                ('subject', models.CharField(help_text='the reference of the record that breaks', max_length=80)),
-                ('order_reference', models.CharField(db_index=True, default='', max_length=40)),
-                ('business_date', models.DateField()),
-                ('detail', models.JSONField(default=dict)),
-                ('asset', models.CharField(default='', max_length=20)),
-                ('amount_minor', models.DecimalField(decimal_places=0, default=0, help_text='amount at risk', max_digits=39)),
-                ('owner', models.CharField(default='', max_length=150)),
-                ('next_review_on', models.DateField(null=True)),
-                ('first_action', models.CharField(max_length=300)),
-                ('last_seen_at', models.DateTimeField()),
-                ('resolution', models.CharField(default='', max_length=200)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("reference", models.CharField(max_length=40, unique=True)),
+                ("environment", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=4)),
+                ("operator_id", models.BigIntegerField(null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "state",
+                    django_fsm.FSMField(
+                        choices=[
+                            ("open", "Open"),
+                            ("assigned", "Assigned"),
+                            ("resolved", "Resolved"),
+                            ("approved", "Approved"),
+                        ],
+                        default="open",
+                        max_length=40,
+                        protected=True,
+                    ),
+                ),
+                ("type", models.CharField(help_text="the check's name: missing_trade", max_length=40)),
+                ("subject", models.CharField(help_text="the reference of the record that breaks", max_length=80)),
+                ("order_reference", models.CharField(db_index=True, default="", max_length=40)),
+                ("business_date", models.DateField()),
+                ("detail", models.JSONField(default=dict)),
+                ("asset", models.CharField(default="", max_length=20)),
+                (
+                    "amount_minor",
+                    models.DecimalField(decimal_places=0, default=0, help_text="amount at risk", max_digits=39),
+                ),
+                ("owner", models.CharField(default="", max_length=150)),
+                ("next_review_on", models.DateField(null=True)),
+                ("first_action", models.CharField(max_length=300)),
+                ("last_seen_at", models.DateTimeField()),
+                ("resolution", models.CharField(default="", max_length=200)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'resolved'), _negated=True), fields=['state', 'next_review_on'], name='exception_queue')],
-                'constraints': [models.UniqueConstraint(fields=('environment', 'type', 'subject'), name='exception_once')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "resolved"), _negated=True),
+                        fields=["state", "next_review_on"],
+                        name="exception_queue",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("environment", "type", "subject"), name="exception_once")
+                ],
             },
         ),
     ]

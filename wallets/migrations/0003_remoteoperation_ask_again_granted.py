@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('wallets', '0002_guards_and_grants'),
+        ("wallets", "0002_guards_and_grants"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='remoteoperation',
-            name='ask_again_granted',
-            field=models.CharField(default='', help_text='who decided, in review, that the same key may be asked once more', max_length=150),
+            model_name="remoteoperation",
+            name="ask_again_granted",
+            field=models.CharField(
+                default="", help_text="who decided, in review, that the same key may be asked once more", max_length=150
+            ),
         ),
     ]

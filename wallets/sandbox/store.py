@@ -26,7 +26,7 @@ class Store:
         # Safe against a killed process; a loss of power may cost the last answers.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA busy_timeout = 5000")
-        self._connection.executescript(_SCHEMA.read_text())
+        self._connection.executescript(f"BEGIN; {_SCHEMA.read_text()} COMMIT;")
 
     def close(self) -> None:
         with self._lock:
@@ -73,8 +73,10 @@ class Store:
         self._connection.execute(_insert("requests", LoggedRequest), _values(request))
 
     def faulted_before(self, key: str) -> bool:
-        """Say whether a fault already befell this key."""
-        found = self._connection.execute("SELECT 1 FROM requests WHERE key = ? AND fault <> '' LIMIT 1", (key,))
+        """Say whether a fault already befell an ask of this key."""
+        found = self._connection.execute(
+            "SELECT 1 FROM requests WHERE key = ? AND method = 'POST' AND fault <> '' LIMIT 1", (key,)
+        )
         return found.fetchone() is not None
 
     def sight(self, key: str, now: int) -> str | None:

@@ -4,53 +4,58 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('webhooks', '0002_guards_and_grants'),
+        ("webhooks", "0002_guards_and_grants"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FeedEntry',
+            name="FeedEntry",
             fields=[
-                ('position', models.BigAutoField(primary_key=True, serialize=False)),
-                ('event_id', models.BigIntegerField(unique=True)),
-                ('operator_id', models.BigIntegerField()),
-                ('environment', models.CharField(choices=[('live', 'Live'), ('test', 'Test')], max_length=4)),
+                ("position", models.BigAutoField(primary_key=True, serialize=False)),
+                ("event_id", models.BigIntegerField(unique=True)),
+                ("operator_id", models.BigIntegerField()),
+                ("environment", models.CharField(choices=[("live", "Live"), ("test", "Test")], max_length=4)),
             ],
         ),
         migrations.RemoveIndex(
-            model_name='delivery',
-            name='delivery_due',
+            model_name="delivery",
+            name="delivery_due",
         ),
         migrations.AlterField(
-            model_name='delivery',
-            name='attempts',
-            field=models.PositiveSmallIntegerField(default=0, help_text='claims so far, the present one included'),
+            model_name="delivery",
+            name="attempts",
+            field=models.PositiveSmallIntegerField(default=0, help_text="claims so far, the present one included"),
         ),
         migrations.AlterField(
-            model_name='delivery',
-            name='available_at',
-            field=models.DateTimeField(help_text='while leased: the end of the lease'),
+            model_name="delivery",
+            name="available_at",
+            field=models.DateTimeField(help_text="while leased: the end of the lease"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['endpoint_id', 'available_at'], name='delivery_due'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "pending")), fields=["endpoint_id", "available_at"], name="delivery_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'pending'), models.Q(('lease_token', ''), _negated=True)), fields=['endpoint_id'], name='delivery_leased'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "pending"), models.Q(("lease_token", ""), _negated=True)),
+                fields=["endpoint_id"],
+                name="delivery_leased",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('state', 'dead')), fields=['ended_at'], name='delivery_dead'),
+            model_name="delivery",
+            index=models.Index(condition=models.Q(("state", "dead")), fields=["ended_at"], name="delivery_dead"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['endpoint_id', 'id'], name='delivery_of_endpoint'),
+            model_name="delivery",
+            index=models.Index(fields=["endpoint_id", "id"], name="delivery_of_endpoint"),
         ),
         migrations.AddIndex(
-            model_name='feedentry',
-            index=models.Index(fields=['operator_id', 'environment', 'position'], name='feed_of_operator'),
+            model_name="feedentry",
+            index=models.Index(fields=["operator_id", "environment", "position"], name="feed_of_operator"),
         ),
     ]

@@ -119,4 +119,6 @@ def _explanation(error: Exception) -> str:
         case json.JSONDecodeError():
             return f"The body is not JSON at character {error.pos}."
         case _:
-            return "The body is not JSON: NaN, Infinity, a name twice in one object, or a number of thousands of digits."
+            return (
+                "The body is not JSON: NaN, Infinity, a name twice in one object, or a number of thousands of digits."
+            )

@@ -30,9 +30,7 @@ class PageQuery(shapes.Shape):
     after = shapes.Text(max_length=100, required=False, default="", help_text="`next` of the page before")
 
 
-def page(
-    *, mine: QuerySet[Row], shown: QuerySet[Row], query: Mapping[str, Any]
-) -> tuple[list[Row], str | None]:
+def page(*, mine: QuerySet[Row], shown: QuerySet[Row], query: Mapping[str, Any]) -> tuple[list[Row], str | None]:
     """Return a page of `shown` and the cursor of the next, or None.
 
     `mine` is all that the caller may see, without the filters: a row that a filter no longer shows still marks its

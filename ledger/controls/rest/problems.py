@@ -60,7 +60,10 @@ def problem(
     if errors:
         body["errors"] = errors
     return HttpResponse(
-        answers.render(body), status=status, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store", **(headers or {})}
+        answers.render(body),
+        status=status,
+        content_type=CONTENT_TYPE,
+        headers={"Cache-Control": "no-store", **(headers or {})},
     )
 
 
@@ -107,6 +110,8 @@ def _of_api_exception(error: exceptions.APIException) -> HttpResponse:
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
         found = error.detail
-        errors = found if isinstance(found, dict) else {"non_field_errors": found if isinstance(found, list) else [found]}
+        errors = (
+            found if isinstance(found, dict) else {"non_field_errors": found if isinstance(found, list) else [found]}
+        )
         return problem(status=400, code="malformed", errors=errors, headers=headers)
     return problem(status=error.status_code, code=error.default_code, headers=headers)

@@ -58,6 +58,7 @@ class ApiView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         bodies.refuse_large(request._request, limit=self.body_limit)
+        _ = request._request.body  # read once, before the parser: the claim's digest is of these bytes
 
     def once(self, work: idempotency.Work, *, rule: KeyRule | None = None) -> HttpResponse:
         """Carry the work out once for the request's key. `rule` overrides the method's."""

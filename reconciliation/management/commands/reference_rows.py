@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import transaction as db_transaction
 
-from ledger import reference_rows
+from ledger import reference_rows, schedule
+from ledger.controls import roles
 
 
 class Command(BaseCommand):
@@ -14,4 +15,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with db_transaction.atomic():
             reference_rows.load()
+            schedule.load()
+            roles.load()
         self.stdout.write("Reference rows are loaded.")

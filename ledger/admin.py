@@ -1,0 +1,96 @@
+"""The book, the moves and the events, read-only."""
+
+from django.contrib import admin
+
+from ledger.controls.console import ReadOnlyAdmin, amount
+from ledger.controls.roles import Section
+from ledger.models import Account, Approval, Claim, Event, Hold, Move, Posting, QueuedEvent, Transaction
+
+
+@admin.register(Account)
+class AccountAdmin(ReadOnlyAdmin):
+    section = Section.LEDGER
+    exact = ("address", "asset", "gl_code")
+    list_display = ("address", "asset", "gl_code", "account_class", "debits", "credits", "balance_rule")
+    list_filter = ("asset", "account_class")
+    ordering = ("address", "asset")
+
+    @admin.display(description="posted debits (folded)")
+    def debits(self, row: Account) -> str:
+        return amount(row.debits_posted, row.asset)
+
+    @admin.display(description="posted credits (folded)")
+    def credits(self, row: Account) -> str:
+        return amount(row.credits_posted, row.asset)
+
+
+@admin.register(Transaction)
+class TransactionAdmin(ReadOnlyAdmin):
+    section = Section.LEDGER
+    exact = ("key", "subject", "request_id")
+    list_display = ("key", "event_type", "phase", "subject", "effective_at")
+    list_filter = ("event_type", "phase")
+    ordering = ("-recorded_at", "-id")
+
+
+@admin.register(Posting)
+class PostingAdmin(ReadOnlyAdmin):
+    section = Section.LEDGER
+    exact = ("transaction__subject", "transaction__key")
+    list_display = ("reference", "kind", "debit_account", "credit_account", "shown_amount", "transaction")
+    list_filter = ("kind", "asset")
+    list_select_related = ("debit_account", "credit_account", "transaction")
+    ordering = ("-id",)
+
+    @admin.display(description="amount")
+    def shown_amount(self, row: Posting) -> str:
+        return amount(row.amount_minor, row.asset)
+
+
+@admin.register(Hold)
+class HoldAdmin(ReadOnlyAdmin):
+    section = Section.LEDGER
+    exact = ("transaction__key", "transaction__subject")
+    list_display = ("transaction", "state", "expires_at", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("transaction",)
+
+
+@admin.register(Move)
+class MoveAdmin(ReadOnlyAdmin):
+    section = Section.AUDIT
+    exact = ("subject", "request_id", "event_reference", "actor")
+    list_display = ("subject", "machine", "from_state", "to_state", "actor", "cause", "moved_at")
+    list_filter = ("machine",)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    section = Section.WEBHOOKS
+    exact = ("reference", "aggregate", "topic", "request_id")
+    list_display = ("reference", "topic", "aggregate", "sequence", "public", "recorded_at")
+    list_filter = ("environment", "public")
+
+
+@admin.register(QueuedEvent)
+class QueuedEventAdmin(ReadOnlyAdmin):
+    section = Section.WEBHOOKS
+    exact = ("aggregate",)
+    list_display = ("event", "aggregate", "sequence", "attempts", "available_at", "dead_at")
+    list_select_related = ("event",)
+
+
+@admin.register(Claim)
+class ClaimAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("key", "request_id", "anchor")
+    hidden = ("answer_body", "answer_headers", "digest")
+    list_display = ("key", "route", "answer_status", "request_id", "claimed_at")
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    section = Section.AUDIT
+    exact = ("reference", "subject")
+    list_display = ("reference", "kind", "subject", "maker", "decision", "checker", "proposed_at")
+    list_filter = ("decision", "kind")

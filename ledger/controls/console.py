@@ -1,0 +1,114 @@
+"""What every page of the console is: read-only, seen by role, searched by exact id, never a 500 for a refusal."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+from unfold.admin import ModelAdmin
+
+from ledger import assets
+from ledger.controls import clock
+from ledger.controls.refusals import Refusal
+from ledger.controls.roles import Section, sees
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """Rows that nobody changes here. `exact` names the columns that the search box compares, whole."""
+
+    section: ClassVar[Section]
+    exact: ClassVar[Sequence[str]] = ()
+    hidden: ClassVar[Sequence[str]] = ()
+    list_per_page = 50
+    show_full_result_count = False
+    actions = None
+    ordering: Sequence[str] = ()
+    list_display_links = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.search_fields = tuple(self.exact)
+        self.list_display_links = tuple(self.list_display[:1]) if self.list_display else None
+        if not self.ordering:
+            self.ordering = ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        wanted = Q()
+        for column in self.exact:
+            wanted |= Q(**{column: term})
+        return queryset.filter(wanted), False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [field.name for field in self.model._meta.fields if field.name not in self.hidden]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.get_fields(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return sees(request.user, self.section)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return sees(request.user, self.section)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def actor_of(request: HttpRequest) -> str:
+    """How audit rows name a person of the console."""
+    return f"user:{request.user.get_username()}"
+
+
+def attempt(request: HttpRequest, work: Callable[[], str]) -> bool:
+    """Carry out one operation; its success or refusal becomes a message. Returns whether it succeeded."""
+    try:
+        messages.success(request, work())
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+        return False
+    return True
+
+
+def amount(minor: Any, asset: str) -> str:
+    """Show minor units as a decimal string with their asset."""
+    return f"{assets.text(int(minor), asset)} {asset}" if asset else ""
+
+
+def age(moment: Any) -> str:
+    """Show how long ago something was."""
+    return timesince(moment, clock.now()).replace("\xa0", " ") if moment else ""
+
+
+_COLOURS = {
+    "processed": "bg-green-100 text-green-800",
+    "settled": "bg-green-100 text-green-800",
+    "delivered": "bg-green-100 text-green-800",
+    "confirmed": "bg-green-100 text-green-800",
+    "matched": "bg-green-100 text-green-800",
+    "manual_review": "bg-red-100 text-red-800",
+    "dead": "bg-red-100 text-red-800",
+    "unknown": "bg-orange-100 text-orange-800",
+    "compensation_pending": "bg-orange-100 text-orange-800",
+    "open": "bg-orange-100 text-orange-800",
+    "proposed": "bg-blue-100 text-blue-800",
+}
+
+
+def lamp(state: str) -> str:
+    """Show a state as a coloured word."""
+    colour = _COLOURS.get(state, "bg-base-100 text-base-700")
+    return format_html('<span class="px-2 py-0.5 rounded text-xs font-semibold {}">{}</span>', colour, state)

@@ -1,0 +1,103 @@
+"""The console's roles: groups of people, what each sees and what each may do (DESIGN.md section 10)."""
+
+from enum import StrEnum
+from typing import Any
+
+from ledger.controls.refusals import Forbidden
+
+
+class Role(StrEnum):
+    SUPPORT = "support"
+    OPS = "ops"
+    OPS_LEAD = "ops lead"
+    FINANCE = "finance"
+    FINANCE_LEAD = "finance lead"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+class Section(StrEnum):
+    """What a page is about."""
+
+    ORDERS = "orders"
+    QUEUES = "queues"
+    LEDGER = "ledger"
+    WEBHOOKS = "webhooks"
+    CLOSE = "close"
+    OPERATORS = "operators"
+    AUDIT = "audit"
+    PEOPLE = "people"
+
+
+class Ability(StrEnum):
+    """What changes something."""
+
+    NOTE = "write notes"
+    WORK_REVIEWS = "assign, look up, propose"
+    APPROVE_REVIEWS = "approve resolutions"
+    HALT_AND_FREEZE = "halt pools, freeze orders, lift either"
+    WORK_EXCEPTIONS = "work exception cases"
+    CLOSE = "run a close"
+    MANAGE_KEYS = "create operators and keys"
+
+
+_OPS = {Role.OPS, Role.OPS_LEAD}
+_FINANCE = {Role.FINANCE, Role.FINANCE_LEAD}
+
+_SEES: dict[Section, set[Role]] = {
+    Section.ORDERS: {Role.SUPPORT, *_OPS, *_FINANCE, Role.AUDITOR},
+    Section.QUEUES: {Role.SUPPORT, *_OPS, *_FINANCE, Role.AUDITOR},
+    Section.LEDGER: {*_FINANCE, Role.AUDITOR},
+    Section.WEBHOOKS: {*_OPS, Role.AUDITOR, Role.ADMIN},
+    Section.CLOSE: {*_FINANCE, Role.AUDITOR},
+    Section.OPERATORS: {*_OPS, Role.AUDITOR, Role.ADMIN},
+    Section.AUDIT: {*_OPS, *_FINANCE, Role.AUDITOR},
+    Section.PEOPLE: {Role.ADMIN},
+}
+
+_DOES: dict[Ability, set[Role]] = {
+    Ability.NOTE: {Role.SUPPORT, *_OPS},
+    Ability.WORK_REVIEWS: _OPS,
+    Ability.APPROVE_REVIEWS: {Role.OPS_LEAD},
+    Ability.HALT_AND_FREEZE: {Role.OPS_LEAD},
+    Ability.WORK_EXCEPTIONS: _FINANCE,
+    Ability.CLOSE: _FINANCE,
+    Ability.MANAGE_KEYS: {Role.ADMIN},
+}
+
+
+class NotYourRole(Forbidden):
+    """Your role may not do that."""
+
+    code = "not_your_role"
+
+
+def roles_of(user: Any) -> frozenset[str]:
+    """Return the names of a person's groups, read once per request's user."""
+    known = getattr(user, "_role_names", None)
+    if known is None:
+        known = frozenset(user.groups.values_list("name", flat=True)) if user.is_authenticated else frozenset()
+        user._role_names = known
+    return known
+
+
+def sees(user: Any, section: Section) -> bool:
+    return bool(user.is_active and (user.is_superuser or roles_of(user) & _SEES[section]))
+
+
+def may(user: Any, ability: Ability) -> bool:
+    return bool(user.is_active and (user.is_superuser or roles_of(user) & _DOES[ability]))
+
+
+def need(user: Any, ability: Ability) -> None:
+    """Raise NotYourRole unless the person may."""
+    if not may(user, ability):
+        raise NotYourRole(f"Your role may not {ability}.")
+
+
+def load() -> None:
+    """Create the groups that are missing."""
+    from django.contrib.auth.models import Group
+
+    for role in Role:
+        Group.objects.get_or_create(name=role.value)

@@ -1,0 +1,76 @@
+"""The doorbell on Celery, and the one task of the house: a bell has rung, drain a kind of work.
+
+A bell names the kind, and at most one per kind waits: a key in Redis says so, and the task takes it away before it
+looks, so that what becomes due from then on rings again. A bell may be lost: the relay process is the net.
+"""
+
+import time
+from functools import cache
+from typing import Final
+
+import redis
+import structlog
+from celery import shared_task
+from celery.exceptions import OperationalError
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ledger.controls import bell, drains
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE_SECONDS: Final = 0.04
+_SILENT_AFTER_FAILURE_SECONDS: Final = 5.0
+_WAITS_AT_MOST_SECONDS: Final = 10
+_DRAIN_SECONDS: Final = 30.0
+
+
+@shared_task(name="ledger.drain", ignore_result=True, time_limit=120, soft_time_limit=90)  # type: ignore[untyped-decorator]  # Celery is untyped
+def drain_kind(*, kind: str, **_: object) -> None:
+    """Do all due rows of a kind; ring again when time is up first. Safe twice and at once: a drain claims."""
+    _answer(kind)
+    started = time.monotonic()
+    drains.drain(kind, for_seconds=_DRAIN_SECONDS)
+    if time.monotonic() - started >= _DRAIN_SECONDS:
+        bell.installed().ring(kind)
+
+
+class CeleryBell:
+    """Rings by sending that task. After a failure it is silent for some seconds."""
+
+    def __init__(self) -> None:
+        self._silent_until = 0.0
+
+    def ring(self, kind: str) -> None:
+        """Wake a drain of this kind, unless its bell waits already. Never raises, never waits long."""
+        if time.monotonic() < self._silent_until:
+            return
+        try:
+            if _redis().set(_waiting(kind), b"1", nx=True, ex=_WAITS_AT_MOST_SECONDS):
+                drain_kind.apply_async(kwargs={"kind": kind}, expires=_WAITS_AT_MOST_SECONDS, retry=False)
+        except (redis.RedisError, OperationalError, OSError) as error:
+            self._silent_until = time.monotonic() + _SILENT_AFTER_FAILURE_SECONDS
+            log.info("bell.lost", kind=kind, error=type(error).__name__)
+
+
+def _answer(kind: str) -> None:
+    try:
+        _redis().delete(_waiting(kind))
+    except (redis.RedisError, OSError) as error:
+        log.info("bell.unanswered", kind=kind, error=type(error).__name__)
+
+
+def _waiting(kind: str) -> str:
+    return f"holdfast:bell:{kind}"
+
+
+@cache
+def _redis() -> redis.Redis:
+    """One client per process; it asks once and does not wait."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_connect_timeout=_PATIENCE_SECONDS,
+        socket_timeout=_PATIENCE_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )

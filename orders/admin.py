@@ -1,0 +1,92 @@
+"""Quotes, orders, trades and pools, read-only."""
+
+from django.contrib import admin
+
+from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
+from ledger.controls.roles import Section
+from orders.models import Freeze, Order, Pool, PoolHalt, Quote, SagaRun, Trade
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
+    list_display = ("reference", "shown_state", "status_reason", "debit", "target", "partner_order_id", "shown_age")
+    list_filter = ("state", "environment", "pool_code", "reconciliation_state")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Order) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="wallet debit")
+    def debit(self, row: Order) -> str:
+        return amount(row.source_minor, row.source_asset)
+
+    @admin.display(description="buys")
+    def target(self, row: Order) -> str:
+        return amount(row.target_minor, row.target_asset)
+
+    @admin.display(description="in this state for")
+    def shown_age(self, row: Order) -> str:
+        return age(row.updated_at)
+
+
+@admin.register(Quote)
+class QuoteAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "order_reference", "user_reference")
+    list_display = ("reference", "shown_state", "pool_code", "source", "target", "expires_at", "order_reference")
+    list_filter = ("state", "pool_code")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Quote) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="source")
+    def source(self, row: Quote) -> str:
+        return amount(row.source_minor, row.source_asset)
+
+    @admin.display(description="target")
+    def target(self, row: Quote) -> str:
+        return amount(row.target_minor, row.target_asset)
+
+
+@admin.register(Trade)
+class TradeAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "order_reference", "quote_reference", "idempotency_key")
+    list_display = ("reference", "shown_state", "pool_code", "order_reference", "created_at", "ended_at")
+    list_filter = ("state", "pool_code")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Trade) -> str:
+        return lamp(row.state)
+
+
+@admin.register(Pool)
+class PoolAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("code",)
+    list_display = ("code", "environment", "kind", "cash_asset", "position_asset", "open_reservations_cap")
+
+
+@admin.register(PoolHalt)
+class PoolHaltAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    list_display = ("pool", "reason", "halted_by", "halted_at", "lifted_by", "lifted_at")
+    list_select_related = ("pool",)
+
+
+@admin.register(Freeze)
+class FreezeAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("subject",)
+    list_display = ("subject", "reason", "frozen_by", "frozen_at", "lifted_by", "lifted_at")
+
+
+@admin.register(SagaRun)
+class SagaRunAdmin(ReadOnlyAdmin):
+    section = Section.QUEUES
+    exact = ("order_reference",)
+    hidden = ("lease_token",)
+    list_display = ("order_reference", "available_at", "attempts", "lease_until", "last_error")

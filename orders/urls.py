@@ -1,0 +1,19 @@
+"""The routes of quotes, orders, pools and capabilities, below /v1."""
+
+from django.urls import path
+
+from ledger.controls.rest import paths
+from orders import views
+
+paths.register()
+
+urlpatterns = [
+    path("capabilities", views.CapabilitiesView.as_view(), name="capabilities"),
+    path("pools", views.PoolsView.as_view(), name="pools"),
+    path("pools/<code:pool_id>", views.PoolView.as_view(), name="pool"),
+    path("quotes", views.QuotesView.as_view(), name="quotes"),
+    path("quotes/<reference:quote_id>", views.QuoteView.as_view(), name="quote"),
+    path("orders", views.OrdersView.as_view(), name="orders"),
+    path("orders/<reference:order_id>", views.OrderView.as_view(), name="order"),
+    path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
+]

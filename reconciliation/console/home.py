@@ -1,0 +1,126 @@
+"""The home page: tiles with count, oldest age and amount, each opening its filtered queue; volume of the last days."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ledger.controls import clock
+from ledger.controls.console import age, amount
+from ledger.controls.roles import Section, sees
+from ledger.models import QueuedEvent
+from orders.models import Order, ReviewCase
+from reconciliation.models import CloseRun, ExceptionCase
+from webhooks.models import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    title: str
+    count: int
+    oldest: str
+    money: list[str]
+    url: str
+    alarming: bool
+
+
+def home(request: HttpRequest) -> dict[str, Any]:
+    """Return the context of the home page, by what this person sees."""
+    reviews = ReviewCase.objects.exclude(state=ReviewCase.State.RESOLVED)
+    tiles: list[Tile] = []
+    if sees(request.user, Section.QUEUES):
+        tiles += [
+            _tile("Manual review", reviews, "amount_minor", "asset", "admin:orders_reviewcase_changelist", "", True),
+            _tile(
+                "Compensation",
+                Order.objects.filter(state=Order.State.COMPENSATION_PENDING),
+                "source_minor",
+                "source_asset",
+                "admin:orders_order_changelist",
+                "?state__exact=compensation_pending",
+                True,
+            ),
+            _tile(
+                "In flight",
+                Order.objects.filter(
+                    state__in=[
+                        Order.State.QUEUED,
+                        Order.State.PROCESSING,
+                        Order.State.OPERATOR_DEBIT_PENDING,
+                        Order.State.OPERATOR_DEBITED,
+                    ]
+                ),
+                "source_minor",
+                "source_asset",
+                "admin:orders_order_changelist",
+                "",
+                False,
+            ),
+        ]
+    if sees(request.user, Section.CLOSE):
+        open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
+        tiles.append(
+            _tile(
+                "Exceptions",
+                open_cases,
+                "amount_minor",
+                "asset",
+                "admin:reconciliation_exceptioncase_changelist",
+                "",
+                True,
+            )
+        )
+    if sees(request.user, Section.WEBHOOKS):
+        tiles += [_dead_letters(), _outbox()]
+    return {
+        "tiles": tiles,
+        "open_reviews": reviews.count(),
+        "chart": _chart(),
+        "states": list(Order.objects.values("state").annotate(number=Count("id")).order_by("-number")),
+        "last_close": CloseRun.objects.order_by("-last_run_at").first(),
+    }
+
+
+def _tile(title: str, rows: "QuerySet[Any]", minor: str, asset: str, url: str, query: str, alarming: bool) -> Tile:
+    found = list(
+        rows.values(asset).annotate(number=Count("id"), total=Sum(minor), oldest=Min("created_at")).order_by(asset)
+    )
+    count = sum(row["number"] for row in found)
+    oldest = min((row["oldest"] for row in found), default=None)
+    money = [amount(row["total"], row[asset]) for row in found]
+    return Tile(title, count, age(oldest), money, reverse(url) + query, alarming and count > 0)
+
+
+def _dead_letters() -> Tile:
+    dead = Delivery.objects.filter(state=Delivery.State.DEAD).aggregate(number=Count("id"), oldest=Min("ended_at"))
+    url = reverse("admin:webhooks_delivery_changelist") + "?state__exact=dead"
+    return Tile("Dead letters", dead["number"], age(dead["oldest"]), [], url, dead["number"] > 0)
+
+
+def _outbox() -> Tile:
+    waiting = QueuedEvent.objects.aggregate(number=Count("event_id"), oldest=Min("available_at"))
+    return Tile(
+        "Outbox", waiting["number"], age(waiting["oldest"]), [], reverse("admin:ledger_queuedevent_changelist"), False
+    )
+
+
+def _chart() -> list[dict[str, Any]]:
+    """Return the orders of the last fourteen days as bars: height in per cent of the tallest."""
+    since = clock.now() - timedelta(days=13)
+    rows = {
+        row["day"]: row["number"]
+        for row in Order.objects.filter(created_at__gte=since.replace(hour=0, minute=0, second=0, microsecond=0))
+        .annotate(day=TruncDate("created_at"))
+        .values("day")
+        .annotate(number=Count("id"), newest=Max("id"))
+    }
+    days = [(since + timedelta(days=n)).date() for n in range(14)]
+    tallest = max(rows.values(), default=0) or 1
+    return [
+        {"day": day, "number": rows.get(day, 0), "height": 100 * rows.get(day, 0) // tallest, "x": 24 * n}
+        for n, day in enumerate(days)
+    ]

@@ -1,0 +1,182 @@
+"""The page of a review case: our book beside theirs, the timeline, and what may be done about it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from ledger.controls import clock
+from ledger.controls.console import actor_of, age, amount, attempt
+from ledger.controls.roles import Ability, Section, may, need, sees
+from ledger.models import Approval, Move, Posting
+from orders.models import Order, ReviewCase, ReviewNote, Trade
+from orders.operations import review_case
+from orders.reviews.offers import offers
+from wallets.models import RemoteAttempt, RemoteOperation
+
+
+@require_GET
+def page(request: HttpRequest, reference: str) -> HttpResponse:
+    """Show a case. Everything that changes something is a POST to `act`."""
+    if not sees(request.user, Section.QUEUES):
+        raise PermissionDenied
+    case = ReviewCase.objects.filter(reference=reference).first()
+    if case is None:
+        raise Http404
+    order = Order.objects.filter(reference=case.subject).first()
+    is_open = case.state != ReviewCase.State.RESOLVED
+    proposal = Approval.objects.filter(subject=case.reference, decision=Approval.Decision.PROPOSED).first()
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": f"Review {case.reference}",
+        "case": case,
+        "order": order,
+        "amount": amount(case.amount_minor, case.asset),
+        "age": age(case.created_at),
+        "trades": Trade.objects.filter(order_reference=case.subject),
+        "postings": _postings(case.subject),
+        "operations": _operations(case.subject),
+        "moves": Move.objects.filter(subject__in=_subjects(case)).order_by("moved_at", "id"),
+        "notes": ReviewNote.objects.filter(case_reference=reference).order_by("id"),
+        "offers": [_shown(offer) for offer in offers(case=case, now=clock.now())] if is_open else [],
+        "proposal": proposal,
+        "is_open": is_open,
+        "may_work": may(request.user, Ability.WORK_REVIEWS),
+        "may_approve": may(request.user, Ability.APPROVE_REVIEWS),
+        "may_note": may(request.user, Ability.NOTE),
+        "is_maker": proposal is not None and proposal.maker == actor_of(request),
+    }
+    return render(request, "console/review_case.html", context)
+
+
+@require_POST
+def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
+    """Carry out one of the page's dialogs and go back to the page; a refusal is a message there."""
+    handler = _ACTIONS.get(action)
+    if handler is None:
+        raise Http404
+    attempt(request, lambda: handler(request, reference))
+    return redirect("admin:review-case", reference)
+
+
+def _take(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.WORK_REVIEWS)
+    owner = request.POST.get("owner", "").strip() or request.user.get_username()
+    review_case.assign_case(case_reference=reference, owner=owner[:150], actor=actor_of(request), now=clock.now())
+    return f"Assigned to {owner}."
+
+
+def _look_up(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.WORK_REVIEWS)
+    outcome = review_case.look_up_now(case_reference=reference, actor=actor_of(request), now=clock.now())
+    return f"The lookup says: {type(outcome).__name__.lower()}."
+
+
+def _propose(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.WORK_REVIEWS)
+    decided = review_case.propose_resolution(
+        case_reference=reference,
+        case_version=_version(request),
+        resolution=request.POST.get("resolution", ""),
+        reason=request.POST.get("reason", ""),
+        actor=actor_of(request),
+        now=clock.now(),
+    )
+    return "Resolved." if decided.resolved else "Proposed: a second person has to approve it."
+
+
+def _approve(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.APPROVE_REVIEWS)
+    review_case.approve_resolution(
+        case_reference=reference,
+        case_version=_version(request),
+        reason=request.POST.get("reason", ""),
+        actor=actor_of(request),
+        now=clock.now(),
+    )
+    return "Approved and carried out."
+
+
+def _refuse(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.WORK_REVIEWS)
+    review_case.refuse_resolution(
+        case_reference=reference,
+        case_version=_version(request),
+        reason=request.POST.get("reason", ""),
+        actor=actor_of(request),
+        now=clock.now(),
+    )
+    return "The proposal is off; the case is back with its owner."
+
+
+def _note(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.NOTE)
+    text = request.POST.get("text", "")[:4000]
+    review_case.add_note(case_reference=reference, text=text, actor=actor_of(request), now=clock.now())
+    return "Noted."
+
+
+_ACTIONS: dict[str, Callable[[HttpRequest, str], str]] = {
+    "assign": _take,
+    "look-up": _look_up,
+    "propose": _propose,
+    "approve": _approve,
+    "refuse": _refuse,
+    "note": _note,
+}
+
+
+def _version(request: HttpRequest) -> int:
+    text = request.POST.get("version", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _subjects(case: ReviewCase) -> list[str]:
+    trades = Trade.objects.filter(order_reference=case.subject).values_list("reference", flat=True)
+    operations = RemoteOperation.objects.filter(owner=case.subject).values_list("reference", flat=True)
+    return [case.subject, case.reference, *trades, *operations]
+
+
+def _postings(subject: str) -> list[dict[str, Any]]:
+    rows = (
+        Posting.objects.filter(transaction__subject=subject)
+        .select_related("transaction", "debit_account", "credit_account")
+        .order_by("transaction__recorded_at", "position")
+    )
+    return [
+        {
+            "event_type": row.transaction.event_type,
+            "kind": row.kind,
+            "debit": row.debit_account.address,
+            "credit": row.credit_account.address,
+            "amount": amount(row.amount_minor, row.asset),
+        }
+        for row in rows
+    ]
+
+
+def _operations(owner: str) -> list[dict[str, Any]]:
+    found = list(RemoteOperation.objects.filter(owner=owner).order_by("id"))
+    attempts = list(RemoteAttempt.objects.filter(operation_id__in=[row.pk for row in found]).order_by("number"))
+    return [
+        {
+            "row": row,
+            "amount": amount(row.amount_minor, row.asset),
+            "attempts": [one for one in attempts if one.operation_id == row.pk],
+        }
+        for row in found
+    ]
+
+
+def _shown(offer: Any) -> dict[str, Any]:
+    return {
+        "offer": offer,
+        "postings": [
+            {"debit": one.debit, "credit": one.credit, "amount": amount(one.amount.minor, one.amount.asset)}
+            for one in offer.postings
+        ],
+    }

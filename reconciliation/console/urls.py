@@ -1,0 +1,15 @@
+"""The console's pages that join floors."""
+
+from typing import Any
+
+from django.urls import URLPattern, path
+
+from reconciliation.console import review
+
+
+def patterns(site: Any) -> list[URLPattern]:
+    """Return the pages' addresses, each behind the site's log-in."""
+    return [
+        path("review/<slug:reference>/", site.admin_view(review.page), name="review-case"),
+        path("review/<slug:reference>/<slug:action>/", site.admin_view(review.act), name="review-act"),
+    ]

@@ -1,0 +1,63 @@
+"""Play the short day against the running stack, then close today provisionally and say what came of it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction as db_transaction
+
+from ledger.controls import clock, randomness
+from ledger.environments import Environment
+from orders.models import Order, Pool
+from orders.operations.halt_pool import NotHalted, lift_halt
+from reconciliation import short_day, summary
+
+
+class Command(BaseCommand):
+    help = "Play a short day of orders through REST (once), then close today provisionally."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument("--url", default=os.environ.get("HOLDFAST_URL", ""), help="where the web answers")
+        parser.add_argument("--key", default="", help="an API key of the test environment")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        url, key = options["url"], options["key"] or _kept_key()
+        if not url or not key:
+            raise CommandError("The short day needs --url and --key (or HOLDFAST_URL and HOLDFAST_KEPT).")
+        known = set(Order.objects.filter(environment=Environment.TEST).values_list("partner_order_id", flat=True))
+        day = [planned for planned in short_day.plan() if planned.partner_order_id not in known]
+        if day:
+            self.stdout.write(f"  playing {len(day)} orders …")
+            short_day.play(
+                short_day.Api(url, key),
+                day,
+                run=randomness.octets(4).hex(),
+                after_alone=_lift_halts,
+                say=self.stdout.write,
+            )
+        else:
+            self.stdout.write("  the short day was played before")
+        today = clock.now().date().isoformat()
+        call_command("close", date=today, environment="test", stdout=self.stdout)
+        for line in summary.lines(environment=Environment.TEST):
+            self.stdout.write(line)
+
+
+def _kept_key() -> str:
+    path = Path(os.environ.get("HOLDFAST_KEPT", ""))
+    if not path.is_file():
+        return ""
+    return str(json.loads(path.read_text(encoding="utf-8")).get("api_key", ""))
+
+
+def _lift_halts() -> None:
+    """Open the pool that has halted itself, so that the next order of the day can be accepted."""
+    for pool in Pool.objects.filter(environment=Environment.TEST):
+        try:
+            with db_transaction.atomic():
+                lift_halt(pool=pool, actor="short day", now=clock.now())
+        except NotHalted:
+            continue

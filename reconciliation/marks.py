@@ -1,0 +1,56 @@
+"""Tells the orders of a window what the close made of them, through the one operation of theirs that takes it."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import connection
+
+from orders.models import Order
+from orders.operations.mark_reconciled import mark_reconciled
+from reconciliation.windows import Parameters, Window
+
+_BATCH = 2000
+
+# Terminal since before the window was looked at, and no case names it.
+_MATCHED = """
+SELECT o.reference FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+WHERE o.state IN ('processed', 'failed', 'compensated') AND o.updated_at <= %(as_of)s
+  AND o.reconciliation_state IN ('open', 'exception')
+  AND NOT EXISTS (SELECT FROM reconciliation_exceptioncase c
+                  WHERE c.order_reference = o.reference AND c.environment = o.environment AND c.state <> 'resolved')
+"""
+_EXCEPTION = """
+SELECT o.reference FROM orders_order o
+WHERE o.environment = %(environment)s AND o.reconciliation_state IN ('open', 'matched')
+  AND o.reference IN (SELECT c.order_reference FROM reconciliation_exceptioncase c
+                      WHERE c.environment = %(environment)s AND c.state <> 'resolved')
+"""
+# Its case has healed, and it has not ended yet.
+_OPEN = """
+SELECT o.reference FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+WHERE o.state NOT IN ('processed', 'failed', 'compensated') AND o.reconciliation_state IN ('exception', 'matched')
+  AND NOT EXISTS (SELECT FROM reconciliation_exceptioncase c
+                  WHERE c.order_reference = o.reference AND c.environment = o.environment AND c.state <> 'resolved')
+"""
+
+
+def mark_orders(*, window: Window, as_of: datetime) -> int:
+    """Mark what has changed since the last run; return how many orders were marked."""
+    parameters: Parameters = {**window.parameters(), "as_of": as_of}
+    return sum(
+        mark_reconciled(references=batch, state=state)
+        for query, state in (
+            (_EXCEPTION, Order.Reconciliation.EXCEPTION),
+            (_MATCHED, Order.Reconciliation.MATCHED),
+            (_OPEN, Order.Reconciliation.OPEN),
+        )
+        for batch in _batches(query, parameters)
+    )
+
+
+def _batches(query: str, parameters: Parameters) -> Iterator[list[str]]:
+    """Read references by a server-side cursor that outlives the marks' transactions."""
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(query, parameters)
+        while rows := cursor.fetchmany(_BATCH):
+            yield [row[0] for row in rows]

@@ -1,0 +1,90 @@
+"""The close's schedule: every missed date is made, and what is due is run. Drain "closes".
+
+A scheduler that slept catches up: dates are counted from the book's first record, not from when it last looked.
+"""
+
+from datetime import date, datetime, timedelta
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from ledger.controls import clock, drains
+from ledger.environments import Environment
+from reconciliation import close_runs
+from reconciliation.leases import CloseBusy, CloseNotOpen
+from reconciliation.models import CloseRun
+from reconciliation.windows import business_date_of
+
+MAXIMUM_DATES = 400
+"""How many missed dates one pass makes; the next pass makes the rest."""
+
+_FIRST_RECORD = """
+SELECT min(first) FROM (
+    SELECT (SELECT min(m.moved_at) FROM ledger_move m
+            WHERE m.environment = %(environment)s AND m.machine = k.machine) AS first
+    FROM (VALUES ('quote'), ('order'), ('trade')) AS k (machine)
+    UNION ALL
+    SELECT (SELECT min(x.effective_at) FROM ledger_transaction x
+            JOIN ledger_book b ON b.id = x.book_id WHERE b.environment = %(environment)s)) AS firsts
+"""
+
+
+def register() -> None:
+    drains.register(drains.Drain(kind="closes", work=work, depth=depth))
+
+
+def work() -> int:
+    """Make the missed dates, then run the oldest close that is due. Returns how many runs were made."""
+    now = clock.now()
+    ensure_missed(now=now)
+    for close in _due(now).order_by("available_at", "business_date")[:10]:
+        try:
+            close_runs.run(close=close)
+        except (CloseBusy, CloseNotOpen):
+            continue  # somebody else runs or reviews it
+        return 1
+    return 0
+
+
+def depth() -> int:
+    """Count the runs that are due, those of dates not yet made among them."""
+    now = clock.now()
+    return _due(now).count() + sum(len(missed_dates(environment, now=now)) for environment in Environment)
+
+
+def ensure_missed(*, now: datetime) -> list[CloseRun]:
+    """Make a close for every date up to yesterday that has none, of each book that has any record."""
+    return [
+        close_runs.ensure(environment=environment, business_date=day)
+        for environment in Environment
+        for day in missed_dates(environment, now=now)
+    ]
+
+
+def missed_dates(environment: str, *, now: datetime) -> list[date]:
+    """Return the dates from the book's first record to yesterday that have no close, the oldest first."""
+    first = first_date(environment)
+    if first is None:
+        return []
+    today = business_date_of(environment=environment, instant=now)
+    there = set(
+        CloseRun.objects.filter(environment=environment, business_date__gte=first).values_list(
+            "business_date", flat=True
+        )
+    )
+    days = (first + timedelta(days=offset) for offset in range((today - first).days))
+    return [day for day in days if day not in there][:MAXIMUM_DATES]
+
+
+def first_date(environment: str) -> date | None:
+    """Return the business date of the book's first record, None when it has none."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_RECORD, {"environment": environment})
+        row = cursor.fetchone()
+    return business_date_of(environment=environment, instant=row[0]) if row and row[0] else None
+
+
+def _due(now: datetime) -> QuerySet[CloseRun]:
+    return CloseRun.objects.filter(state=CloseRun.State.OPEN, available_at__lte=now).filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+    )

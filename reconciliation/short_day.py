@@ -1,0 +1,166 @@
+"""A short day of traffic, played through REST as an operator would: plain orders, and one of each fault.
+
+The magic words are the sandbox's (docs/sandbox.md). Played once: orders of a day that was cut short are completed by the
+next run, under keys of their own.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+
+_PLAIN = 22
+_DEADLINE_SECONDS = 90.0
+_PAUSE_SECONDS = 0.25
+_ENDED = frozenset({"processed", "failed", "compensated", "manual_review"})
+_USERS = ("alice", "bob", "carol", "dave", "erin")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One order of the day. `alone`: waited for before the next, since it halts its pool."""
+
+    partner_order_id: str
+    pool_id: str
+    amount: str
+    user_reference: str
+    alone: bool = False
+
+
+FAULTS = (
+    "declined",
+    "insufficient",
+    "timeout-before",
+    "timeout-after",
+    "error-before",
+    "error-after",
+    "reset",
+    "slow",
+    "pending",
+    "pending-declined",
+    "garbled",
+    "other-amount",
+    "other-key",
+    "not-found-for-a-while",
+    "lost",
+    "too-late",
+)
+
+
+def plan() -> list[Planned]:
+    """Return the day: plain buys in two pools (one through FX), every fault of the debit, orders of a halted pool."""
+    pools = ("EUR-USDT", "USD-ETH")
+    day = [
+        Planned(f"day-{n:03}", pools[n % 2], f"{25 + 17 * n}.{n % 10}0", _USERS[n % len(_USERS)]) for n in range(_PLAIN)
+    ]
+    day += [
+        Planned(f"day-fault-{n:02}", "EUR-USDT", f"{40 + 20 * n}.00", f"magic-{word}.{_USERS[n % len(_USERS)]}")
+        for n, word in enumerate(FAULTS)
+    ]
+    return [
+        *day,
+        Planned("day-halt-1", "EUR-ETH", "120.00", "magic-halt.alice", alone=True),
+        Planned("day-halt-2", "EUR-ETH", "310.00", "magic-reverse-timeout-after.bob", alone=True),
+        Planned("day-halt-3", "EUR-ETH", "95.00", "magic-reverse-declined.carol", alone=True),
+        Planned("day-halt-4", "EUR-ETH", "480.00", "magic-reverse-error-before.dave", alone=True),
+    ]
+
+
+class DayInterrupted(Exception):
+    """The API answered something that the day cannot go on from."""
+
+
+class Api:
+    """The operator's side of the wire: a base URL and an API key. Not a call of ours to the outside."""
+
+    def __init__(self, url: str, key: str) -> None:
+        parts = urlsplit(url)
+        self._connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=15)
+        self._key = key
+
+    def call(self, method: str, path: str, body: bytes = b"", *, idempotency_key: str = "") -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        try:
+            self._connection.request(method, path, body=body or None, headers=headers)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read()
+        except (HTTPException, OSError):
+            self._connection.close()
+            raise
+
+
+def play(api: Api, day: list[Planned], *, run: str, after_alone: Callable[[], None], say: Callable[[str], None]) -> int:
+    """Submit the planned orders and wait until each has ended or waits for people. Returns how many were accepted."""
+    waiting: list[str] = []
+    accepted = 0
+    for planned in day:
+        order = _submit(api, planned, run=run, say=say)
+        if order is None:
+            continue
+        accepted += 1
+        waiting.append(order)
+        if planned.alone:
+            _wait(api, [order])
+            after_alone()
+    _wait(api, waiting)
+    return accepted
+
+
+def _submit(api: Api, planned: Planned, *, run: str, say: Callable[[str], None]) -> str | None:
+    quote = _json(
+        api,
+        "/v1/quotes",
+        {
+            "pool_id": planned.pool_id,
+            "side": "buy",
+            "source_asset": "EUR",
+            "source_amount": planned.amount,
+            "user_reference": planned.user_reference,
+            "firm": True,
+        },
+        key=f"{planned.partner_order_id}:{run}:quote",
+        say=say,
+    )
+    if quote is None:
+        return None
+    order = _json(
+        api,
+        "/v1/orders",
+        {"quote_id": quote["quote_id"], "partner_order_id": planned.partner_order_id},
+        key=f"{planned.partner_order_id}:{run}:accept:v1",
+        say=say,
+    )
+    return None if order is None else str(order["order_id"])
+
+
+def _json(
+    api: Api, path: str, body: dict[str, object], *, key: str, say: Callable[[str], None]
+) -> dict[str, object] | None:
+    status, content = api.call("POST", path, json.dumps(body).encode(), idempotency_key=key)
+    if status in (200, 201, 202):
+        found: dict[str, object] = json.loads(content)
+        return found
+    if 400 <= status < 500:
+        say(f"  {key}: {json.loads(content).get('code')}")
+        return None
+    raise DayInterrupted(f"{path} answered {status}: {content[:200]!r}")
+
+
+def _wait(api: Api, orders: list[str]) -> None:
+    """Ask for each order until all have stopped, for a bounded time."""
+    until = time.monotonic() + _DEADLINE_SECONDS
+    left = list(orders)
+    while left and time.monotonic() < until:
+        left = [order for order in left if not _stopped(api, order)]
+        if left:
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _stopped(api: Api, order: str) -> bool:
+    status, content = api.call("GET", f"/v1/orders/{order}")
+    return status == 200 and json.loads(content)["status"] in _ENDED

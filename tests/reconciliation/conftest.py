@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import psycopg
+import pytest
+from pytest_django.fixtures import Settings
+
+from tests.orders.conftest import desk, fixed_clock, wallet
+from tests.orders.desk import Desk
+from tests.reconciliation.day import Day
+
+__all__ = ["desk", "fixed_clock", "wallet"]
+
+
+@pytest.fixture
+def files(settings: Settings, tmp_path: Path) -> Path:
+    settings.ARTIFACTS_ROOT = tmp_path / "closes"
+    return tmp_path / "closes"
+
+
+@pytest.fixture
+def day(desk: Desk, files: Path, superuser_connection: psycopg.Connection) -> Day:
+    """A business date with real orders; breaks are planted by the superuser with triggers off."""
+    superuser_connection.execute("SET session_replication_role = replica")
+    return Day(desk, superuser_connection, files)

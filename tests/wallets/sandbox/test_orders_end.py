@@ -1,0 +1,97 @@
+"""Each magic word carried through a whole buy order: how docs/sandbox.md says that it ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from ledger.controls.clock import FixedClock
+from tests.orders.conftest import desk, fixed_clock, wallet
+from tests.orders.desk import Desk, reloaded
+from tests.sandbox_in_process import SandboxTransport
+from wallets.models import Gateway
+from wallets.sandbox.faults import COURSES
+from webhooks import outbound
+
+__all__ = ["desk", "fixed_clock", "wallet"]
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DEBIT = [("debit", "100.00")]
+BOTH = [("debit", "100.00"), ("reverse", "100.00")]
+
+
+@dataclass(frozen=True)
+class End:
+    """Where the order is after twenty seconds, and what really moved at the operator."""
+
+    user: str
+    state: str
+    moved: list[tuple[str, str]] = field(default_factory=list)
+
+
+ENDS = [
+    End("alice", "processed", DEBIT),
+    End("magic-declined.alice", "failed"),
+    End("magic-insufficient.alice", "failed"),
+    End("magic-too-late.alice", "failed"),
+    End("magic-slow.alice", "processed", DEBIT),
+    End("magic-timeout-after.alice", "processed", DEBIT),
+    End("magic-error-after.alice", "processed", DEBIT),
+    End("magic-reset.alice", "processed", DEBIT),
+    End("magic-garbled.alice", "processed", DEBIT),
+    End("magic-other-amount.alice", "processed", DEBIT),
+    End("magic-other-key.alice", "processed", DEBIT),
+    End("magic-pending.alice", "processed", DEBIT),
+    End("magic-pending-declined.alice", "failed"),
+    End("magic-other-amount-always.alice", "manual_review", DEBIT),
+    End("magic-not-found-for-a-while.alice", "manual_review", DEBIT),
+    End("magic-timeout-before.alice", "manual_review"),
+    End("magic-error-before.alice", "manual_review"),
+    End("magic-reset-before.alice", "manual_review"),
+    End("magic-throttled.alice", "manual_review"),
+    End("magic-lost.alice", "manual_review"),
+    End("magic-halt.alice", "compensated", BOTH),
+    End("magic-reverse-declined.alice", "manual_review", DEBIT),
+    End("magic-reverse-timeout-after.alice", "compensated", BOTH),
+    End("magic-reverse-error-after.alice", "compensated", BOTH),
+    End("magic-reverse-garbled.alice", "compensated", BOTH),
+    End("magic-reverse-pending.alice", "compensated", BOTH),
+    End("magic-reverse-timeout-before.alice", "manual_review", DEBIT),
+    End("magic-reverse-error-before.alice", "manual_review", DEBIT),
+    End("magic-reverse-reset-before.alice", "manual_review", DEBIT),
+    End("magic-reverse-lost.alice", "manual_review", DEBIT),
+]
+
+
+@pytest.fixture
+def outside(desk: Desk) -> Iterator[SandboxTransport]:
+    """Every outbound call goes to a sandbox in the test's own time; the gateway is as the local stack sets it."""
+    Gateway.objects.update(
+        adapter="operator_wallet",
+        base_url="http://127.0.0.1:8100",
+        secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        time_limit_ms=2_000,
+        requery_backoff_ms=500,
+        not_found_horizon_ms=30_000,
+        pending_backoff_ms=2_000,
+    )
+    transport = SandboxTransport(desk.clock)
+    with outbound.use(transport):
+        yield transport
+
+
+@pytest.mark.parametrize("end", ENDS, ids=lambda one: one.user)
+def test_an_order_ends_as_its_magic_word_says(end: End, desk: Desk, outside: SandboxTransport) -> None:
+    order = desk.order(user=end.user)
+    desk.drive(passes=40, pause=timedelta(milliseconds=500))
+    assert reloaded(order).state == end.state
+    assert outside.applied() == end.moved
+    asks = [row["key"] for row in outside.rows("requests") if row["method"] == "POST"]
+    assert len(asks) == len(set(asks)), "a key was asked twice"
+
+
+def test_every_word_of_the_debit_has_its_end() -> None:
+    words = {end.user.removeprefix("magic-").partition(".")[0] for end in ENDS}
+    assert set(COURSES) <= words

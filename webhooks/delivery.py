@@ -1,0 +1,104 @@
+"""Deliveries: claim what is due, send it outside any transaction, write down what became of it.
+
+1 claim a few, in sequence per lane, each with a lease (one statement, committed before anything is sent)
+2 send each lane in a thread of its own; one lane's slow receiver holds up nobody else's
+3 write down attempts and moves of those that are done, in one transaction
+4 go on until nothing is due and nothing is on its way
+
+A crash between 2 and 3 lets the lease end: the delivery is sent again, with the same webhook-id.
+"""
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import Final
+
+import structlog
+from django.db import connection
+
+from ledger.controls import bell, clock, drains
+from webhooks import outbound, transitions
+from webhooks.claiming import claim
+from webhooks.sending import send_lane
+from webhooks.transitions import Attempted, Verdict
+
+log = structlog.get_logger(__name__)
+
+KIND: Final = "deliveries"
+
+_THREADS: Final = 64
+_LOOK_AGAIN_SECONDS: Final = 0.05
+_CLAIMS_FOR_SECONDS: Final = 20.0
+
+
+def deliver() -> int:
+    """Send what is due until nothing is, or for some seconds; return how many attempts were made or given up."""
+    assert not connection.in_atomic_block
+    if outbound.is_simulated():
+        return _deliver_in_order()
+    started = clock.monotonic()
+    done = 0
+    on_their_way: dict[Future[list[Attempted]], int] = {}
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery") as pool:
+        while True:
+            free = _THREADS - sum(on_their_way.values())
+            due = False
+            if free > 0 and clock.monotonic() - started < _CLAIMS_FOR_SECONDS:
+                lanes, due = claim(limit=free)
+                for lane in lanes:
+                    on_their_way[pool.submit(copy_context().run, send_lane, lane)] = len(lane)
+            if not on_their_way:
+                if not due:
+                    return done
+                continue
+            finished, _ = wait(on_their_way, timeout=_LOOK_AGAIN_SECONDS, return_when=FIRST_COMPLETED)
+            results = [result for future in finished for result in future.result()]
+            for future in finished:
+                del on_their_way[future]
+            done += _record(results)
+
+
+def depth() -> int:
+    """Count deliveries that are due, up to 10000."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM webhooks_endpoint AS p JOIN webhooks_delivery AS d"
+            " ON d.endpoint_id = p.id AND d.state = 'pending'"
+            " AND d.available_at <= coalesce(%s::timestamptz, statement_timestamp()) LIMIT 10000) AS due",
+            [clock.parameter()],
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def register() -> None:
+    drains.register(drains.Drain(kind=KIND, work=deliver, depth=depth))
+
+
+def _deliver_in_order() -> int:
+    """As `deliver`, one by one in this thread: what a simulation can repeat."""
+    lanes, _ = claim(limit=_THREADS)
+    return sum(_record(send_lane(lane)) for lane in lanes)
+
+
+def _record(results: list[Attempted]) -> int:
+    if not results:
+        return 0
+    recorded = transitions.record_attempts(results)
+    if recorded.disabled:
+        log.warning("endpoint.disabled", endpoint_ids=recorded.disabled)
+        transitions.hasten(endpoint_ids=recorded.disabled)
+        bell.ring_after_commit(KIND)
+    if recorded.lost:
+        log.warning("delivery.lease_lost", number=recorded.lost)
+    for result in results:
+        if result.verdict in (Verdict.RETRY, Verdict.DEAD):
+            log.info(
+                "delivery.failed",
+                delivery_id=result.id,
+                attempt=result.number,
+                verdict=result.verdict,
+                cause=result.cause,
+                request_id=result.request_id,
+            )
+    return sum(result.verdict is not Verdict.UNSENT for result in results)

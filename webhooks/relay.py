@@ -1,0 +1,140 @@
+"""The relay: passes on recorded events, in sequence per aggregate, in one local transaction (DESIGN, Events).
+
+1 take the oldest due rows and lock their aggregates, those that no other relay has
+2 in a second statement take those aggregates' rows in sequence, up to the first that is not due and to a cap
+3 delete them, call who listens, write the deliveries that they cause
+4 commit; then ring for the deliveries
+
+It never talks to the outside. An event whose listener fails holds back its own aggregate: it is tried again later,
+and after the last try it becomes a dead letter and lets the next pass.
+"""
+
+import json
+from typing import Final
+
+import structlog
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from ledger.controls import bell, clock, drains, randomness
+from webhooks import routing
+
+log = structlog.get_logger(__name__)
+
+KIND: Final = "relay"
+TRIES: Final = 12
+
+_BATCH: Final = 100
+_CAP_PER_AGGREGATE: Final = 50
+_FIRST_DELAY_SECONDS: Final = 1.0
+_LONGEST_DELAY_SECONDS: Final = 600.0
+
+
+class ListenerFailed(Exception):
+    """A listener raised; its event is tried again later."""
+
+    def __init__(self, event: routing.RelayedEvent) -> None:
+        self.event = event
+        super().__init__(f"a listener to {event.topic} failed at {event.reference}")
+
+
+def relay() -> int:
+    """Pass on a batch; return how many rows were passed on or put off, 0 when nothing is due here."""
+    with db_transaction.atomic():
+        aggregates = _locked_aggregates()
+        if not aggregates:
+            return 0
+        try:
+            return _pass_on(aggregates)
+        except Exception as error:  # noqa: BLE001  (whatever it was, it must hold back its own aggregate alone)
+            if len(aggregates) == 1:
+                return _postpone(aggregates[0], error)
+        return sum(_pass_on_alone(aggregate) for aggregate in aggregates)
+
+
+def depth() -> int:
+    """Count events that are due and not passed on, up to 10000."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM ledger_queuedevent WHERE dead_at IS NULL"
+            " AND available_at <= coalesce(%s::timestamptz, statement_timestamp()) LIMIT 10000) AS due",
+            [clock.parameter()],
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def register() -> None:
+    drains.register(drains.Drain(kind=KIND, work=relay, depth=depth))
+
+
+def _locked_aggregates() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT webhooks_lock_aggregates(%s, %s::timestamptz)", [_BATCH, clock.parameter()])
+        row = cursor.fetchone()
+    assert row is not None
+    return list(row[0])
+
+
+def _pass_on_alone(aggregate: str) -> int:
+    try:
+        return _pass_on([aggregate])
+    except Exception as error:  # noqa: BLE001  (as above)
+        return _postpone(aggregate, error)
+
+
+def _pass_on(aggregates: list[str]) -> int:
+    """Take these aggregates' events and do all that they cause, or nothing of it."""
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT taken, deferred, heard FROM webhooks_take_events(%s, %s, %s, %s::timestamptz)",
+            [aggregates, _CAP_PER_AGGREGATE, routing.topics(), clock.parameter()],
+        )
+        row = cursor.fetchone()
+        assert row is not None
+        taken, deferred, heard = row
+        for event in map(routing.from_row, json.loads(heard) if isinstance(heard, str) else heard):
+            _tell(event)
+        cursor.execute("SELECT webhooks_fan_out(%s, %s::timestamptz)", [taken, clock.parameter()])
+        born = cursor.fetchone()
+        assert born is not None
+    if born[0]:
+        bell.ring_after_commit("deliveries")
+    return len(taken) + int(deferred)
+
+
+def _tell(event: routing.RelayedEvent) -> None:
+    for listener in routing.listeners_of(event.topic):
+        try:
+            listener(event)
+        except Exception as error:
+            raise ListenerFailed(event) from error
+
+
+def _postpone(aggregate: str, error: Exception) -> int:
+    """Put off the event that failed, or the aggregate's first when it was not one event's doing."""
+    cause = error.__cause__ or error
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT event_id, attempts FROM ledger_queuedevent WHERE dead_at IS NULL AND aggregate = %s"
+            " AND (event_id = %s OR %s::bigint IS NULL) ORDER BY sequence LIMIT 1",
+            [aggregate, *([error.event.id] * 2 if isinstance(error, ListenerFailed) else [None, None])],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return 0
+        cursor.execute(
+            "SELECT webhooks_postpone_event(%s, %s, %s, %s, %s::timestamptz)",
+            [row[0], _delay_seconds(row[1]), TRIES, f"{type(cause).__name__}: {cause}"[:500], clock.parameter()],
+        )
+        dead = cursor.fetchone()
+    assert dead is not None
+    log.error("relay.failed", aggregate=aggregate, event_id=row[0], dead=dead[0], exc_info=error)
+    return 1
+
+
+def _delay_seconds(attempts: int) -> float:
+    """Return a doubling delay, up to a fifth more by chance, so that what failed together returns apart."""
+    delay: float = min(_FIRST_DELAY_SECONDS * 2**attempts, _LONGEST_DELAY_SECONDS)
+    return delay * (1 + randomness.fraction() / 5)
