@@ -16,7 +16,7 @@ ENV PATH=/opt/holdfast/bin:$PATH \
 
 RUN groupadd --system --gid 10001 holdfast \
     && useradd --system --uid 10001 --gid holdfast --home-dir /srv/holdfast --shell /usr/sbin/nologin holdfast \
-    && install -d -o holdfast -g holdfast /srv/holdfast /var/lib/holdfast
+    && install -d -o holdfast -g holdfast /srv/holdfast /var/lib/holdfast/closes /var/lib/holdfast/sandbox
 
 COPY --from=packages /opt/holdfast /opt/holdfast
 WORKDIR /srv/holdfast

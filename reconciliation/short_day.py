@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-
 _PLAIN = 22
 _DEADLINE_SECONDS = 90.0
 _PAUSE_SECONDS = 0.25
@@ -92,6 +91,22 @@ class Api:
         except (HTTPException, OSError):
             self._connection.close()
             raise
+
+
+def subscribe(api: Api, sandbox_url: str, *, run: str) -> None:
+    """Create an endpoint at the sandbox's receiver and tell the receiver its secret, unless there is one already."""
+    status, content = api.call("GET", "/v1/webhook-endpoints")
+    if status != 200 or json.loads(content)["data"]:
+        return
+    url = f"{sandbox_url.rstrip('/')}/webhooks/operator"
+    body = json.dumps({"url": url, "topics": []}).encode()
+    status, content = api.call("POST", "/v1/webhook-endpoints", body, idempotency_key=f"short-day:{run}:endpoint")
+    if status != 201:
+        raise DayInterrupted(f"the endpoint was not created: {status}")
+    secret = json.dumps({"name": "operator", "secret": json.loads(content)["secret"]}).encode()
+    status, _ = Api(sandbox_url, "").call("POST", "/admin/webhook-secret", secret)
+    if status != 200:
+        raise DayInterrupted(f"the receiver did not take the secret: {status}")
 
 
 def play(api: Api, day: list[Planned], *, run: str, after_alone: Callable[[], None], say: Callable[[str], None]) -> int:

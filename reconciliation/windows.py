@@ -8,7 +8,6 @@ from django.conf import settings
 
 from ledger.models import Book
 
-
 Parameters = dict[str, str | int | datetime]
 """What a query of a close takes, by name."""
 

@@ -52,6 +52,7 @@ class TestServers:
             "APP_DATABASE_ROLE": roles.APPLICATION,
             "REDIS_URL": f"redis://:{self.valkey_password}@127.0.0.1:{self.valkey_port}/0",
             "HTTPS_ONLY": "false",
+            "ARTIFACTS_ROOT": str(self.folder / "closes"),
             "LOG_FORMAT": "console",
             "LOG_LEVEL": "WARNING",
         }

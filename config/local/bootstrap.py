@@ -1,12 +1,13 @@
 """What the local stack loads and plays: a list of management commands, easily extended.
 
-``python -m config.local.bootstrap before-web|after-web --kept FILE`` runs one phase's steps in one process.
+``python -m config.local.bootstrap before-web|after-web|codes … --kept FILE`` runs phases' steps in one process.
 Each command is idempotent: it decides itself what is there already. A step that is *kept* prints one JSON
 object; it is merged into the file, so that what is shown once (a key, a password) is not lost by a later run.
 """
 
 import argparse
 import io
+import json
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Final
 import django
 from django.core.management import call_command
 
-from config.local.kept import keep
+from config.local.kept import keep, read_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,23 @@ BEFORE_WEB: Final = (
     Step("a person for each role", "console_people", kept=True),
 )
 AFTER_WEB: Final = (Step("the short day", "short_day"),)
+_STEPS: Final = {"before-web": BEFORE_WEB, "after-web": AFTER_WEB}
 
 
 def main() -> None:
-    """Run the steps of one phase."""
+    """Run the steps of the phases, in the order given."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("phase", choices=("before-web", "after-web"))
+    parser.add_argument("phases", nargs="+", choices=("before-web", "after-web", "codes"))
     parser.add_argument("--kept", type=Path, required=True)
     given = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ["HOLDFAST_KEPT"] = str(given.kept)
     django.setup()
-    for step in BEFORE_WEB if given.phase == "before-web" else AFTER_WEB:
-        perform(step, kept=given.kept)
+    for phase in given.phases:
+        if phase == "codes":
+            keep_codes(given.kept)
+        for step in _STEPS.get(phase, ()):
+            perform(step, kept=given.kept)
 
 
 def perform(step: Step, *, kept: Path) -> None:
@@ -60,6 +65,16 @@ def perform(step: Step, *, kept: Path) -> None:
     else:
         call_command(step.command, stdout=sys.stdout)
     print(f"  ✓ {step.title} ({time.monotonic() - began:.1f} s)", flush=True)
+
+
+def keep_codes(kept: Path) -> None:
+    """Keep each role's one-time code of this moment, for the summary."""
+    roles = list(read_kept(kept).get("people", {}))
+    if roles:
+        answer = io.StringIO()
+        call_command("one_time_code", *roles, stdout=answer)
+        codes = dict(zip(roles, answer.getvalue().split(), strict=True))
+        keep(kept, json.dumps({"codes": codes}))
 
 
 if __name__ == "__main__":

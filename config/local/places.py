@@ -29,7 +29,7 @@ class Places:
         """Make the folders. The data folder can be passed through, so that the database reaches its own."""
         self.data.mkdir(mode=0o711, exist_ok=True)
         self.data.chmod(0o711)
-        for folder in (self.logs, self.run, self.sandbox):
+        for folder in (self.logs, self.run, self.sandbox, self.closes):
             folder.mkdir(mode=0o700, exist_ok=True)
 
     @property
@@ -46,6 +46,11 @@ class Places:
     def sandbox(self) -> Path:
         """What the sandbox's counterparties remember."""
         return self.data / "sandbox"
+
+    @property
+    def closes(self) -> Path:
+        """The artifacts of the closes."""
+        return self.data / "closes"
 
     @property
     def lock(self) -> Path:
@@ -66,6 +71,11 @@ class Places:
     def kept(self) -> Path:
         """What the bootstrap commands answered: the test key, and each role's user and password."""
         return self.data / "kept.json"
+
+    @property
+    def loaded(self) -> Path:
+        """The fingerprint of what the database was last brought up with."""
+        return self.data / "loaded"
 
     @property
     def state(self) -> Path:

@@ -57,14 +57,13 @@ def _bring_up(stack: LocalStack, console: Console, *, with_day: bool) -> None:
     stack.take_over()
     if server_account() is not None:
         console.print("  as root: PostgreSQL runs as the unprivileged user nobody")
+    last = "traffic, and one-time codes" if with_day else "one-time codes"
     steps: list[tuple[str, Callable[[], None]]] = [
         ("PostgreSQL 18 and Valkey", stack.start_servers),
-        ("migrations and reference rows", stack.migrate),
-        ("an operator and a person for each role", stack.load),
-        ("web, worker, beat, relay and sandbox", stack.start_processes),
+        ("migrations and rows", stack.load),
+        ("web, sandbox, worker, beat and relay", stack.start_processes),
+        (last, lambda: stack.finish(with_day=with_day)),
     ]
-    if with_day:
-        steps.append(("the short day", stack.play))
     for number, (title, step) in enumerate(steps, start=1):
         console.print(f"[bold]{number}/{len(steps)}[/] {title} …")
         began = time.monotonic()

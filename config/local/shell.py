@@ -1,13 +1,13 @@
 """The environment of the running stack, for a shell and for single commands."""
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def exports(environment: Mapping[str, str], *, only: Collection[str]) -> str:
+def exports(environment: Mapping[str, str]) -> str:
     """Return lines that a shell reads with ``set -a; . FILE; set +a``."""
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items() if name in only)
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
 
 
 def read_exports(path: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@
 3. Make the database cluster if there is none.
 4. Start the supervisor with PostgreSQL and Valkey.
 5. Make the roles and the database; migrate as the owner; load what the application needs.
-6. Start the application's processes, and wait until the web answers that it is ready.
+6. Start the web and wait until it answers that it is ready; start the other processes.
 7. At the end stop everything in order; whoever is left by then is stopped by its own id.
 """
 
@@ -28,6 +28,7 @@ from typing import IO, Any, Final
 from config.local import binaries, postgres, roles, valkey
 from config.local.account import server_account
 from config.local.credentials import Credentials, credentials, write_private
+from config.local.fingerprint import fingerprint
 from config.local.kept import read_kept
 from config.local.places import ROOT, Places, private_folder
 from config.local.ports import PortReservation
@@ -42,24 +43,11 @@ _WEB_MAY_DIE_FOR: Final = 15.0
 _STOPS_WITHIN: Final = 90.0
 _LEFTOVERS_STOP_WITHIN: Final = 30.0
 
-# What the processes are told by us alone; a value in the shell around us is not theirs.
-_OURS: Final = (
-    "SECRET_KEY",
-    "DATABASE_URL",
-    "MIGRATE_DATABASE_URL",
-    "APP_DATABASE_ROLE",
-    "REDIS_URL",
-    "ALLOWED_HOSTS",
-    "CSRF_TRUSTED_ORIGINS",
-    "HTTPS_ONLY",
-    "STATIC_MANIFEST",
-    "OUTBOUND_ALLOW",
-    "SANDBOX_URL",
-    "DJANGO_SETTINGS_MODULE",
-    "HOLDFAST_LOCAL",
-    "HOLDFAST_URL",
-    "HOLDFAST_KEPT",
-)
+# They start alone, so that on two cores the web answers early; the others follow.
+_FIRST: Final = ("web", "sandbox")
+
+# Settings of a real installation that a shell around us may have set, and that would mislead the local stack.
+_NOT_FROM_THE_SHELL: Final = ("CSRF_TRUSTED_ORIGINS", "STATIC_MANIFEST", "METRICS_TOKEN", "DEBUG")
 
 
 class AlreadyRunning(RuntimeError):
@@ -76,6 +64,7 @@ class Outside:
 
     database_url: str = ""
     migrate_database_url: str = ""
+    application_role: str = ""
     redis_url: str = ""
 
     @classmethod
@@ -87,6 +76,7 @@ class Outside:
         return cls(
             database_url=database,
             migrate_database_url=environment.get("MIGRATE_DATABASE_URL", database),
+            application_role=environment.get("APP_DATABASE_ROLE", ""),
             redis_url=environment.get("REDIS_URL", ""),
         )
 
@@ -140,14 +130,18 @@ class LocalStack:
         account = server_account()
         home = self.places.servers(account)
         data = home / "postgres"
+        if not (data / "PG_VERSION").exists():
+            self.places.loaded.unlink(missing_ok=True)
         self._credentials = credentials(self.places.credentials, database_exists=(data / "PG_VERSION").exists())
         programs: list[Program] = []
         if not self.outside.database_url:
             programs.append(self._postgres_program(home, data))
         if not self.outside.redis_url and "valkey" not in self.without:
             programs.append(self._valkey_program())
-        self.environment = self._environment()
-        write_private(self.places.environment, exports(self.environment, only=_OURS))
+        own = self._environment()
+        write_private(self.places.environment, exports(own))
+        inherited = {k: v for k, v in self._surroundings.items() if k not in _NOT_FROM_THE_SHELL}
+        self.environment = {**inherited, **own}
         self._supervisor = Supervisor(
             folder=self.places.run, socket=self._folder / "supervisor.sock", logs=self.places.logs, root=ROOT
         )
@@ -163,22 +157,31 @@ class LocalStack:
                 self._credentials.roles,
             )
 
-    def migrate(self) -> None:
-        """Migrate and load the reference rows, as the owner."""
-        self._run([sys.executable, "-m", "config.migrate"])
-
     def load(self) -> None:
-        """Make the sandbox operator and the console's people."""
+        """Migrate and load reference rows as the owner; make the sandbox's operator and the console's people.
+
+        All of it is skipped when the sources, the packages and the addresses are those of the last time.
+        """
+        wanted = fingerprint(besides=(self.url, self.environment["SANDBOX_URL"]))
+        if self._postgres is not None and _text_of(self.places.loaded) == wanted:
+            self._say("  as the last time: nothing to migrate and nothing to load")
+            return
+        self.places.loaded.unlink(missing_ok=True)
+        self._run([sys.executable, "-m", "config.migrate"])
         self._bootstrap("before-web")
+        self.places.loaded.write_text(wanted)
 
     def start_processes(self) -> None:
-        """Start the application's processes and wait until the web says that it is ready."""
-        self.supervisor.start_programs(self._application_programs())
+        """Start the web, wait until it answers that it is ready, and start the others."""
+        programs = self._application_programs()
+        first = [program for program in programs if program.name in _FIRST]
+        self.supervisor.start_programs(first)
         self._wait_for_web()
+        self.supervisor.start_programs([program for program in programs if program not in first])
 
-    def play(self) -> None:
-        """Play the short day, unless it was played."""
-        self._bootstrap("after-web")
+    def finish(self, *, with_day: bool) -> None:
+        """Play the short day, unless it was played, and ask for each role's one-time code of this moment."""
+        self._bootstrap(*(("after-web",) if with_day else ()), "codes")
 
     # --- what it is --------------------------------------------------------------------------------------
 
@@ -249,7 +252,6 @@ class LocalStack:
         try:
             self.take_over()
             self.start_servers()
-            self.migrate()
             self.load()
             self.start_processes()
             yield self
@@ -344,11 +346,10 @@ class LocalStack:
         return [program for program in programs if program.name not in self.without]
 
     def _environment(self) -> dict[str, str]:
+        """Return the settings of the stack's processes; what they inherit from the shell is not among them."""
         assert self._credentials is not None
-        kept = {name: value for name, value in self._surroundings.items() if name not in _OURS}
         redis = f"redis://:{self._credentials.valkey}@127.0.0.1:{self.ports.valkey}/0"
         return {
-            **kept,
             "PYTHONUNBUFFERED": "1",
             "HOLDFAST_LOCAL": "1",
             "HOLDFAST_URL": self.url,
@@ -357,12 +358,13 @@ class LocalStack:
             "SECRET_KEY": self._credentials.secret_key,
             "DATABASE_URL": self.outside.database_url or self._role_url(roles.APPLICATION),
             "MIGRATE_DATABASE_URL": self.outside.migrate_database_url or self._role_url(roles.OWNER),
-            "APP_DATABASE_ROLE": self._surroundings.get("APP_DATABASE_ROLE", roles.APPLICATION),
+            "APP_DATABASE_ROLE": self.outside.application_role or roles.APPLICATION,
             "REDIS_URL": self.outside.redis_url or redis,
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "HTTPS_ONLY": "false",
-            "SANDBOX_URL": f"http://127.0.0.1:{self.ports.sandbox}",
+            "ARTIFACTS_ROOT": str(self.places.closes),
             "RATE_SOURCE": "wallets.fixed_rates.FixedRates",
+            "SANDBOX_URL": f"http://127.0.0.1:{self.ports.sandbox}",
             "OUTBOUND_ALLOW": f"127.0.0.1:{self.ports.sandbox}",
         }
 
@@ -379,11 +381,11 @@ class LocalStack:
         state = {"ports": asdict(self.ports), "private": str(self._folder), "process": os.getpid()}
         self.places.state.write_text(json.dumps(state))
 
-    def _bootstrap(self, phase: str) -> None:
+    def _bootstrap(self, *phases: str) -> None:
         # The steps alone may call our own web: they play the operator's server.
         allowed = f"{self.environment['OUTBOUND_ALLOW']},127.0.0.1:{self.ports.web}"
         self._run(
-            [sys.executable, "-m", "config.local.bootstrap", phase, "--kept", str(self.places.kept)],
+            [sys.executable, "-m", "config.local.bootstrap", *phases, "--kept", str(self.places.kept)],
             OUTBOUND_ALLOW=allowed,
         )
 
@@ -391,7 +393,7 @@ class LocalStack:
         said = subprocess.run(
             command,
             cwd=ROOT,
-            env={**self.environment, **besides},
+            env={**self.environment, "LOG_LEVEL": "WARNING", "LOG_FORMAT": "console", **besides},
             check=False,
             stdin=subprocess.DEVNULL,
         )
@@ -419,6 +421,13 @@ class LocalStack:
     def _web_keeps_dying(self, began: float) -> bool:
         patience = time.monotonic() - began > _WEB_MAY_DIE_FOR
         return patience and self.supervisor.states().get("web") in ("BACKOFF", "FATAL", "EXITED")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def stop_adopted() -> list[int]:

@@ -19,22 +19,19 @@ DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_one record;
 BEGIN
+    IF cardinality(p_item) = 1 AND p_item[1] = 1 AND jsonb_array_length(p_items) = 1 AND cardinality(p_debit) = 1
+       AND cardinality(p_credit) = 1 AND cardinality(p_asset) = 1 AND cardinality(p_amount) = 1 THEN
+        v_one := ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
+        IF v_one.code IS NOT NULL THEN
+            RETURN QUERY VALUES (0, v_one.code, v_one.transaction_id, CASE WHEN v_one.code <> 'created' THEN 0 END);
+            RETURN;
+        END IF;
+    END IF;
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the ledger is written under READ COMMITTED: each statement must see what others committed';
     ELSIF NOT (cardinality(p_item) = cardinality(p_debit) AND cardinality(p_item) = cardinality(p_credit)
                AND cardinality(p_item) = cardinality(p_asset) AND cardinality(p_item) = cardinality(p_amount)) THEN
         RAISE EXCEPTION 'the arrays of postings are not of one length';
-    END IF;
-    IF cardinality(p_item) = 1 AND jsonb_array_length(p_items) = 1 AND p_item[1] = 1 THEN
-        v_one := ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
-        IF v_one.code IS NOT NULL THEN
-            item := 0;
-            code := v_one.code;
-            transaction_id := v_one.transaction_id;
-            failed_position := CASE WHEN code <> 'created' THEN 0 END;
-            RETURN NEXT;
-            RETURN;
-        END IF;
     ELSIF cardinality(p_item) > 50 OR jsonb_array_length(p_items) > 50 THEN
         -- plans that know how long the list is; until this function's end
         PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);

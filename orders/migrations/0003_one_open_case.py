@@ -4,23 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('orders', '0002_guards_and_grants'),
+        ("orders", "0002_guards_and_grants"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='reviewcase',
-            name='one_open_case_per_subject',
+            model_name="reviewcase",
+            name="one_open_case_per_subject",
         ),
         migrations.AlterField(
-            model_name='quote',
-            name='source_minor',
-            field=models.DecimalField(decimal_places=0, help_text='what the wallet is debited, with fees', max_digits=39),
+            model_name="quote",
+            name="source_minor",
+            field=models.DecimalField(
+                decimal_places=0, help_text="what the wallet is debited, with fees", max_digits=39
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reviewcase',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'resolved'), _negated=True), fields=('subject',), name='one_open_case'),
+            model_name="reviewcase",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "resolved"), _negated=True), fields=("subject",), name="one_open_case"
+            ),
         ),
     ]

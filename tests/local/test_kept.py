@@ -1,5 +1,6 @@
 """What the local stack keeps: secrets that only their owner reads, and answers that a later run does not lose."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,11 @@ def test_later_answer_does_not_hide_what_is_shown_once(tmp_path: Path) -> None:
 
 
 def test_shell_reads_what_was_written(tmp_path: Path) -> None:
-    environment = {"SECRET_KEY": "it's a 'key' $HOME", "OTHER": "unseen", "EMPTY": ""}
+    environment = {"SECRET_KEY": "it's a 'key' $HOME", "EMPTY": ""}
     path = tmp_path / "env"
-    path.write_text(exports(environment, only=("SECRET_KEY", "EMPTY")))
-    assert read_exports(path) == {"SECRET_KEY": environment["SECRET_KEY"], "EMPTY": ""}
+    path.write_text(exports(environment))
+    assert read_exports(path) == environment
+    said = subprocess.run(
+        ["sh", "-c", f'. {path}; printf %s "$SECRET_KEY"'], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == environment["SECRET_KEY"]

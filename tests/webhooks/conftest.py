@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from ledger.controls import clock
 from tests.webhooks.receiver import Receiver, running_receiver
@@ -13,7 +13,7 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def receiver(settings: SettingsWrapper) -> Iterator[Receiver]:
+def receiver(settings: Settings) -> Iterator[Receiver]:
     with running_receiver() as running:
         settings.OUTBOUND_ALLOW = [("127.0.0.1", running.port)]
         yield running

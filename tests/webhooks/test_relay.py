@@ -90,7 +90,7 @@ def test_order_per_aggregate_is_kept_when_several_relays_run_at_once(
 
     def write(share: int) -> None:
         chance = random.Random(share)
-        waiting = {aggregate: 1 for aggregate in aggregates[share::3]}
+        waiting = dict.fromkeys(aggregates[share::3], 1)
         while waiting:
             aggregate = chance.choice(sorted(waiting))
             first = waiting[aggregate]

@@ -26,7 +26,7 @@ class Problem(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="stable; branch on it")
     request_id = serializers.CharField(help_text="tell it to support")
     detail = serializers.CharField(required=False, help_text="what is off with this request")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field of that name
         child=serializers.ListField(child=serializers.CharField()), required=False, help_text="by request field"
     )
 

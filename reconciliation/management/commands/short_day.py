@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction as db_transaction
@@ -29,12 +30,15 @@ class Command(BaseCommand):
             raise CommandError("The short day needs --url and --key (or HOLDFAST_URL and HOLDFAST_KEPT).")
         known = set(Order.objects.filter(environment=Environment.TEST).values_list("partner_order_id", flat=True))
         day = [planned for planned in short_day.plan() if planned.partner_order_id not in known]
+        api = short_day.Api(url, key)
+        run = randomness.octets(4).hex()
+        short_day.subscribe(api, settings.SANDBOX_URL, run=run)
         if day:
             self.stdout.write(f"  playing {len(day)} orders …")
             short_day.play(
-                short_day.Api(url, key),
+                api,
                 day,
-                run=randomness.octets(4).hex(),
+                run=run,
                 after_alone=_lift_halts,
                 say=self.stdout.write,
             )

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.controls.clock import FixedClock
 from tests.orders.conftest import desk, fixed_clock, wallet
 from tests.orders.desk import Desk, reloaded
 from tests.sandbox_in_process import SandboxTransport

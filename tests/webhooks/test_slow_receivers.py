@@ -1,0 +1,77 @@
+"""A slow receiver delays nobody; a run of one lane stays in one hand; concurrent workers send each once."""
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from ledger.controls import drains
+from tests.threads import raise_first
+from tests.webhooks.edge import make_endpoint, record_events
+from tests.webhooks.receiver import Answer, Receiver
+from webhooks import claiming
+from webhooks.models import Delivery
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def test_a_slow_receiver_delays_nobody(receiver: Receiver, run_threads: Callable[..., Sequence[Any]]) -> None:
+    """While one endpoint's answers are awaited, what is recorded afterwards reaches another endpoint."""
+    make_endpoint(receiver.url("/slow"), operator_id=81)
+    make_endpoint(receiver.url("/quick"), operator_id=82)
+    answered = threading.Event()
+    receiver.plan("/slow", *[Answer(when=answered)] * 100)
+    for number in range(40):
+        record_events(f"ord_slow_{number}", range(1, 2), operator_id=81)
+    drains.drain("relay")
+
+    def meanwhile() -> int:
+        receiver.wait_for(claiming.PER_ENDPOINT, path="/slow")
+        for number in range(30):
+            record_events(f"ord_quick_{number}", range(1, 4), operator_id=82)
+        drains.drain("relay")
+        receiver.wait_for(90, path="/quick")
+        reached = len(receiver.at("/slow"))
+        answered.set()
+        return reached
+
+    ends = raise_first(run_threads(lambda: drains.drain("deliveries"), meanwhile))
+    assert ends[1] == claiming.PER_ENDPOINT, "more was leased for the slow endpoint than it may have"
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
+    assert len(receiver.at("/slow")) == 40
+    assert ends[0] == 130
+
+
+def test_several_workers_send_each_delivery_once_and_in_order(
+    receiver: Receiver, run_threads: Callable[..., Sequence[Any]]
+) -> None:
+    for path in ("/a", "/b", "/c"):
+        make_endpoint(receiver.url(path))
+    for number in range(10):
+        record_events(f"ord_{number}", range(1, 13))
+    drains.drain("relay")
+
+    def work() -> int:
+        done = 0
+        while Delivery.objects.filter(state="pending").exists():
+            done += drains.drain("deliveries")
+        return done
+
+    ends = raise_first(run_threads(*[work] * 4))
+    assert sum(ends) == len(receiver.received) == 360
+    for path in ("/a", "/b", "/c"):
+        for number in range(10):
+            data = [json.loads(one.body)["data"] for one in receiver.at(path)]
+            assert [one["sequence"] for one in data if one["order_id"] == f"ord_{number}"] == list(range(1, 13))
+
+
+def test_connections_are_kept_alive(receiver: Receiver) -> None:
+    make_endpoint(receiver.url())
+    for number in range(50):
+        record_events(f"ord_{number}", range(1, 3))
+    drains.drain("relay")
+    drains.drain("deliveries")
+    assert len(receiver.received) == 100
+    assert receiver.connections <= claiming.PER_ENDPOINT
