@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 ONLY ?=
 
 # Seconds that each check may take on two cores; over its budget it fails.
-BUDGETS := style=20 format=20 types=240 imports=60 migrations=60 tests=600 processes=240 browser=180
+BUDGETS := style=20 format=20 types=400 imports=60 migrations=60 tests=1500 processes=600 browser=300
 
 .DEFAULT_GOAL := help
 .PHONY: help run test reset code manage bench lock format

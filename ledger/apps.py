@@ -6,6 +6,7 @@ class LedgerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger import fold
+        from ledger import expiry, fold
 
         fold.register()
+        expiry.register()

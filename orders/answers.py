@@ -1,10 +1,18 @@
 """How REST shows quotes, orders and pools: ids, statuses, decimal strings, instants. Nothing of the inside."""
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from ledger import assets
-from ledger.controls.rest.answers import instant
-from orders.models import Order, Pool, Quote
+from ledger.controls.rest.answers import instant, instant_or_none
+from ledger.money import Rounding, decimal_text, divide
+from orders.models import Order, Pool, Quote, Trade
+
+INDICATIVE: Final = "indicative"
+"""The status of a price that is not kept."""
+
+_PRICE_SCALE: Final = 12
+_FEE_ITEM: Final = ("name", "version", "amount", "vat", "asset")
 
 
 def quote(row: Quote) -> dict[str, Any]:
@@ -13,31 +21,33 @@ def quote(row: Quote) -> dict[str, Any]:
         "quote_id": row.reference or None,
         "pool_id": row.pool_code,
         "side": row.side,
-        "status": row.state,
+        "status": row.state if row.reference else INDICATIVE,
         "firm": bool(row.reference),
         "user_reference": row.user_reference,
         "source_asset": row.source_asset,
         "source_amount": assets.text(int(row.source_minor), row.source_asset),
         "target_asset": row.target_asset,
         "target_amount": assets.text(int(row.target_minor), row.target_asset),
-        "fees": row.fee_items,
+        "fees": [{name: item[name] for name in _FEE_ITEM} for item in row.fee_items],
         "total_fee": assets.text(int(row.fee_minor), row.source_asset),
         "total_vat": assets.text(int(row.vat_minor), row.source_asset),
         "fx": _fx(row),
+        "price": _price(row),
         "order_id": row.order_reference or None,
         "created_at": instant(row.created_at),
         "expires_at": instant(row.expires_at),
     }
 
 
-def order(row: Order) -> dict[str, Any]:
-    """Show an order."""
+def order(row: Order, *, transact_id: str) -> dict[str, Any]:
+    """Show an order with its trade."""
     return {
         "order_id": row.reference,
         "partner_order_id": row.partner_order_id,
         "user_reference": row.user_reference,
         "quote_id": row.quote_reference,
         "pool_id": row.pool_code,
+        "transact_id": transact_id,
         "side": row.side,
         "status": row.state,
         "status_reason": row.status_reason or None,
@@ -48,7 +58,14 @@ def order(row: Order) -> dict[str, Any]:
         "target_amount": assets.text(int(row.target_minor), row.target_asset),
         "created_at": instant(row.created_at),
         "updated_at": instant(row.updated_at),
+        "ended_at": instant_or_none(row.ended_at),
     }
+
+
+def transact_ids(rows: Iterable[Order]) -> Mapping[str, str]:
+    """Return each order's newest trade by the order's reference, in one query."""
+    trades = Trade.objects.filter(order_reference__in=[row.reference for row in rows]).order_by("pk")
+    return dict(trades.values_list("order_reference", "reference"))
 
 
 def pool(row: Pool, *, halted: bool) -> dict[str, Any]:
@@ -68,7 +85,16 @@ def _fx(row: Quote) -> dict[str, str] | None:
     if row.fx_rate is None or row.fx_observed_at is None:
         return None
     return {
+        "base_asset": row.source_asset,
+        "quote_asset": row.cash_asset,
         "rate": format(row.fx_rate.normalize(), "f"),
-        "source": row.fx_source,
         "as_of": instant(row.fx_observed_at),
     }
+
+
+def _price(row: Quote) -> str:
+    """Write what one unit of the target costs in the source asset, fees and VAT not counted, to twelve decimals."""
+    source, target = assets.named(row.source_asset), assets.named(row.target_asset)
+    net = int(row.source_minor - row.fee_minor - row.vat_minor)
+    numerator, denominator = net * 10 ** (target.scale + _PRICE_SCALE), int(row.target_minor) * 10**source.scale
+    return decimal_text(divide(numerator, denominator, Rounding.HALF_UP), _PRICE_SCALE)

@@ -1,47 +1,103 @@
 """What a key can do now: its actions with `enabled` and why not, assets with their scale, pools with their limits."""
 
+from datetime import datetime
 from typing import Any
 
 from ledger import assets
 from ledger.controls import clock
+from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
-from ledger.controls.rest.scopes import Scope
+from ledger.controls.rest.scopes import MissingScope, Scope
 from orders import answers
 from orders.models import Pool, PoolHalt
-from wallets.gateway_terms import NoGateway, gateway_terms
+from orders.operations.create_quote import PoolHalted
+from wallets import rates
+from wallets.gateway_terms import GatewayTerms, NoGateway, gateway_terms
 
-_ACTIONS = (("quote", Scope.QUOTES), ("order", Scope.ORDERS))
+
+class NoOpenPool(Refusal):
+    """No pool is open."""
+
+    code = "no_open_pool"
+
+
+class WalletPaused(Refusal):
+    """Your wallet connection is paused: an order would wait, and fail if it waits too long."""
+
+    code = "wallet_paused"
 
 
 def capabilities(caller: Caller) -> dict[str, Any]:
     """Return the answer of `GET /v1/capabilities`."""
+    now = clock.now()
+    wallet = _wallet(caller)
     pools = list(Pool.objects.filter(environment=caller.environment).order_by("code"))
     halted = set(PoolHalt.objects.filter(pool__in=pools, lifted_at__isnull=True).values_list("pool_id", flat=True))
-    wallet_asset, obstacle = _wallet(caller)
-    if not obstacle and all(pool.pk in halted for pool in pools):
-        obstacle = "No pool is open."
+    obstacles = {pool.pk: _obstacle(pool, halted=pool.pk in halted, wallet=wallet, now=now) for pool in pools}
     return {
+        "operator_id": caller.operator_reference,
         "environment": caller.environment,
         "scopes": sorted(caller.scopes),
-        "wallet_asset": wallet_asset,
-        "actions": [_action(name, scope, caller, obstacle) for name, scope in _ACTIONS],
-        "assets": [
-            {"code": code, "scale": assets.named(code).scale}
-            for code in sorted({asset for pool in pools for asset in (pool.cash_asset, pool.position_asset)})
-        ],
-        "pools": [answers.pool(pool, halted=pool.pk in halted) for pool in pools],
+        "wallet_asset": wallet.wallet_asset if isinstance(wallet, GatewayTerms) else None,
+        "actions": _actions(caller, wallet=wallet, any_pool=None in obstacles.values(), now=now),
+        "assets": _assets(pools, wallet),
+        "pools": [{**answers.pool(pool, halted=pool.pk in halted), **_enabled(obstacles[pool.pk])} for pool in pools],
     }
 
 
-def _wallet(caller: Caller) -> tuple[str | None, str]:
+def _wallet(caller: Caller) -> GatewayTerms | NoGateway:
     try:
-        terms = gateway_terms(operator_id=caller.operator_id, environment=caller.environment)
+        return gateway_terms(operator_id=caller.operator_id, environment=caller.environment)
     except NoGateway as refusal:
-        return None, refusal.message
-    paused = terms.paused(clock.now())
-    return terms.wallet_asset, "Your wallet connection is paused." if paused else ""
+        return refusal
 
 
-def _action(name: str, scope: Scope, caller: Caller, obstacle: str) -> dict[str, Any]:
-    why_not = obstacle if scope in caller.scopes else f"This key lacks the scope “{scope}”."
-    return {"action": name, "enabled": not why_not, "why_not": why_not or None}
+def _obstacle(pool: Pool, *, halted: bool, wallet: GatewayTerms | NoGateway, now: datetime) -> Refusal | None:
+    """Return what would refuse a quote in this pool, whatever its amount."""
+    if halted:
+        return PoolHalted()
+    if isinstance(wallet, NoGateway):
+        return wallet
+    if wallet.wallet_asset != pool.cash_asset:
+        try:
+            rates.current(base=wallet.wallet_asset, quote=pool.cash_asset, now=now)
+        except (rates.NoRate, rates.StaleRate) as refusal:
+            return refusal
+    return None
+
+
+def _actions(
+    caller: Caller, *, wallet: GatewayTerms | NoGateway, any_pool: bool, now: datetime
+) -> list[dict[str, Any]]:
+    no_wallet = wallet if isinstance(wallet, NoGateway) else None
+    no_pool = None if any_pool else NoOpenPool()
+    paused = WalletPaused() if isinstance(wallet, GatewayTerms) and wallet.paused(now) else None
+    table: list[tuple[str, Scope, Refusal | None]] = [
+        ("quote", Scope.QUOTES, no_wallet or no_pool),
+        ("order", Scope.ORDERS, no_wallet or no_pool or paused),
+        ("read", Scope.READ, None),
+        ("manage_webhooks", Scope.WEBHOOKS, None),
+    ]
+    return [
+        {"action": name, **_enabled(obstacle if scope in caller.scopes else MissingScope(_lacks(scope)))}
+        for name, scope, obstacle in table
+    ]
+
+
+def _lacks(scope: Scope) -> str:
+    return f"This key lacks the scope “{scope}”."
+
+
+def _assets(pools: list[Pool], wallet: GatewayTerms | NoGateway) -> list[dict[str, Any]]:
+    codes = {asset for pool in pools for asset in (pool.cash_asset, pool.position_asset)}
+    if isinstance(wallet, GatewayTerms):
+        codes.add(wallet.wallet_asset)
+    return [{"code": code, "scale": assets.named(code).scale} for code in sorted(codes)]
+
+
+def _enabled(obstacle: Refusal | None) -> dict[str, Any]:
+    return {
+        "enabled": obstacle is None,
+        "why_not": obstacle.message if obstacle else None,
+        "code": obstacle.code if obstacle else None,
+    }

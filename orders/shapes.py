@@ -5,7 +5,11 @@ from typing import Any
 from rest_framework import serializers
 
 from ledger.controls.rest import pages, shapes
+from ledger.environments import Environment
+from orders.answers import INDICATIVE
 from orders.models import Order, Quote
+
+QUOTE_STATUSES = [(status, status) for status in (*Quote.State.values, INDICATIVE)]
 
 
 class QuoteRequest(shapes.Shape):
@@ -36,38 +40,44 @@ class OrderList(pages.PageQuery):
     partner_order_id = shapes.Text(max_length=80, required=False)
 
 
+def _amount(help_text: str = "a decimal string with exactly the asset's scale") -> serializers.RegexField:
+    return serializers.RegexField(r"^[0-9]+([.][0-9]+)?$", help_text=help_text)
+
+
 class FeeItem(serializers.Serializer[Any]):
     name = serializers.CharField()
     version = serializers.IntegerField()
-    amount = serializers.CharField()
-    vat = serializers.CharField()
+    amount = _amount()
+    vat = _amount()
     asset = serializers.CharField()
 
 
 class Fx(serializers.Serializer[Any]):
-    rate = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]  # a field of that name
-    as_of = serializers.DateTimeField()
+    base_asset = serializers.CharField()
+    quote_asset = serializers.CharField()
+    rate = _amount("units of the quote asset for one of the base asset")
+    as_of = serializers.DateTimeField(help_text="when it was observed; a rate that is too old refuses the quote")
 
 
 class QuoteAnswer(serializers.Serializer[Any]):
-    quote_id = serializers.CharField(allow_null=True)
+    quote_id = serializers.CharField(allow_null=True, help_text="null for a price that is not kept")
     pool_id = serializers.CharField()
-    side = serializers.CharField()
-    status = serializers.CharField()
+    side = serializers.ChoiceField(choices=Quote.Side.choices)
+    status = serializers.ChoiceField(choices=QUOTE_STATUSES)
     firm = serializers.BooleanField()
     user_reference = serializers.CharField()
     source_asset = serializers.CharField()
-    source_amount = serializers.CharField()
+    source_amount = _amount()
     target_asset = serializers.CharField()
-    target_amount = serializers.CharField()
+    target_amount = _amount()
     fees = FeeItem(many=True)
-    total_fee = serializers.CharField()
-    total_vat = serializers.CharField()
-    fx = Fx(allow_null=True)
+    total_fee = _amount()
+    total_vat = _amount()
+    fx = Fx(allow_null=True, help_text="null where the pool takes the wallet's asset")
+    price = _amount("one unit of the target in the source asset, fees and VAT not counted")
     order_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(help_text="limits acceptance, not execution")
 
 
 class OrderAnswer(serializers.Serializer[Any]):
@@ -76,16 +86,19 @@ class OrderAnswer(serializers.Serializer[Any]):
     user_reference = serializers.CharField()
     quote_id = serializers.CharField()
     pool_id = serializers.CharField()
-    side = serializers.CharField()
-    status = serializers.CharField()
-    status_reason = serializers.CharField(allow_null=True)
-    terminal = serializers.BooleanField()
+    transact_id = serializers.CharField(help_text="its trade; the newest, where it was tried again")
+    side = serializers.ChoiceField(choices=Quote.Side.choices)
+    status = serializers.ChoiceField(choices=Order.State.choices)
+    status_reason = serializers.CharField(allow_null=True, help_text="stable: debit_declined, debit_unknown, …")
+    terminal = serializers.BooleanField(help_text="true: it is over and never changes")
     source_asset = serializers.CharField()
-    source_amount = serializers.CharField()
+    source_amount = _amount()
     target_asset = serializers.CharField()
-    target_amount = serializers.CharField()
+    target_amount = _amount()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    dry_run = serializers.BooleanField(required=False, help_text="true: nothing of this was kept; its ids name nothing")
 
 
 class QuotePage(serializers.Serializer[Any]):
@@ -99,8 +112,8 @@ class OrderPage(serializers.Serializer[Any]):
 
 
 class TimelineItem(serializers.Serializer[Any]):
-    sequence = serializers.IntegerField()
-    status = serializers.CharField()
+    sequence = serializers.IntegerField(help_text="as in the order's webhooks")
+    status = serializers.ChoiceField(choices=Order.State.choices)
     at = serializers.DateTimeField()
 
 
@@ -114,8 +127,8 @@ class PoolAnswer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     cash_asset = serializers.CharField()
     position_asset = serializers.CharField()
-    minimum = serializers.CharField()
-    maximum = serializers.CharField()
+    minimum = _amount()
+    maximum = _amount()
     halted = serializers.BooleanField()
 
 
@@ -126,18 +139,26 @@ class PoolList(serializers.Serializer[Any]):
 class Action(serializers.Serializer[Any]):
     action = serializers.CharField()
     enabled = serializers.BooleanField()
+    why_not = serializers.CharField(allow_null=True, help_text="a sentence for people")
+    code = serializers.CharField(allow_null=True, help_text="the same, stable; branch on it")
+
+
+class PoolCapability(PoolAnswer):
+    enabled = serializers.BooleanField()
     why_not = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
 
 
 class AssetAnswer(serializers.Serializer[Any]):
     code = serializers.CharField()
-    scale = serializers.IntegerField()
+    scale = serializers.IntegerField(help_text="the decimals of its major unit")
 
 
 class Capabilities(serializers.Serializer[Any]):
-    environment = serializers.CharField()
+    operator_id = serializers.CharField()
+    environment = serializers.ChoiceField(choices=Environment.choices)
     scopes = serializers.ListField(child=serializers.CharField())
-    wallet_asset = serializers.CharField(allow_null=True)
+    wallet_asset = serializers.CharField(allow_null=True, help_text="what the connected wallet holds")
     actions = Action(many=True)
     assets = AssetAnswer(many=True)
-    pools = PoolAnswer(many=True)
+    pools = PoolCapability(many=True)

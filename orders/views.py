@@ -1,5 +1,6 @@
 """REST of quotes, orders, pools and capabilities. A view translates in, makes one domain call, translates out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,13 +9,15 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from ledger.assets import UnknownAsset
 from ledger.controls.audit import status_changes
+from ledger.controls.moves import IllegalMove
 from ledger.controls.refusals import NotFound
 from ledger.controls.rest import idempotency, pages
 from ledger.controls.rest.answers import answer, instant
 from ledger.controls.rest.idempotency import KeyRule
 from ledger.controls.rest.scopes import Scope
-from ledger.controls.rest.shapes import read_body, read_query
+from ledger.controls.rest.shapes import Shape, read_body, read_query
 from ledger.controls.rest.views import ApiView
 from orders import answers, shapes
 from orders.capabilities import capabilities
@@ -30,6 +33,7 @@ class CapabilitiesView(ApiView):
     @extend_schema(operation_id="get_capabilities", responses=shapes.Capabilities, tags=["discovery"])
     def get(self, request: Request) -> HttpResponse:
         """What this key can do now. Read it before rendering enabled actions."""
+        read_query(request, Shape)
         return answer(capabilities(self.caller))
 
 
@@ -39,6 +43,7 @@ class PoolsView(ApiView):
     @extend_schema(operation_id="list_pools", responses=shapes.PoolList, tags=["discovery"])
     def get(self, request: Request) -> HttpResponse:
         """Every pool of the key's environment, with its limits."""
+        read_query(request, Shape)
         found = _pools(self.caller.environment).order_by("code")
         return answer({"data": [answers.pool(row, halted=row.is_halted) for row in found]})
 
@@ -49,6 +54,7 @@ class PoolView(ApiView):
     @extend_schema(operation_id="get_pool", responses=shapes.PoolAnswer, tags=["discovery"])
     def get(self, request: Request, pool_id: str) -> HttpResponse:
         """One pool, with its limits."""
+        read_query(request, Shape)
         row = _pools(self.caller.environment).filter(code=pool_id).first()
         if row is None:
             raise NotFound
@@ -57,9 +63,10 @@ class PoolView(ApiView):
 
 class QuotesView(ApiView):
     scopes = {"GET": Scope.READ, "POST": Scope.QUOTES}
-    key_rules = {"POST": KeyRule.REQUIRED}
+    key_rules = {"POST": KeyRule.FOR_CHANGES}
     refusals = {
         "POST": (
+            UnknownAsset,
             create_quote.UnknownPool,
             create_quote.PoolHalted,
             create_quote.AssetNotAccepted,
@@ -91,6 +98,7 @@ class QuotesView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Ask for terms: firm ones hold until `expires_at`; `"firm": false` shows a price and stores nothing."""
+        read_query(request, Shape)
         body = read_body(request, shapes.QuoteRequest)
 
         def work(now: datetime) -> HttpResponse:
@@ -108,16 +116,18 @@ class QuotesView(ApiView):
                 return answer(answers.quote(quote))
             return answer(answers.quote(quote), status=201, headers={"Location": f"/v1/quotes/{quote.reference}"})
 
-        return self.once(work)
+        return self.once(work, rule=KeyRule.REQUIRED if body["firm"] else KeyRule.OPTIONAL)
 
 
 class QuoteView(ApiView):
     scopes = {"GET": Scope.READ, "DELETE": Scope.QUOTES}
     key_rules = {"DELETE": KeyRule.OPTIONAL}
+    refusals = {"DELETE": (IllegalMove,)}
 
     @extend_schema(operation_id="get_quote", responses=shapes.QuoteAnswer, tags=["quotes"])
     def get(self, request: Request, quote_id: str) -> HttpResponse:
         """One of your quotes."""
+        read_query(request, Shape)
         row = _quotes(self).filter(reference=quote_id).first()
         if row is None:
             raise NotFound
@@ -125,7 +135,8 @@ class QuoteView(ApiView):
 
     @extend_schema(operation_id="cancel_quote", request=None, responses=shapes.QuoteAnswer, tags=["quotes"])
     def delete(self, request: Request, quote_id: str) -> HttpResponse:
-        """Take a quote back before it is accepted."""
+        """Take a quote back before it is accepted. One that was taken back already stays so."""
+        read_query(request, Shape)
 
         def work(now: datetime) -> HttpResponse:
             quote = cancel_quote.cancel_quote(caller=self.caller, quote_reference=quote_id, now=now)
@@ -136,7 +147,7 @@ class QuoteView(ApiView):
 
 class OrdersView(ApiView):
     scopes = {"GET": Scope.READ, "POST": Scope.ORDERS}
-    key_rules = {"POST": KeyRule.REQUIRED}
+    key_rules = {"POST": KeyRule.FOR_CHANGES}
     refusals = {
         "POST": (
             submit_order.DuplicatePartnerOrder,
@@ -146,6 +157,7 @@ class OrdersView(ApiView):
             submit_order.PriceMoved,
             submit_order.TooManyReservations,
             create_quote.PoolHalted,
+            NoGateway,
             NotFound,
         ),
         "GET": (pages.MalformedCursor,),
@@ -164,7 +176,7 @@ class OrdersView(ApiView):
         if "partner_order_id" in query:
             shown = shown.filter(partner_order_id=query["partner_order_id"])
         found, cursor = pages.page(mine=mine, shown=shown, query=query)
-        return answer({"data": [answers.order(row) for row in found], "next": cursor})
+        return answer({"data": _shown(found), "next": cursor})
 
     @extend_schema(
         operation_id="submit_order",
@@ -175,9 +187,8 @@ class OrdersView(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Submit an order on a quote's terms. `?dry_run=true` walks the same path and rolls it back (200)."""
-        body = read_body(request, shapes.OrderRequest)
         dry_run = read_query(request, shapes.OrderQuery)["dry_run"]
-        key = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
+        body = read_body(request, shapes.OrderRequest)
 
         def work(now: datetime) -> HttpResponse:
             order = submit_order.submit_order(
@@ -185,14 +196,15 @@ class OrdersView(ApiView):
                 quote_reference=body["quote_id"],
                 partner_order_id=body["partner_order_id"],
                 user_reference=body["user_reference"],
-                idempotency_key=key,
+                idempotency_key=self.note.idempotency_key,
                 now=now,
             )
+            (shown,) = _shown([order])
             if dry_run:
-                return answer(answers.order(order))
-            return answer(answers.order(order), status=202, headers={"Location": f"/v1/orders/{order.reference}"})
+                return answer({**shown, "dry_run": True})
+            return answer(shown, status=202, headers={"Location": f"/v1/orders/{order.reference}"})
 
-        return idempotency.try_out(work) if dry_run else self.once(work)
+        return idempotency.try_out(work) if dry_run else self.once(work, rule=KeyRule.REQUIRED)
 
 
 class OrderView(ApiView):
@@ -201,7 +213,8 @@ class OrderView(ApiView):
     @extend_schema(operation_id="get_order", responses=shapes.OrderAnswer, tags=["orders"])
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """One of your orders. It is over when `terminal` is true."""
-        return answer(answers.order(_order(self, order_id)))
+        read_query(request, Shape)
+        return answer(_shown([_order(self, order_id)])[0])
 
 
 class OrderTimelineView(ApiView):
@@ -210,6 +223,7 @@ class OrderTimelineView(ApiView):
     @extend_schema(operation_id="get_order_timeline", responses=shapes.Timeline, tags=["orders"])
     def get(self, request: Request, order_id: str) -> HttpResponse:
         """Every change of the order's status, oldest first."""
+        read_query(request, Shape)
         order = _order(self, order_id)
         data: list[dict[str, Any]] = [
             {"sequence": change.sequence, "status": change.status, "at": instant(change.at)}
@@ -231,6 +245,11 @@ def _order(view: ApiView, order_id: str) -> Order:
     if row is None:
         raise NotFound
     return row
+
+
+def _shown(rows: Sequence[Order]) -> list[dict[str, Any]]:
+    trades = answers.transact_ids(rows)
+    return [answers.order(row, transact_id=trades[row.reference]) for row in rows]
 
 
 def _pools(environment: str) -> "QuerySet[Any]":

@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,17 +14,22 @@ _ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0)
 
 
 @contextmanager
-def local_stack(*, without: Collection[str] = ()) -> Iterator[LocalStack]:
-    """Run the stack under its supervisor, with migrated database, operator and people, without the short day.
+def local_stack(*, without: Collection[str] = (), settings: Mapping[str, str] | None = None) -> Iterator[LocalStack]:
+    """Run the stack under its supervisor, with migrated database, pools and operator, without the short day.
 
-    ``stack.url`` is the web's address; ``stack.kept()`` what the bootstrap commands answered (the test key);
-    ``stack.supervisor.pids()`` the processes by name; ``stack.superuser_url()`` the database.
+    ``settings`` are further variables of its environment. ``stack.url`` is the web's address; ``stack.kept()`` what
+    the bootstrap commands answered (the test key); ``stack.supervisor.pids()`` the processes by name;
+    ``stack.superuser_url()`` the database.
     """
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
     folder.chmod(0o711)
     try:
         stack = LocalStack(
-            folder / "var", without=without, usual=_ANY_PORTS, surroundings=surroundings(), say=lambda _: None
+            folder / "var",
+            without=(*without, "console_people"),  # seven passwords are hashed for several seconds
+            usual=_ANY_PORTS,
+            surroundings={**surroundings(), **(settings or {})},
+            say=lambda _: None,
         )
         with stack.running():
             yield stack

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 MAXIMUM_LENGTH: Final = 2000
 
 _VISIBLE: Final = re.compile(r"[!-\[\]-~]+", re.ASCII)  # printable ASCII without blank and backslash
-_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.ASCII)
+_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -136,10 +136,11 @@ def _checked_host(host: str, *, bracketed: bool) -> str:
             return str(ipaddress.IPv6Address(host)) if "%" not in host else _refuse_host()
         except ValueError:
             _refuse_host()
+    host = host.removesuffix(".")
     if not _NAME.fullmatch(host) or len(host) > 253:
         _refuse_host()
     # What ends in a number is an IPv4 address, in its one canonical form: no octal, hex, or missing parts.
-    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+    if _NUMBER.fullmatch(host.rpartition(".")[2]):
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:

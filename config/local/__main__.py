@@ -17,7 +17,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
 
     run = commands.add_parser("run", help="start everything and wait for Ctrl-C")
-    run.add_argument("--without", action="append", default=[], metavar="NAME", help="leave a process out")
+    run.add_argument("--without", action="append", default=[], metavar="NAME", help="leave a process or step out")
     run.add_argument("--no-day", action="store_true", help="do not play the short day")
     run.add_argument("--once", action="store_true", help="stop again when everything is ready")
     commands.add_parser("shell-env", help="print the running stack's environment, for a shell to read")

@@ -44,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("phases", nargs="+", choices=("before-web", "after-web", "codes"))
     parser.add_argument("--kept", type=Path, required=True)
+    parser.add_argument("--without", action="append", default=[], metavar="COMMAND")
     given = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ["HOLDFAST_KEPT"] = str(given.kept)
@@ -52,7 +53,8 @@ def main() -> None:
         if phase == "codes":
             keep_codes(given.kept)
         for step in _STEPS.get(phase, ()):
-            perform(step, kept=given.kept)
+            if step.command not in given.without:
+                perform(step, kept=given.kept)
 
 
 def perform(step: Step, *, kept: Path) -> None:

@@ -40,6 +40,7 @@ from config.local.supervisor import Program, Supervisor, SupervisorFailed
 USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799)
 _WEB_ANSWERS_WITHIN: Final = 60.0
 _WEB_MAY_DIE_FOR: Final = 15.0
+_OTHERS_START_WITHIN: Final = 20.0
 _STOPS_WITHIN: Final = 90.0
 _LEFTOVERS_STOP_WITHIN: Final = 30.0
 
@@ -82,7 +83,7 @@ class Outside:
 
 
 class LocalStack:
-    """One clone's stack. ``without`` names programs to leave out, such as ``valkey``."""
+    """One clone's stack. ``without`` names programs and steps to leave out: ``valkey``, ``console_people``."""
 
     def __init__(
         self,
@@ -178,6 +179,7 @@ class LocalStack:
         self.supervisor.start_programs(first)
         self._wait_for_web()
         self.supervisor.start_programs([program for program in programs if program not in first])
+        self._wait_for_the_others()
 
     def finish(self, *, with_day: bool) -> None:
         """Play the short day, unless it was played, and ask for each role's one-time code of this moment."""
@@ -382,18 +384,18 @@ class LocalStack:
         self.places.state.write_text(json.dumps(state))
 
     def _bootstrap(self, *phases: str) -> None:
-        # The steps alone may call our own web: they play the operator's server.
-        allowed = f"{self.environment['OUTBOUND_ALLOW']},127.0.0.1:{self.ports.web}"
         self._run(
-            [sys.executable, "-m", "config.local.bootstrap", *phases, "--kept", str(self.places.kept)],
-            OUTBOUND_ALLOW=allowed,
+            [
+                *(sys.executable, "-m", "config.local.bootstrap", *phases, "--kept", str(self.places.kept)),
+                *(part for name in sorted(self.without) for part in ("--without", name)),
+            ],
         )
 
-    def _run(self, command: list[str], **besides: str) -> None:
+    def _run(self, command: list[str]) -> None:
         said = subprocess.run(
             command,
             cwd=ROOT,
-            env={**self.environment, "LOG_LEVEL": "WARNING", "LOG_FORMAT": "console", **besides},
+            env={**self.environment, "LOG_LEVEL": "WARNING", "LOG_FORMAT": "console"},
             check=False,
             stdin=subprocess.DEVNULL,
         )
@@ -410,13 +412,22 @@ class LocalStack:
                     if answer.status == 200:
                         return
             except urllib.error.HTTPError as error:
-                problem = error.read(500).decode(errors="replace")
+                problem = f"it answers {error.code} {error.read(500).decode(errors='replace')}"
             except OSError as error:
                 problem = str(error)
             if self.supervisor.has_ended() or self._web_keeps_dying(began):
                 break
             time.sleep(0.1)
         raise SupervisorFailed(f"the web is not ready: {problem}; see {self.places.logs / 'web.log'}")
+
+    def _wait_for_the_others(self) -> None:
+        """Wait until each process has stayed up for a second; say which has not, for the supervisor goes on."""
+        deadline = time.monotonic() + _OTHERS_START_WITHIN
+        while waiting := sorted(name for name, state in self.supervisor.states().items() if state != "RUNNING"):
+            if time.monotonic() > deadline:
+                self._say(f"  does not stay up: {', '.join(waiting)}; see {self.places.logs}")
+                return
+            time.sleep(0.1)
 
     def _web_keeps_dying(self, began: float) -> bool:
         patience = time.monotonic() - began > _WEB_MAY_DIE_FOR

@@ -19,12 +19,11 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_event
 -- A key stays once its transaction has committed; the transaction that inserted it may free it again.
 CREATE FUNCTION guard_key() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    v_mine constant bigint := pg_current_xact_id()::text::bigint;
-    v_born constant bigint := v_mine + mod(4294967296 + OLD.xmin::text::bigint - mod(v_mine, 4294967296), 4294967296);
+    v_age constant integer := age(OLD.xmin);  -- 0 or less: as young as this transaction, or younger
+    v_born text;
 BEGIN
-    -- subtransactions of ours are younger than we are and not yet committed; an older row looks like a future one
-    IF v_born >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint AND v_born <> v_mine
-       OR pg_xact_status(v_born::text::xid8) <> 'in progress' THEN
+    v_born := pg_current_xact_id()::text::bigint - v_age;
+    IF v_age > 0 OR pg_xact_status(v_born::xid8) <> 'in progress' THEN
         RAISE EXCEPTION 'key % stays', OLD.key USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN OLD;

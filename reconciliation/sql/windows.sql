@@ -4,12 +4,13 @@
 CREATE FUNCTION close_orders(p_environment text, p_from timestamptz, p_to timestamptz)
 RETURNS SETOF orders_order LANGUAGE sql STABLE AS $$
     SELECT o.* FROM orders_order o
-    WHERE o.environment = p_environment AND o.reference IN (
-        SELECT b.reference FROM orders_order b
-        WHERE b.environment = p_environment AND b.created_at >= p_from AND b.created_at < p_to
-        UNION
+    WHERE o.environment = p_environment AND o.created_at >= p_from AND o.created_at < p_to
+    UNION ALL
+    SELECT o.* FROM orders_order o
+    WHERE o.environment = p_environment AND o.created_at < p_from AND o.reference IN (
         SELECT m.subject FROM ledger_move m
-        WHERE m.environment = p_environment AND m.machine = 'order' AND m.moved_at >= p_from AND m.moved_at < p_to)
+        WHERE m.environment = p_environment AND m.machine = 'order' AND m.moved_at >= p_from AND m.moved_at < p_to
+          AND m.from_state <> '')
 $$;
 
 CREATE FUNCTION close_quotes(p_environment text, p_from timestamptz, p_to timestamptz)
@@ -23,12 +24,13 @@ $$;
 CREATE FUNCTION close_trades(p_environment text, p_from timestamptz, p_to timestamptz)
 RETURNS SETOF orders_trade LANGUAGE sql STABLE AS $$
     SELECT t.* FROM orders_trade t
-    WHERE t.environment = p_environment AND t.reference IN (
-        SELECT b.reference FROM orders_trade b
-        WHERE b.environment = p_environment AND b.created_at >= p_from AND b.created_at < p_to
-        UNION
+    WHERE t.environment = p_environment AND t.created_at >= p_from AND t.created_at < p_to
+    UNION ALL
+    SELECT t.* FROM orders_trade t
+    WHERE t.environment = p_environment AND t.created_at < p_from AND t.reference IN (
         SELECT m.subject FROM ledger_move m
-        WHERE m.environment = p_environment AND m.machine = 'trade' AND m.moved_at >= p_from AND m.moved_at < p_to)
+        WHERE m.environment = p_environment AND m.machine = 'trade' AND m.moved_at >= p_from AND m.moved_at < p_to
+          AND m.from_state <> '')
 $$;
 
 -- An amount in major units with exactly its asset's scale: a multiplication of decimals is exact, a division is not.

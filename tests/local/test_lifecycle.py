@@ -34,7 +34,7 @@ def data() -> Iterator[Path]:
 
 def test_stack_runs_heals_and_leaves_nothing(data: Path) -> None:
     said: list[str] = []
-    stack = LocalStack(data, usual=ANY_PORTS, surroundings=surroundings(), say=said.append)
+    stack = LocalStack(data, usual=ANY_PORTS, surroundings=surroundings(), without=["console_people"], say=said.append)
     with stack.running():
         before = stack.supervisor.pids()
         assert set(before) == {"postgres", "valkey", "web", "worker", "beat", "relay", "sandbox"}
@@ -75,18 +75,20 @@ def test_nothing_is_left_when_make_run_is_killed_hard_and_the_next_one_recovers(
     assert not any(record.is_running() for record in records)
 
 
-def test_web_is_ready_when_valkey_never_ran(data: Path) -> None:
-    stack = LocalStack(
-        data, usual=ANY_PORTS, surroundings=surroundings(), without=("valkey", "beat"), say=lambda _: None
-    )
-    with stack.running():
-        assert _ready(stack.url) == {"status": "ok", "database": "ok", "redis": "unreachable"}
-
-
 def _start_command(data: Path) -> subprocess.Popen[bytes]:
     with (data.parent / "out").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "config.local", "--data", str(data), "run", "--no-day"],
+            [
+                sys.executable,
+                "-m",
+                "config.local",
+                "--data",
+                str(data),
+                "run",
+                "--no-day",
+                "--without",
+                "console_people",
+            ],
             cwd=ROOT,
             env=surroundings(),
             stdout=out,

@@ -45,6 +45,9 @@ class ScriptedWallet:
         return step(self, kind, request) if step else true_state(self, kind, request)
 
 
+Step = Callable[[ScriptedWallet, str, RemoteRequest], Reply]
+
+
 def true_state(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
     """Confirm: an ask applies; a lookup tells what was applied."""
     if kind == "ask":

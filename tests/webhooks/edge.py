@@ -87,7 +87,7 @@ def attempts() -> list[tuple[int, int | None]]:
     return list(DeliveryAttempt.objects.order_by("delivery_id", "number").values_list("number", "http_status"))
 
 
-def column(question: str, *parameters: object) -> list[Any]:
+def column(question: str, *parameters: str | int) -> list[Any]:
     """Return the first column of what a question finds."""
     with connection.cursor() as cursor:
         cursor.execute(question, list(parameters))

@@ -192,7 +192,7 @@ def test_410_disables_the_endpoint_and_what_waits_is_dead(receiver: Receiver, fi
 
 def test_five_days_without_a_success_disable_an_endpoint(receiver: Receiver, fixed_clock: clock.FixedClock) -> None:
     make_endpoint(receiver.url())
-    receiver.plan("/hook", Answer(500), Answer(500), Answer(500))
+    receiver.plan("/hook", *[Answer(500)] * 4)
     record_events("ord_1", range(1, 2))
     send_all()
     fixed_clock.move_to(fixed_clock.now() + timedelta(days=4, hours=23))
@@ -202,8 +202,8 @@ def test_five_days_without_a_success_disable_an_endpoint(receiver: Receiver, fix
     record_events("ord_2", range(1, 2))
     send_all()
     assert Endpoint.objects.get().disabled_reason == "five days without a success"
-    assert set(Delivery.objects.values_list("state", flat=True)) == {"dead"}
-    assert len(receiver.received) == 3
+    assert list(Delivery.objects.values_list("state", flat=True)) == ["dead"] * 2
+    assert len(receiver.received) == 4
 
 
 def test_a_success_begins_the_five_days_anew(receiver: Receiver, fixed_clock: clock.FixedClock) -> None:
@@ -410,7 +410,7 @@ def test_a_forged_end_by_raw_sql_is_refused() -> None:
 
 
 def the_state(sequence: int) -> str:
-    return Delivery.objects.get(sequence=sequence).state
+    return str(Delivery.objects.get(sequence=sequence).state)
 
 
 def _killed(*_: object) -> None:

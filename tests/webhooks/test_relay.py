@@ -101,7 +101,8 @@ def test_order_per_aggregate_is_kept_when_several_relays_run_at_once(
                 del waiting[aggregate]
 
     def write_all() -> None:
-        write(0), write(1), write(2)
+        for share in range(3):
+            write(share)
         writing.set()
 
     def relay_until_done() -> int:

@@ -98,11 +98,12 @@ BEGIN
         SET state = CASE WHEN r.verdict IN ('delivered', 'dead') THEN r.verdict ELSE d.state END,
             version = d.version + CASE WHEN r.verdict IN ('delivered', 'dead') THEN 1 ELSE 0 END,
             attempts = d.attempts - CASE WHEN r.verdict = 'unsent' THEN 1 ELSE 0 END,
-            available_at = v_now + make_interval(secs => coalesce(r.delay, 0)),
+            available_at = v_now + make_interval(secs => CASE WHEN p.disabled_at IS NULL THEN r.delay ELSE 0 END),
             ended_at = CASE WHEN r.verdict IN ('delivered', 'dead') THEN v_now END,
             updated_at = v_now, lease_token = '', lease_until = NULL
-        FROM jsonb_to_recordset(p_results) AS r (id bigint, token text, verdict text, delay double precision)
-        WHERE d.id = r.id AND d.state = 'pending' AND d.lease_token = r.token
+        FROM jsonb_to_recordset(p_results) AS r (id bigint, token text, verdict text, delay double precision),
+             webhooks_endpoint AS p
+        WHERE d.id = r.id AND p.id = d.endpoint_id AND d.state = 'pending' AND d.lease_token = r.token
         RETURNING d.id, d.state
     )
     SELECT array_agg(id), count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'dead'),

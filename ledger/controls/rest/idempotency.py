@@ -33,6 +33,8 @@ class KeyRule(StrEnum):
     """Whether a route's method takes an `Idempotency-Key`."""
 
     REQUIRED = "required"
+    FOR_CHANGES = "for changes"
+    """Required, unless the request asks for something that changes nothing: a price, a dry run."""
     OPTIONAL = "optional"
     """Safe to repeat by itself; with a key, the first answer is kept."""
 
@@ -41,7 +43,7 @@ def answer_once(
     *, request: HttpRequest, caller: Caller, route: str, rule: KeyRule, work: Work, note: notes.Note
 ) -> HttpResponse:
     """Carry the work out once for its key and answer; see the module. Raises what rolls all back."""
-    given = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    given = request.META.get("HTTP_IDEMPOTENCY_KEY", "")
     if not given and rule is KeyRule.OPTIONAL:
         return answer_without_key(work)
     key = claims.checked_key(given)

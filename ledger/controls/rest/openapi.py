@@ -93,7 +93,7 @@ class Schema(AutoSchema):
             refuse(bodies.MalformedJson)
         if (rule := self.view.key_rules.get(self.method)) is not None:
             refuse(claims.MalformedKey, claims.IdempotencyConflict, claims.InProgress)
-            if rule is KeyRule.REQUIRED:
+            if rule is not KeyRule.OPTIONAL:
                 refuse(claims.MissingKey)
         refuse(*self.view.refusals.get(self.method, ()))
         return found
@@ -121,6 +121,8 @@ def _key_parameter(rule: KeyRule) -> dict[str, Any]:
     )
     if rule is KeyRule.OPTIONAL:
         description += " Optional here: the request is safe to repeat."
+    elif rule is KeyRule.FOR_CHANGES:
+        description += " Required, unless the request changes nothing (a price, a dry run)."
     return {
         "name": HEADER,
         "in": "header",

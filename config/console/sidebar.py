@@ -1,0 +1,100 @@
+"""The sidebar: sections by what they are about; a person sees those of their role."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from ledger.controls.roles import Section, may, sees
+from reconciliation.console.operations import OPERATIONS
+
+_PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "Queues",
+        Section.QUEUES,
+        (
+            ("Manual review", "gavel", "admin:orders_reviewcase_changelist", ""),
+            ("Compensation", "undo", "admin:orders_order_changelist", "?state__exact=compensation_pending"),
+            ("Sagas at work", "sync", "admin:orders_sagarun_changelist", ""),
+        ),
+    ),
+    (
+        "Orders",
+        Section.ORDERS,
+        (
+            ("Orders", "receipt_long", "admin:orders_order_changelist", ""),
+            ("Quotes", "request_quote", "admin:orders_quote_changelist", ""),
+            ("Trades", "swap_horiz", "admin:orders_trade_changelist", ""),
+            ("Remote operations", "account_balance_wallet", "admin:wallets_remoteoperation_changelist", ""),
+            ("Pools", "water", "admin:orders_pool_changelist", ""),
+            ("Freezes", "ac_unit", "admin:orders_freeze_changelist", ""),
+            ("API requests", "http", "admin:wallets_apirequest_changelist", ""),
+        ),
+    ),
+    (
+        "Ledger",
+        Section.LEDGER,
+        (
+            ("Accounts", "account_tree", "admin:ledger_account_changelist", ""),
+            ("Transactions", "list_alt", "admin:ledger_transaction_changelist", ""),
+            ("Postings", "sync_alt", "admin:ledger_posting_changelist", ""),
+            ("Holds", "lock_clock", "admin:ledger_hold_changelist", ""),
+        ),
+    ),
+    (
+        "Close",
+        Section.CLOSE,
+        (
+            ("Exceptions", "report", "admin:reconciliation_exceptioncase_changelist", ""),
+            ("Closes", "event_available", "admin:reconciliation_closerun_changelist", ""),
+            ("Artifacts", "folder_zip", "admin:reconciliation_closeartifact_changelist", ""),
+        ),
+    ),
+    (
+        "Webhooks",
+        Section.WEBHOOKS,
+        (
+            ("Endpoints", "webhook", "admin:webhooks_endpoint_changelist", ""),
+            ("Deliveries", "outgoing_mail", "admin:webhooks_delivery_changelist", ""),
+            ("Events", "campaign", "admin:ledger_event_changelist", ""),
+            ("Outbox", "outbox", "admin:ledger_queuedevent_changelist", ""),
+        ),
+    ),
+    (
+        "Operators",
+        Section.OPERATORS,
+        (
+            ("Operators", "business", "admin:wallets_operator_changelist", ""),
+            ("API keys", "key", "admin:wallets_operatorkey_changelist", ""),
+            ("Gateways", "hub", "admin:wallets_gateway_changelist", ""),
+            ("Fee rules", "percent", "admin:wallets_feerule_changelist", ""),
+            ("Rates", "currency_exchange", "admin:wallets_fxrate_changelist", ""),
+        ),
+    ),
+    (
+        "Audit",
+        Section.AUDIT,
+        (
+            ("Moves", "timeline", "admin:ledger_move_changelist", ""),
+            ("Approvals", "how_to_reg", "admin:ledger_approval_changelist", ""),
+        ),
+    ),
+)
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sections that this person sees, Home first."""
+    home = {"title": "Home", "icon": "home", "link": reverse("admin:index")}
+    sections: list[dict[str, Any]] = [{"title": "", "separator": False, "items": [home]}]
+    for title, section, pages in _PAGES:
+        if sees(request.user, section):
+            items = [{"title": name, "icon": icon, "link": reverse(url) + query} for name, icon, url, query in pages]
+            sections.append({"title": title, "separator": True, "collapsible": False, "items": items})
+    doing = [
+        {"title": operation.title, "icon": "edit_square", "link": reverse("admin:operation", args=[name])}
+        for name, operation in OPERATIONS.items()
+        if may(request.user, operation.ability)
+    ]
+    if doing:
+        sections.append({"title": "Operations", "separator": True, "collapsible": False, "items": doing})
+    return sections

@@ -1,0 +1,88 @@
+"""Recompute the book from its postings and name everything that does not agree.
+
+Each check is one query in `ledger/sql/verify/` that returns what breaks it: book, subject, detail. All of them read
+one snapshot, so that writers may go on meanwhile.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from ledger.models import Book
+
+_QUERIES: Final = Path(__file__).resolve().parent / "sql" / "verify"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule of the book. `name` is also its query's file."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that breaks a check."""
+
+    environment: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check found: how many breaks, and the first of them."""
+
+    check: Check
+    breaks: int
+    findings: Sequence[Finding]
+
+
+CHECKS: Final = (
+    Check("balances", "a balance is the fold of its postings"),
+    Check("zero_sum", "per asset all accounts sum to zero"),
+    Check("overdrawn", "no account is overdrawn that may not be"),
+    Check("holds_reserve", "what is pending is what open holds reserve"),
+    Check("holds_end_once", "a hold ends once, with each of its pendings"),
+    Check("postings", "a posting joins one transaction and two accounts of its book and asset"),
+    Check("keys", "a transaction stands under its key and has postings"),
+    Check("locked_periods", "nothing was posted into a locked period"),
+)
+SHOWN: Final = 20
+
+
+def verify(*, environment: str | None = None) -> Iterator[Verdict]:
+    """Run the checks over one environment's book, or all books, and yield each verdict as it is known."""
+    books = dict(Book.objects.values_list("id", "environment"))
+    chosen = [number for number, name in books.items() if environment in (None, name)]
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        for check in CHECKS:
+            cursor.execute((_QUERIES / f"{check.name}.sql").read_text(encoding="utf-8"), {"books": chosen})
+            rows = cursor.fetchmany(SHOWN)
+            yield Verdict(
+                check=check,
+                breaks=cursor.rowcount,
+                findings=[Finding(books[number], subject, detail) for number, subject, detail in rows],
+            )
+
+
+def volume(*, environment: str | None = None) -> dict[str, int]:
+    """Return how much there is to verify: accounts, transactions, postings, open holds."""
+    condition = "book_id IN (SELECT id FROM ledger_book WHERE environment = coalesce(%s, environment))"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT (SELECT count(*) FROM ledger_account WHERE {condition}),"  # noqa: S608  (a constant)
+            f" (SELECT count(*) FROM ledger_transaction WHERE {condition}),"
+            f" (SELECT count(*) FROM ledger_posting WHERE {condition}),"
+            f" (SELECT count(*) FROM ledger_hold WHERE state = 'open' AND {condition})",
+            [environment] * 4,
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return dict(zip(("accounts", "transactions", "postings", "open holds"), map(int, row), strict=True))

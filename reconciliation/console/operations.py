@@ -1,0 +1,266 @@
+"""The console's other operations: one page, one POST dialog each. A GET shows the form; only a POST does anything."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.db import transaction as db_transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from ledger.assets import named
+from ledger.controls import clock
+from ledger.controls.console import actor_of
+from ledger.controls.refusals import Malformed, NotFound, Refusal
+from ledger.controls.roles import Ability, may, need
+from ledger.environments import Environment
+from orders.models import Pool
+from orders.operations import freeze_order, halt_pool
+from reconciliation import exception_cases
+from reconciliation.models import ExceptionCase
+from wallets import operators
+from wallets.models import Gateway, Operator, OperatorKey
+
+Form = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`fields` are (name, label, choices or an empty list); `run` returns what to tell, in the caller's transaction."""
+
+    title: str
+    about: str
+    ability: Ability
+    fields: Callable[[], list[tuple[str, str, list[str]]]]
+    run: Callable[[Form, str], str]
+
+
+@require_http_methods(["GET", "POST"])
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """Show an operation's form, or carry it out. A secret is shown in this answer and nowhere else."""
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise Http404
+    if not may(request.user, operation.ability):
+        raise PermissionDenied
+    told = ""
+    if request.method == "POST":
+        try:
+            need(request.user, operation.ability)
+            with db_transaction.atomic():
+                told = operation.run({key: value.strip() for key, value in request.POST.items()}, actor_of(request))
+                _log(request, operation)
+        except Refusal as refusal:
+            messages.error(request, refusal.message)
+        except IntegrityError:
+            messages.error(request, "There is one like it already.")
+    fields = [{"name": key, "label": label, "choices": choices} for key, label, choices in operation.fields()]
+    context = {
+        **admin.site.each_context(request),
+        "title": operation.title,
+        "operation": operation,
+        "fields": fields,
+        "told": told,
+    }
+    response = render(request, "console/operation.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _log(request: HttpRequest, operation: Operation) -> None:
+    """Write the audit entry: who did what to what, without secrets."""
+    LogEntry.objects.create(
+        user_id=int(request.user.pk or 0),
+        content_type=ContentType.objects.get_for_model(Operator),
+        object_id=request.POST.get("reference", "") or request.POST.get("slug", "") or request.POST.get("pool", ""),
+        object_repr=operation.title[:200],
+        action_flag=CHANGE,
+        change_message=request.POST.get("reason", "")[:500],
+    )
+
+
+def _environments() -> list[str]:
+    return [environment.value for environment in Environment]
+
+
+def _create_operator(form: Form, actor: str) -> str:
+    slug = form.get("slug", "")
+    if not slug.replace("-", "").isalnum() or not slug.isascii() or len(slug) > 40 or not form.get("name"):
+        raise Malformed("A name, and a slug of letters, digits and hyphens, are needed.")
+    operator = operators.create_operator(name=form["name"][:120], slug=slug, kind="operator", now=clock.now())
+    if url := form.get("wallet_url", ""):
+        asset = named(form.get("asset", "")).code
+        environment = Environment(form.get("environment", "test"))
+        if not form.get("wallet_secret", "").startswith("whsec_"):
+            raise Malformed("The wallet's secret begins with whsec_.")
+        Gateway.objects.create(
+            operator=operator,
+            environment=environment,
+            base_url=url[:500],
+            secret=form["wallet_secret"][:100],
+            wallet_asset=asset,
+        )
+        operators.open_operator_accounts(operator=operator, environment=environment, wallet_asset=asset)
+    return f"{operator.name} is {operator.reference}."
+
+
+def _create_key(form: Form, actor: str) -> str:
+    operator = Operator.objects.filter(slug=form.get("slug", "")).first()
+    if operator is None:
+        raise NotFound("There is no such operator.")
+    house = operator.kind == Operator.Kind.HOUSE
+    scopes = operators.HOUSE_ONLY if house else operators.OPERATOR_SCOPES
+    issued = operators.issue_key(
+        operator=operator,
+        environment=Environment(form.get("environment", "test")),
+        label=form.get("label", "")[:80] or "made in the console",
+        scopes=[str(scope) for scope in scopes],
+        created_by=actor,
+        now=clock.now(),
+    )
+    return f"The key, shown this once: {issued.secret}"
+
+
+def _revoke_key(form: Form, actor: str) -> str:
+    key = OperatorKey.objects.filter(hint=form.get("hint", ""), revoked_at__isnull=True).first()
+    if key is None:
+        raise NotFound("There is no such key.")
+    operators.revoke_key(key=key, now=clock.now())
+    return f"{key.hint}… is revoked."
+
+
+def _pool(form: Form) -> Pool:
+    environment, _, code = form.get("pool", "").partition(" ")
+    pool = Pool.objects.filter(environment=environment, code=code).first()
+    if pool is None:
+        raise NotFound("There is no such pool.")
+    return pool
+
+
+def _reason(form: Form) -> str:
+    if not form.get("reason"):
+        raise Malformed("A reason is needed.")
+    return form["reason"][:200]
+
+
+def _halt(form: Form, actor: str) -> str:
+    pool = _pool(form)
+    halt_pool.halt_pool(pool=pool, reason=_reason(form), actor=actor, now=clock.now())
+    return f"{pool.code} is halted: its open reservations fail."
+
+
+def _lift_halt(form: Form, actor: str) -> str:
+    pool = _pool(form)
+    halt_pool.lift_halt(pool=pool, actor=actor, now=clock.now())
+    return f"{pool.code} is open again."
+
+
+def _freeze(form: Form, actor: str) -> str:
+    reference = form.get("reference", "")
+    freeze_order.freeze_order(order_reference=reference, reason=_reason(form), actor=actor, now=clock.now())
+    return f"{reference} is frozen."
+
+
+def _lift_freeze(form: Form, actor: str) -> str:
+    reference = form.get("reference", "")
+    freeze_order.lift_freeze(order_reference=reference, actor=actor, now=clock.now())
+    return f"{reference} goes on."
+
+
+def _assign_exception(form: Form, actor: str) -> str:
+    case = ExceptionCase.objects.filter(reference=form.get("reference", "")).first()
+    if case is None:
+        raise NotFound("There is no such case.")
+    try:
+        review_on = date.fromisoformat(form.get("next_review_on", ""))
+    except ValueError as error:
+        raise Malformed("The next review date is YYYY-MM-DD.") from error
+    exception_cases.assign_case(
+        case_reference=case.reference,
+        owner=form.get("owner", "")[:150] or actor.removeprefix("user:"),
+        next_review_on=review_on,
+        actor=actor,
+        now=clock.now(),
+    )
+    return f"{case.reference} has an owner."
+
+
+def _pools() -> list[str]:
+    return [f"{environment} {code}" for environment, code in Pool.objects.values_list("environment", "code")]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "create-operator": Operation(
+        "Create an operator",
+        "With a wallet address its gateway and accounts too.",
+        Ability.MANAGE_KEYS,
+        lambda: [
+            ("name", "Name", []),
+            ("slug", "Slug, part of its account addresses", []),
+            ("environment", "Environment", _environments()),
+            ("wallet_url", "Wallet service address", []),
+            ("wallet_secret", "Shared secret, whsec_…", []),
+            ("asset", "Wallet's asset", []),
+        ],
+        _create_operator,
+    ),
+    "create-key": Operation(
+        "Create an API key",
+        "The key is shown once, on the next page, and stored nowhere.",
+        Ability.MANAGE_KEYS,
+        lambda: [
+            ("slug", "Operator", list(Operator.objects.values_list("slug", flat=True))),
+            ("environment", "Environment", _environments()),
+            ("label", "Label", []),
+        ],
+        _create_key,
+    ),
+    "revoke-key": Operation(
+        "Revoke an API key",
+        "It opens nothing from now on.",
+        Ability.MANAGE_KEYS,
+        lambda: [("hint", "Key", list(OperatorKey.objects.filter(revoked_at=None).values_list("hint", flat=True)))],
+        _revoke_key,
+    ),
+    "halt-pool": Operation(
+        "Halt a pool",
+        "No quotes, no orders; open reservations fail, debited orders are compensated.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("pool", "Pool", _pools()), ("reason", "Reason", [])],
+        _halt,
+    ),
+    "lift-halt": Operation(
+        "Open a halted pool",
+        "Quotes and orders are possible again.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("pool", "Pool", _pools())],
+        _lift_halt,
+    ),
+    "freeze-order": Operation(
+        "Freeze an order",
+        "No step and no ask until the freeze is lifted; lookups go on.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("reference", "Order", []), ("reason", "Reason", [])],
+        _freeze,
+    ),
+    "lift-freeze": Operation(
+        "Lift a freeze",
+        "The order goes on.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("reference", "Order", [])],
+        _lift_freeze,
+    ),
+    "assign-exception": Operation(
+        "Assign an exception case",
+        "Every break has an owner and a next review date.",
+        Ability.WORK_EXCEPTIONS,
+        lambda: [("reference", "Case", []), ("owner", "Owner", []), ("next_review_on", "Next review (YYYY-MM-DD)", [])],
+        _assign_exception,
+    ),
+}
