@@ -29,7 +29,7 @@ class Net:
         self._look_at = 0.0
 
     def run_until(self, stop: threading.Event) -> None:
-        """Work until told to stop. Threads that still work end with the process; their leases end by themselves."""
+        """Work until told to stop."""
         log.info("relay.started")
         while not stop.is_set():
             pause = _PAUSE_SECONDS
@@ -42,6 +42,11 @@ class Net:
                 pause = _PAUSE_AFTER_FAILURE_SECONDS
             stop.wait(pause)
         log.info("relay.stopped")
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a kind is still being drained."""
+        return any(thread.is_alive() for thread in self._at_work.values())
 
     def turn(self) -> None:
         """Pass events on; now and then look for what is overdue."""

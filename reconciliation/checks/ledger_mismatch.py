@@ -3,6 +3,8 @@
 A trade: each named amount of its terms is one line of its reservation, of its settlement once it is settled, of its
 release once it is released or failed. A leg: what the wallet was debited, and what it was given back. What should
 stand in the books is what the moves say happened; lines are joined by ids (order, trade), amounts compared exactly.
+
+The last move of a record of the window cannot lie before it: that keeps the join with the moves as small as the window.
 """
 
 from reconciliation.check import Check
@@ -13,7 +15,8 @@ WITH trades AS (
            CASE WHEN m.to_state IN ('settled', 'returned') THEN 'TRADE_SETTLE post '
                 WHEN m.to_state IN ('released', 'failed') THEN 'TRADE_RELEASE void ' END AS ending
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
-    JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version
+    JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
+        AND m.machine = 'trade' AND m.moved_at >= %(from)s
 ), booked_trades AS (
     SELECT t.reference,
            string_agg(x.event_type || ' ' || p.kind || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
@@ -40,7 +43,8 @@ WITH trades AS (
                     AND d.to_state IN ('operator_debited', 'compensation_pending'))) AS debited,
            m.to_state = 'compensated' AS given_back
     FROM close_orders(%(environment)s, %(from)s, %(to)s) o
-    JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version
+    JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version AND m.environment = %(environment)s
+        AND m.machine = 'order' AND m.moved_at >= %(from)s
     WHERE o.side = 'buy'
 ), booked_legs AS (
     SELECT o.reference,

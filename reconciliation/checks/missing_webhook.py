@@ -16,7 +16,8 @@ SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(o.sour
                           'quote_id', t.quote_reference, 'event_id', e.reference,
                           'deliveries', jsonb_agg(d.reference ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL)) AS detail
 FROM close_trades(%(environment)s, %(from)s, %(to)s) t
-JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version
+JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
+    AND m.machine = 'trade' AND m.moved_at >= %(from)s
 LEFT JOIN ledger_event e
     ON e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || m.to_state
 LEFT JOIN ledger_queuedevent w ON w.event_id = e.id AND w.dead_at IS NOT NULL

@@ -7,9 +7,10 @@ answer is that of the order's remote operations: a debit or a giving back that t
 from reconciliation.check import Check
 
 _QUERY = """
-WITH records AS (
-    SELECT o.reference, o.state, o.version, o.reference AS order_reference
-    FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+WITH orders AS MATERIALIZED (
+    SELECT o.reference, o.state, o.version FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+), records AS MATERIALIZED (
+    SELECT o.reference, o.state, o.version, o.reference AS order_reference FROM orders o
     UNION ALL
     SELECT q.reference, q.state, q.version, q.order_reference
     FROM close_quotes(%(environment)s, %(from)s, %(to)s) q
@@ -26,31 +27,29 @@ WITH records AS (
                SELECT FROM wallets_remoteattempt a WHERE a.operation_id = p.id AND a.outcome = 'confirmed')) AS both
     FROM wallets_remoteoperation p
     WHERE p.environment = %(environment)s AND p.owner IN (
-        SELECT o.reference FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+        SELECT o.reference FROM orders o
         UNION
         SELECT r.owner FROM ledger_move m JOIN wallets_remoteoperation r ON r.reference = m.subject
         WHERE m.environment = %(environment)s AND m.machine = 'remote_operation'
           AND m.moved_at >= %(from)s AND m.moved_at < %(to)s)
     GROUP BY p.owner
 ), conflicts AS (
-    SELECT r.reference, r.order_reference,
-           'the state is ' || r.state || ', its last move went to ' || coalesce(n.to_state, m.to_state, 'nothing')
-               AS reason
+    SELECT r.reference, r.order_reference, 'the state is ' || r.state || ', its last move did not go there' AS reason
     FROM records r
-    LEFT JOIN ledger_move m ON m.subject = r.reference AND m.sequence = r.version
-    LEFT JOIN ledger_move n ON n.subject = r.reference AND n.sequence = r.version + 1
-    WHERE m.to_state IS DISTINCT FROM r.state OR n.id IS NOT NULL
+    WHERE NOT EXISTS (SELECT FROM ledger_move m
+                      WHERE m.subject = r.reference AND m.sequence = r.version AND m.to_state = r.state
+                        AND m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade')
+                        AND m.moved_at >= %(from)s)
     UNION ALL
-    SELECT m.subject, coalesce(o.reference, t.order_reference, q.order_reference, ''),
-           'it moved from ' || m.from_state || ' to ' || m.to_state || ', which no ' || m.machine || ' may'
+    SELECT r.reference, r.order_reference,
+           CASE WHEN m.sequence > r.version THEN 'it moved to ' || m.to_state || ', the state is ' || r.state
+                ELSE 'it moved from ' || m.from_state || ' to ' || m.to_state || ', which no ' || m.machine || ' may' END
     FROM ledger_move m
-    LEFT JOIN orders_order o ON o.reference = m.subject
-    LEFT JOIN orders_trade t ON t.reference = m.subject
-    LEFT JOIN orders_quote q ON q.reference = m.subject
+    JOIN records r ON r.reference = m.subject
     WHERE m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade')
       AND m.moved_at >= %(from)s AND m.moved_at < %(to)s
-      AND NOT EXISTS (SELECT FROM legal_move l
-                      WHERE l.machine = m.machine AND l.from_state = m.from_state AND l.to_state = m.to_state)
+      AND (m.sequence > r.version
+           OR (m.machine, m.from_state, m.to_state) NOT IN (SELECT l.machine, l.from_state, l.to_state FROM legal_move l))
     UNION ALL
     SELECT o.reference, o.reference, c.reason
     FROM answers a

@@ -28,6 +28,7 @@ ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0)
 @pytest.fixture
 def data() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="hf-", dir="/tmp"))
+    folder.chmod(0o711)
     yield folder / "var"
     shutil.rmtree(folder)
 

@@ -10,8 +10,9 @@ _TRACES = frozenset(
     }
 )
 _READABLE = """
-SELECT tablename FROM pg_tables
-WHERE schemaname = 'public' AND has_table_privilege(quote_ident(tablename), 'SELECT') ORDER BY tablename
+SELECT c.relname FROM pg_class AS c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY c.relname
 """
 
 

@@ -345,6 +345,18 @@ def test_an_endpoint_whose_address_is_not_public_gets_nothing(receiver: Receiver
     ]
 
 
+def test_a_defect_of_one_delivery_costs_the_others_nothing(receiver: Receiver) -> None:
+    broken = make_endpoint(receiver.url("/broken"))
+    make_endpoint(receiver.url("/fine"))
+    Endpoint.objects.filter(pk=broken.pk).update(secret="no secret at all")
+    for number in range(5):
+        record_events(f"ord_{number}", range(1, 3))
+    send_all()
+    assert len(receiver.at("/fine")) == 10
+    assert receiver.at("/broken") == []
+    assert Delivery.objects.filter(state="delivered").count() == 10
+
+
 def test_nothing_is_sent_inside_a_transaction(receiver: Receiver) -> None:
     request = outbound.OutboundRequest(method="POST", url=receiver.url(), environment="test")
     with pytest.raises(outbound.InsideTransaction), db_transaction.atomic():

@@ -15,7 +15,7 @@ from ledger.controls import drains, metrics
 from ledger.controls.drains import Drain
 from tests.servers import TestServers
 from tests.webhooks.edge import make_endpoint, queued, record_events
-from tests.webhooks.receiver import Receiver
+from tests.webhooks.receiver import Answer, Receiver
 from webhooks import net
 from webhooks.models import Delivery
 
@@ -124,7 +124,10 @@ def test_the_process_relays_and_delivers_without_a_broker_and_stops_at_once(
     servers: TestServers, receiver: Receiver
 ) -> None:
     """Nobody answers at REDIS_URL; the process alone brings an event to its receiver."""
-    make_endpoint(receiver.url())
+    quick = make_endpoint(receiver.url())
+    make_endpoint(receiver.url("/slow"))
+    never = threading.Event()
+    receiver.plan("/slow", *[Answer(when=never)] * 3)
     record_events("ord_1", range(1, 4))
     environment = {**os.environ, **servers.environment(), "OUTBOUND_ALLOW": f"127.0.0.1:{receiver.port}"}
     process = subprocess.Popen(
@@ -135,17 +138,18 @@ def test_the_process_relays_and_delivers_without_a_broker_and_stops_at_once(
     )
     try:
         with receiver.arrived:
-            assert receiver.arrived.wait_for(lambda: len(receiver.received) == 3, timeout=30)
+            assert receiver.arrived.wait_for(lambda: len(receiver.received) == 4, timeout=30)
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
         assert time.monotonic() - began < 3
     finally:
+        never.set()
         if process.poll() is None:
             process.kill()
             process.wait(5)
-    assert [one.headers["webhook-id"] for one in receiver.received] == list(
-        Delivery.objects.order_by("sequence").values_list("event_reference", flat=True)
+    assert [one.headers["webhook-id"] for one in receiver.at("/hook")] == list(
+        Delivery.objects.filter(endpoint_id=quick.pk).order_by("sequence").values_list("event_reference", flat=True)
     )
     assert queued() == []
 

@@ -1,4 +1,5 @@
 -- Claim due deliveries with a lease, and write down what became of them. A lane is one endpoint and one aggregate.
+-- As with the relay's queue, statistics cannot know how full it is: the functions say that indexes are used.
 
 -- Lease up to p_limit due deliveries, at most so many per endpoint at a time (two of one that fails), in sequence
 -- within a lane: a run of a lane is claimed from its beginning or not at all. Those that wait behind another are put
@@ -8,7 +9,7 @@ CREATE FUNCTION webhooks_claim_deliveries(p_limit integer, p_per_endpoint intege
 RETURNS TABLE (leased boolean, delivery_id bigint, endpoint_id bigint, environment text, aggregate text,
                attempt integer, claimed_at timestamptz, url text, secret text, disabled boolean,
                event_reference text, topic text, payload jsonb, recorded_at timestamptz, request_id text)
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET enable_bitmapscan = off SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
@@ -67,21 +68,21 @@ END $$;
 CREATE FUNCTION webhooks_record_attempts(p_results jsonb, p_disable_after_seconds integer, p_now timestamptz,
                                          OUT delivered integer, OUT dead integer, OUT lost integer,
                                          OUT disabled bigint[])
-LANGUAGE plpgsql VOLATILE AS $$
+LANGUAGE plpgsql VOLATILE SET enable_bitmapscan = off SET enable_seqscan = off AS $$
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_moves record;
+    v_ids bigint[];
+    v_ending bigint[];
+    v_behind bigint[];
     v_owned bigint[];
 BEGIN
-    -- 1 lock the deliveries, and those that wait behind them, by id
-    PERFORM FROM webhooks_delivery WHERE id IN (
-        SELECT r.id FROM jsonb_to_recordset(p_results) AS r (id bigint)
-        UNION ALL
-        SELECT waiting.id FROM jsonb_to_recordset(p_results) AS r (id bigint, verdict text)
-        JOIN webhooks_delivery AS d ON d.id = r.id
-        CROSS JOIN LATERAL webhooks_waiting_behind(d) AS waiting
-        WHERE r.verdict IN ('delivered', 'dead')
-    ) ORDER BY id FOR UPDATE;
+    -- 1 lock the deliveries, and those that wait behind the ones that end, by id
+    SELECT array_agg(r.id), array_agg(r.id) FILTER (WHERE r.verdict IN ('delivered', 'dead')) INTO v_ids, v_ending
+    FROM jsonb_to_recordset(p_results) AS r (id bigint, verdict text);
+    SELECT array_agg(waiting.id) INTO v_behind
+    FROM webhooks_delivery AS d CROSS JOIN LATERAL webhooks_waiting_behind(d) AS waiting WHERE d.id = ANY (v_ending);
+    PERFORM FROM webhooks_delivery WHERE id = ANY (v_ids || v_behind) ORDER BY id FOR UPDATE;
 
     -- 2 attempts
     INSERT INTO webhooks_deliveryattempt (delivery_id, number, started_at, duration_ms, http_status, failure, excerpt,
@@ -98,12 +99,13 @@ BEGIN
         SET state = CASE WHEN r.verdict IN ('delivered', 'dead') THEN r.verdict ELSE d.state END,
             version = d.version + CASE WHEN r.verdict IN ('delivered', 'dead') THEN 1 ELSE 0 END,
             attempts = d.attempts - CASE WHEN r.verdict = 'unsent' THEN 1 ELSE 0 END,
-            available_at = v_now + make_interval(secs => CASE WHEN p.disabled_at IS NULL THEN r.delay ELSE 0 END),
+            available_at = v_now + make_interval(secs => CASE WHEN EXISTS (
+                SELECT FROM webhooks_endpoint AS p WHERE p.id = d.endpoint_id AND p.disabled_at IS NOT NULL)
+                THEN 0 ELSE r.delay END),
             ended_at = CASE WHEN r.verdict IN ('delivered', 'dead') THEN v_now END,
             updated_at = v_now, lease_token = '', lease_until = NULL
-        FROM jsonb_to_recordset(p_results) AS r (id bigint, token text, verdict text, delay double precision),
-             webhooks_endpoint AS p
-        WHERE d.id = r.id AND p.id = d.endpoint_id AND d.state = 'pending' AND d.lease_token = r.token
+        FROM jsonb_to_recordset(p_results) AS r (id bigint, token text, verdict text, delay double precision)
+        WHERE d.id = ANY (v_ids) AND d.id = r.id AND d.lease_token = r.token  -- one that ended has no token
         RETURNING d.id, d.state
     )
     SELECT array_agg(id), count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'dead'),
@@ -129,10 +131,11 @@ BEGIN
     END LOOP;
 
     -- 5 what was put off behind one that ended is due
+    SELECT array_agg(waiting.id) INTO v_behind
+    FROM webhooks_delivery AS d CROSS JOIN LATERAL webhooks_waiting_behind(d) AS waiting
+    WHERE d.id = ANY (v_owned) AND d.state <> 'pending';
     UPDATE webhooks_delivery SET available_at = v_now
-    WHERE state = 'pending' AND lease_token = '' AND available_at > v_now AND id IN (
-        SELECT waiting.id FROM webhooks_delivery AS d CROSS JOIN LATERAL webhooks_waiting_behind(d) AS waiting
-        WHERE d.id = ANY (v_owned) AND d.state <> 'pending');
+    WHERE id = ANY (v_behind) AND lease_token = '' AND available_at > v_now;
 
     -- 6 the endpoints' health
     disabled := webhooks_judge_endpoints(p_results, v_owned, p_disable_after_seconds, v_now);
@@ -155,12 +158,12 @@ DECLARE
     v_disabled bigint[];
 BEGIN
     -- Most deliveries succeed at an endpoint that does not fail: those need no lock and no write.
-    PERFORM FROM webhooks_endpoint WHERE id IN (
+    PERFORM FROM webhooks_endpoint WHERE id = ANY (ARRAY (
         SELECT p.id FROM jsonb_to_recordset(p_results) AS r (id bigint, succeeded boolean)
         JOIN webhooks_delivery AS d ON d.id = r.id JOIN webhooks_endpoint AS p ON p.id = d.endpoint_id
         WHERE d.id = ANY (p_deliveries) AND r.succeeded IS NOT NULL
           AND (NOT r.succeeded OR p.failing_since IS NOT NULL)
-    ) ORDER BY id FOR UPDATE;
+    )) ORDER BY id FOR UPDATE;
     IF NOT FOUND THEN
         RETURN '{}';
     END IF;

@@ -76,9 +76,10 @@ class ApiView(APIView):
 def route_of(request: HttpRequest) -> str:
     """Return the pattern that a request matched: /v1/orders/{order_id}."""
     match = request.resolver_match
-    return _pattern(match.route) if match else ""
+    return shown_pattern(match.route) if match else ""
 
 
 @cache
-def _pattern(route: str) -> str:
+def shown_pattern(route: str) -> str:
+    """Write a URL pattern without its converters."""
     return "/" + _CONVERTER.sub(r"{\1}", route)

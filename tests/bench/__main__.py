@@ -1,0 +1,65 @@
+"""`make bench [ONLY=F1,F2,F7]`: speeds as ratios against bare SQL, in one run; writes bench.json.
+
+Everything is real: the local stack's processes, fsync on, guards on. Its data lies in a folder of its own, which goes.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import django
+from rich.console import Console
+
+from config.local.stack import LocalStack
+
+_ROWS = ("F1", "F2", "F7")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="", help="rows by name, with commas between them")
+    wanted = [name for name in parser.parse_args().only.split(",") if name] or list(_ROWS)
+    if unknown := set(wanted) - set(_ROWS):
+        parser.error(f"there is no row {', '.join(sorted(unknown))}; there are {', '.join(_ROWS)}")
+    console = Console()
+    data = Path(tempfile.mkdtemp(prefix="hf-bench-", dir="/tmp"))
+    stack = LocalStack(data, without=["console_people"], say=console.print)
+    try:
+        _bring_up(stack, processes="F7" in wanted)
+        _measure(stack, wanted, console)
+    finally:
+        stack.stop()
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _bring_up(stack: LocalStack, *, processes: bool) -> None:
+    stack.take_over()
+    stack.start_servers()
+    stack.load()
+    if processes:
+        stack.start_processes()
+
+
+def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
+    os.environ.update(stack.environment)
+    django.setup()
+    from tests.bench import orders, postings, rows
+
+    postings.prepare(stack)
+    found: list[rows.Row] = []
+    for name in wanted:
+        console.print(f"measuring {name} …")
+        match name:
+            case "F1":
+                found.append(postings.single_through_python(stack))
+            case "F2":
+                found.append(postings.function_at_sixteen(stack))
+            case "F7":
+                found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
+    rows.show(found, Path("bench.json"))
+
+
+if __name__ == "__main__":
+    main()

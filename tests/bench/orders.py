@@ -1,0 +1,91 @@
+"""F7: orders from quote to webhook through the sandbox, drained."""
+
+import json
+import threading
+import time
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
+import psycopg
+
+from config.local.stack import LocalStack
+from reconciliation.short_day import Api
+from tests.bench.rows import Row
+
+_ORDERS = 400
+_CLIENTS = 4
+_DEADLINE = 75.0
+
+
+def quote_to_webhook(stack: LocalStack, *, anchor: float) -> Row:
+    """Submit orders from four clients; stop the clock when each is processed and its webhook has arrived."""
+    key = str(stack.kept()["api_key"])
+    _subscribe(stack, key)
+    began = time.monotonic()
+    threads = [threading.Thread(target=_client, args=(stack.url, key, number, began)) for number in range(_CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    accepted = time.monotonic() - began
+    delivered = _wait(stack, began)
+    seconds = time.monotonic() - began
+    rate = delivered / seconds
+    return Row(
+        "F7",
+        rate,
+        "orders/s",
+        anchor,
+        rate / anchor,
+        "≥ 100/s",
+        f"{delivered} of {_ORDERS} drained in {seconds:.1f} s (accepted in {accepted:.1f} s), {_CLIENTS} clients; "
+        "baseline: single-row INSERT commits at 16",
+    )
+
+
+def _subscribe(stack: LocalStack, key: str) -> None:
+    """An endpoint that wants the last event of each order, at the sandbox's receiver."""
+    sandbox = f"http://127.0.0.1:{stack.ports.sandbox}"
+    body = json.dumps({"url": f"{sandbox}/webhooks/bench", "topics": ["order.processed"]}).encode()
+    status, content = Api(stack.url, key).call("POST", "/v1/webhook-endpoints", body, idempotency_key="bench:endpoint")
+    assert status == 201, content
+    parts = urlsplit(sandbox)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection.request(
+        "POST", "/admin/webhook-secret", json.dumps({"name": "bench", "secret": json.loads(content)["secret"]})
+    )
+    assert connection.getresponse().status == 200
+
+
+def _client(url: str, key: str, number: int, began: float) -> None:
+    api = Api(url, key)
+    for n in range(number, _ORDERS, _CLIENTS):
+        if time.monotonic() - began > _DEADLINE:
+            return
+        quote = json.dumps(
+            {
+                "pool_id": "EUR-USDT",
+                "side": "buy",
+                "source_asset": "EUR",
+                "source_amount": "10.00",
+                "user_reference": f"bench{n % 50}",
+                "firm": True,
+            }
+        ).encode()
+        status, content = api.call("POST", "/v1/quotes", quote, idempotency_key=f"bench:{n}:quote")
+        assert status == 201, content
+        order = json.dumps({"quote_id": json.loads(content)["quote_id"], "partner_order_id": f"bench-{n}"}).encode()
+        status, content = api.call("POST", "/v1/orders", order, idempotency_key=f"bench:{n}:accept")
+        assert status == 202, content
+
+
+def _wait(stack: LocalStack, began: float) -> int:
+    with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
+        delivered = 0
+        while delivered < _ORDERS and time.monotonic() - began < _DEADLINE:
+            row = connection.execute(
+                "SELECT count(*) FROM webhooks_delivery WHERE topic = 'order.processed' AND state = 'delivered'"
+            ).fetchone()
+            delivered = int(row[0]) if row else 0
+            time.sleep(0.05)
+    return delivered

@@ -1,0 +1,37 @@
+"""One row of the bench: a figure beside what the same work costs in bare SQL, in the same run."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`ratio` is value / baseline; `reach` is what FIGURES asks of it, in words."""
+
+    name: str
+    value: float
+    unit: str
+    baseline: float
+    ratio: float
+    reach: str
+    conditions: str
+
+
+def show(rows: list[Row], path: Path) -> None:
+    """Print the rows and write them as JSON."""
+    table = Table("row", "value", "baseline", "ratio", "to reach", "conditions")
+    for row in rows:
+        table.add_row(
+            row.name,
+            f"{row.value:,.0f} {row.unit}",
+            f"{row.baseline:,.0f}",
+            f"{row.ratio:.2f}",
+            row.reach,
+            row.conditions,
+        )
+    Console().print(table)
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")

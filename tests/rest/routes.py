@@ -1,0 +1,108 @@
+"""Every route below /v1, read from the URL conf, and for each what one operator's key can do there."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from ledger.controls.rest.views import ApiView, shown_pattern
+from tests.rest.calls import QUOTE, Answer, Api
+from tests.rest.world import World
+
+
+class Reach(StrEnum):
+    """How a route is kept to its operator and environment (rule T1)."""
+
+    ONE = "one"
+    """Names a thing in its path or body: another's answers 404."""
+    LIST = "list"
+    """Shows what is the caller's: another's rows are not in it."""
+    OWN = "own"
+    """Names nothing that anybody else has."""
+    ENVIRONMENT = "environment"
+    """Shows what all operators of an environment share: nothing of it with a key of the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    reach: Reach
+    call: Callable[[Api, World], Answer]
+    status: int = 200
+    """What the owner is answered."""
+
+
+TABLE: Mapping[str, Route] = {
+    "GET /v1/capabilities": Route(Reach.OWN, lambda api, world: api.get("/v1/capabilities")),
+    "GET /v1/pools": Route(Reach.ENVIRONMENT, lambda api, world: api.get("/v1/pools")),
+    "GET /v1/pools/{pool_id}": Route(Reach.ENVIRONMENT, lambda api, world: api.get("/v1/pools/EUR-USDT")),
+    "GET /v1/quotes": Route(Reach.LIST, lambda api, world: api.get("/v1/quotes")),
+    "POST /v1/quotes": Route(Reach.OWN, lambda api, world: api.post("/v1/quotes", QUOTE), 201),
+    "GET /v1/quotes/{quote_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/quotes/{world.quote}")),
+    "DELETE /v1/quotes/{quote_id}": Route(Reach.ONE, lambda api, world: api.delete(f"/v1/quotes/{world.quote}")),
+    "GET /v1/orders": Route(Reach.LIST, lambda api, world: api.get("/v1/orders")),
+    "POST /v1/orders": Route(
+        Reach.ONE,
+        lambda api, world: api.post("/v1/orders", {"quote_id": world.second_quote, "partner_order_id": "p-2"}),
+        202,
+    ),
+    "GET /v1/orders/{order_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}")),
+    "GET /v1/orders/{order_id}/timeline": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}/timeline")
+    ),
+    "GET /v1/operations/{idempotency_key}": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/operations/{world.sent_key}")
+    ),
+    "GET /v1/events": Route(Reach.LIST, lambda api, world: api.get("/v1/events")),
+    "GET /v1/webhook-endpoints": Route(Reach.LIST, lambda api, world: api.get("/v1/webhook-endpoints")),
+    "POST /v1/webhook-endpoints": Route(
+        Reach.OWN, lambda api, world: api.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/b"}), 201
+    ),
+    "GET /v1/webhook-endpoints/{endpoint_id}": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/webhook-endpoints/{world.endpoint}")
+    ),
+    "PATCH /v1/webhook-endpoints/{endpoint_id}": Route(
+        Reach.ONE, lambda api, world: api.patch(f"/v1/webhook-endpoints/{world.endpoint}", {"description": "x"})
+    ),
+    "POST /v1/webhook-endpoints/{endpoint_id}/test": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/test"), 202
+    ),
+    "GET /v1/webhook-endpoints/{endpoint_id}/deliveries": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/webhook-endpoints/{world.endpoint}/deliveries")
+    ),
+    "POST /v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver": Route(
+        Reach.ONE,
+        lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/deliveries/{world.delivery}/redeliver"),
+        202,
+    ),
+    "POST /v1/webhook-endpoints/{endpoint_id}/disable": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/disable")
+    ),
+    "POST /v1/webhook-endpoints/{endpoint_id}/enable": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/enable")
+    ),
+}
+
+
+def declared() -> Iterator[tuple[str, type[ApiView]]]:
+    """Return "METHOD /v1/pattern" and view of every route below /v1 but the document and its page."""
+    for path, pattern in _patterns(get_resolver().url_patterns, ""):
+        view = getattr(pattern.callback, "cls", None)
+        if path.startswith("/v1/") and isinstance(view, type) and issubclass(view, ApiView):
+            for method in ("get", "post", "put", "patch", "delete"):
+                if hasattr(view, method):
+                    yield f"{method.upper()} {path}", view
+
+
+def paths() -> set[str]:
+    """Return every pattern below /v1, whatever serves it."""
+    return {path for path, _ in _patterns(get_resolver().url_patterns, "") if path.startswith("/v1/")}
+
+
+def _patterns(found: list[URLPattern | URLResolver], before: str) -> Iterator[tuple[str, URLPattern]]:
+    for entry in found:
+        here = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from _patterns(entry.url_patterns, here)
+        else:
+            yield shown_pattern(here), entry

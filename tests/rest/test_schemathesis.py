@@ -1,0 +1,85 @@
+"""Schemathesis reads the document and asks what it allows and what it forbids: no 5xx, and answers as documented."""
+
+import time
+from typing import Any
+
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from config.document import document
+from config.wsgi import application
+from tests.rest.conftest import Shop
+from tests.rest.routes import TABLE
+from tests.rest.world import make_world
+
+BUDGET_SECONDS = 60
+_EXAMPLES = 40
+
+_CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance)
+
+
+@pytest.fixture(scope="module")
+def described() -> Any:
+    described = schemathesis.openapi.from_dict(yaml.safe_load(document()))
+    described.app = application
+    return described
+
+
+def test_nothing_breaks_when_schemathesis_asks(shop: Shop, described: Any) -> None:
+    """Every operation, with data that the document allows and data that it forbids, within the budget."""
+    world = make_world(shop.api)
+    known = {
+        "quote_id": world.quote,
+        "order_id": world.order,
+        "endpoint_id": world.endpoint,
+        "delivery_id": world.delivery,
+        "idempotency_key": world.sent_key,
+        "pool_id": "EUR-USDT",
+    }
+    operations = [result.ok() for result in described.get_all_operations()]
+    assert {f"{operation.method.upper()} {operation.path}" for operation in operations} == set(TABLE)
+    share = BUDGET_SECONDS / len(operations)
+    asked = [_ask(operation, shop.api.secret, known, until=time.monotonic() + share) for operation in operations]
+    assert min(asked) > 0
+
+
+def _ask(operation: Any, secret: str, known: dict[str, str], *, until: float) -> int:
+    """Ask one operation until its time is over; return how many questions it took."""
+    asked = 0
+    cases = operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE) | operation.as_strategy(
+        generation_mode=schemathesis.GenerationMode.NEGATIVE
+    )
+
+    @settings(
+        max_examples=_EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=cases, to_known=st.booleans())
+    def ask(case: Any, to_known: bool) -> None:
+        nonlocal asked
+        if time.monotonic() > until and asked > 0:
+            return
+        if to_known:
+            case.path_parameters = {
+                name: known.get(name, value) for name, value in (case.path_parameters or {}).items()
+            }
+        answer = case.call(headers={"Authorization": f"Bearer {secret}"})
+        asked += 1
+        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+        if answer.status_code not in (404, 405):  # a path that is no route's is answered before any operation
+            case.validate_response(answer, checks=_CHECKS)
+
+    ask()
+    return asked

@@ -1,0 +1,71 @@
+"""No row of one operator or environment is reachable with another's key; a foreign id answers 404 (rule T1)."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from ledger.controls import clock
+from tests.rest.calls import Api
+from tests.rest.conftest import Shop
+from tests.rest.routes import TABLE, Reach, declared, paths
+from tests.rest.tables import fingerprint
+from tests.rest.world import NOTHING, make_world
+from wallets import operators
+from wallets.models import Operator
+
+_PUBLIC = {"/v1/schema", "/v1/docs"}
+
+
+def test_every_route_has_its_row_when_the_url_conf_has_it() -> None:
+    found = dict(declared())
+    assert set(found) == set(TABLE)
+    assert paths() == _PUBLIC | {name.partition(" ")[2] for name in found}
+
+
+def test_every_method_says_its_scope_and_its_key_when_it_is_declared() -> None:
+    for name, view in declared():
+        method = name.partition(" ")[0]
+        assert method in view.scopes, name
+        assert (method in view.key_rules) == (method != "GET"), name
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_a_foreign_key_reaches_nothing_when_it_knows_the_id(shop: Shop, rival: Shop, house: Api, name: str) -> None:
+    world = make_world(shop.api)
+    route = TABLE[name]
+    strangers: Mapping[str, Api] = {"rival": rival.api, "own live key": shop.key(environment="live"), "house": house}
+    for who, stranger in strangers.items():
+        before = fingerprint()
+        answer = route.call(stranger, world)
+        shown = answer.body.decode()
+        for reference in (world.quote, world.second_quote, world.order, world.endpoint, world.delivery):
+            assert reference not in shown, who
+        match route.reach:
+            case Reach.ONE:
+                assert (answer.status, answer.code) == (404, "not_found"), who
+                assert fingerprint() == before, who
+            case Reach.LIST:
+                assert (answer.status, answer.json["data"]) == (200, []), who
+            case Reach.ENVIRONMENT:
+                if who == "own live key":
+                    assert answer.status == 404 or answer.json["data"] == []
+            case Reach.OWN:
+                assert answer.status != 404, who
+    assert route.call(shop.api, world).status == route.status
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_nobody_is_answered_when_there_is_no_key(database: None, name: str) -> None:
+    answer = TABLE[name].call(Api(), NOTHING)
+    assert (answer.status, answer.code) == (401, "not_authenticated")
+
+
+@pytest.fixture
+def house(pools: None) -> Api:
+    now = clock.now()
+    owner = operators.create_operator(name="House", slug="house", kind=Operator.Kind.HOUSE, now=now)
+    scopes = [str(scope) for scope in operators.Scope]
+    issued = operators.issue_key(
+        operator=owner, environment="test", label="x", scopes=scopes, created_by="test", now=now
+    )
+    return Api(issued.secret)
