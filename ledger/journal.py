@@ -6,6 +6,7 @@ Joins the caller's transaction. At most one call per transaction, after every ro
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -39,10 +40,11 @@ class PostingRefused(Refusal):
     code = "ledger_refused"
 
 
-def post(*, environment: str, drafts: Sequence[Draft]) -> list[Result]:
-    """Post drafts in order and return one result per draft. A refused one leaves nothing but its burnt key.
+def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = None) -> list[Result]:
+    """Post drafts in order and return one result per draft. A refused one leaves nothing but, for a transient reason,
+    its burnt key: whoever must not burn keys rolls back.
 
-    Takes part in the caller's transaction: whoever must not burn keys rolls back.
+    Takes part in the caller's transaction. `now` is the instant that this transaction read; None means the clock's.
     """
     if not drafts:
         return []
@@ -52,14 +54,14 @@ def post(*, environment: str, drafts: Sequence[Draft]) -> list[Result]:
             "SELECT code, transaction_id, failed_position FROM ledger_post("
             "%s::smallint, %s::jsonb, %s::integer[], %s::text[], %s::text[], %s::text[], %s::numeric[],"
             " %s::timestamptz) ORDER BY item",
-            [number_of(environment), json.dumps(items), *lines, clock.parameter()],
+            [number_of(environment), json.dumps(items), *lines, now or clock.parameter()],
         )
         return [Result(*row) for row in cursor.fetchall()]
 
 
-def post_all(*, environment: str, drafts: Sequence[Draft]) -> list[Result]:
+def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None = None) -> list[Result]:
     """Post drafts or raise PostingRefused naming the first that was refused: the caller rolls back."""
-    results = post(environment=environment, drafts=drafts)
+    results = post(environment=environment, drafts=drafts, now=now)
     for draft, result in zip(drafts, results, strict=True):
         if not result.stands:
             raise PostingRefused(

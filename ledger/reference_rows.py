@@ -1,5 +1,7 @@
 """The ground floor's reference rows: assets, books, legal moves. Loading them again changes nothing."""
 
+from django.conf import settings
+
 from ledger.controls import machines
 from ledger.environments import Environment
 from ledger.models import Asset, Book, LegalMove
@@ -21,7 +23,10 @@ def load() -> None:
     for code, name, scale in _ASSETS:
         Asset.objects.get_or_create(code=code, defaults={"name": name, "scale": scale})
     for environment in Environment:
-        Book.objects.get_or_create(environment=environment, defaults={"reporting_asset_id": _REPORTING_ASSET})
+        Book.objects.get_or_create(
+            environment=environment,
+            defaults={"reporting_asset_id": _REPORTING_ASSET, "close_zone": settings.CLOSE_ZONE},
+        )
     declared = {(machine.name, *edge) for machine in machines.every() for edge in machine.edges()}
     stored = set(LegalMove.objects.values_list("machine", "from_state", "to_state"))
     LegalMove.objects.bulk_create(

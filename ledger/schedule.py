@@ -7,6 +7,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 _EVERY_SECONDS: Final = {
     "fold": 5,
+    "hold_expiry": 10,
     "relay": 5,
     "deliveries": 5,
     "sagas": 5,

@@ -99,7 +99,7 @@ def statement(*, environment: str, address: str, asset: str, after: UUID | None 
 
 def _line(row: Sequence[object]) -> Line:
     *words, posted, pending, dp, cp, dq, cq = row
-    return Line(*words, int(posted), int(pending), Balances(int(dp), int(cp), int(dq), int(cq)))  # type: ignore[arg-type, call-overload]  # a row's columns
+    return Line(*words, int(posted), int(pending), Balances(int(dp), int(cp), int(dq), int(cq)))  # type: ignore[arg-type, call-arg, call-overload]  # a row
 
 
 # One statement and so one snapshot: the page, and the sum of everything before it.

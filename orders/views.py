@@ -133,7 +133,7 @@ class QuoteView(ApiView):
             raise NotFound
         return answer(answers.quote(row))
 
-    @extend_schema(operation_id="cancel_quote", request=None, responses=shapes.QuoteAnswer, tags=["quotes"])
+    @extend_schema(operation_id="cancel_quote", request=None, responses={200: shapes.QuoteAnswer}, tags=["quotes"])
     def delete(self, request: Request, quote_id: str) -> HttpResponse:
         """Take a quote back before it is accepted. One that was taken back already stays so."""
         read_query(request, Shape)

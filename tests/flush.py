@@ -9,6 +9,46 @@ import psycopg
 from psycopg import sql
 
 _KEPT: Final = "kept_reference_rows"
+_TRUNCATED_ABOVE: Final = 4 * 1024 * 1024
+
+# A small statement for each table: a single large one would be planned anew after each TRUNCATE. A few rows are deleted
+# (under a millisecond); only a table that has grown to megabytes is worth new files, several milliseconds.
+_EMPTY_TABLES: Final = """
+    CREATE FUNCTION pg_temp.empty_tables(names text[], most_bytes bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
+    DECLARE
+        name text;
+        bytes bigint;
+        filled boolean;
+    BEGIN
+        FOR name, bytes IN
+            SELECT relname, pg_relation_size(oid) FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace AND relname = ANY (names) AND pg_relation_size(oid) > 0
+        LOOP
+            IF bytes > most_bytes THEN
+                RETURN NEXT name;
+            ELSE
+                EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO filled;
+                IF filled THEN
+                    EXECUTE format('DELETE FROM public.%I', name);
+                END IF;
+            END IF;
+        END LOOP;
+    END $$
+"""
+_TABLES: Final = """
+    CREATE FUNCTION pg_temp.filled_tables(names text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+    DECLARE
+        name text;
+        filled boolean;
+    BEGIN
+        FOREACH name IN ARRAY names LOOP
+            EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO filled;
+            IF filled THEN
+                RETURN NEXT name;
+            END IF;
+        END LOOP;
+    END $$
+"""
 _REFERENCES: Final = "SELECT confrelid::regclass::text, conrelid::regclass::text FROM pg_constraint WHERE contype = 'f'"
 _TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 
@@ -22,12 +62,14 @@ class Flush:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
+        connection.execute(_EMPTY_TABLES)
         tables = [row[0] for row in connection.execute(_TABLES).fetchall()]
         filled = self._filled(tables)
         self.reference_tables = sorted(filled)
         self.runtime_tables = [name for name in tables if name not in filled]
         self._references = [(row[0], row[1]) for row in connection.execute(_REFERENCES).fetchall()]
         self._keep_aside()
+        self._which_sums = self._sums_question()
         self._sums = self._checksums()
 
     def __call__(self) -> None:
@@ -35,8 +77,8 @@ class Flush:
         with self._connection.transaction():
             self._connection.execute("SET LOCAL session_replication_role = replica")
             self._connection.execute("SET LOCAL lock_timeout = '20s'")
-            if dirty := self._with_referrers(self._filled(self.runtime_tables)):
-                self._connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(_joined(sorted(dirty))))
+            if large := self._with_referrers(self._emptied_but_large()):
+                self._connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(_joined(sorted(large))))
             changed = [name for name, total in self._checksums().items() if total != self._sums[name]]
             for name in changed:
                 self._connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("public", name)))
@@ -52,9 +94,12 @@ class Flush:
             tables = tables | found
         return tables
 
+    def _emptied_but_large(self) -> set[str]:
+        question = "SELECT pg_temp.empty_tables(%s, %s)"
+        rows = self._connection.execute(question, (self.runtime_tables, _TRUNCATED_ABOVE)).fetchall()
+        return {row[0] for row in rows}
+
     def _filled(self, tables: list[str]) -> set[str]:
-        if not tables:
-            return set()
         question = sql.SQL(" UNION ALL ").join(
             sql.SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(sql.Literal(name), sql.Identifier("public", name))
             for name in tables
@@ -73,15 +118,19 @@ class Flush:
                 )
 
     def _checksums(self) -> dict[str, str | None]:
-        if not self.reference_tables:
-            return {}
-        question = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {}, md5(string_agg(r::text, E'\\n' ORDER BY r::text)) FROM {} AS r").format(
-                sql.Literal(name), sql.Identifier("public", name)
+        return dict(self._connection.execute(self._which_sums).fetchall())
+
+    def _sums_question(self) -> bytes:
+        return (
+            sql.SQL(" UNION ALL ")
+            .join(
+                sql.SQL("SELECT {}, md5(string_agg(r::text, E'\\n' ORDER BY r::text)) FROM {} AS r").format(
+                    sql.Literal(name), sql.Identifier("public", name)
+                )
+                for name in self.reference_tables
             )
-            for name in self.reference_tables
+            .as_bytes(self._connection)
         )
-        return dict(self._connection.execute(question).fetchall())
 
 
 def _joined(names: list[str]) -> sql.Composed:

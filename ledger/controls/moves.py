@@ -97,8 +97,9 @@ def move(*changes: Change | Birth, why: Why, now: datetime, drafts: Sequence[Dra
     """
     if not connection.in_atomic_block:
         raise OutsideTransaction
-    records = [_apply(change, why=why, now=now) for change in changes]
     environment = changes[0].subject.environment
+    assert all(change.subject.environment == environment for change in changes), "one step, one book"
+    records = [_apply(change, why=why, now=now) for change in changes]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT record_moves(%s, %s::jsonb, %s)",
@@ -107,7 +108,7 @@ def move(*changes: Change | Birth, why: Why, now: datetime, drafts: Sequence[Dra
         row = cursor.fetchone()
     if row is None or row[0] is not True:
         raise PeriodLocked
-    results = journal.post_all(environment=environment, drafts=drafts)
+    results = journal.post_all(environment=environment, drafts=drafts, now=now)
     if any(record["event"] for record in records):
         bell.ring_after_commit("relay")
     return results

@@ -71,6 +71,21 @@ BEGIN
 END $$;
 CREATE TRIGGER answered_once BEFORE UPDATE OR DELETE ON ledger_claim FOR EACH ROW EXECUTE FUNCTION guard_claim();
 
+-- A proposal stays as it was made, and is decided once: else a maker could swap what the checker saw (rule H1).
+CREATE FUNCTION guard_approval() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.decision <> 'proposed'
+       OR (OLD.reference, OLD.environment, OLD.kind, OLD.subject, OLD.subject_version, OLD.content, OLD.reason, OLD.maker,
+           OLD.proposed_at) IS DISTINCT FROM
+          (NEW.reference, NEW.environment, NEW.kind, NEW.subject, NEW.subject_version, NEW.content, NEW.reason, NEW.maker,
+           NEW.proposed_at) THEN
+        RAISE EXCEPTION 'proposal % stays as it is', OLD.reference USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER decided_once BEFORE UPDATE OR DELETE ON ledger_approval
+    FOR EACH ROW EXECUTE FUNCTION guard_approval();
+
 -- These go with the rows above and are not removed either.
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON ledger_account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER kept BEFORE TRUNCATE ON ledger_hold FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

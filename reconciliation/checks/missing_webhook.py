@@ -16,7 +16,7 @@ SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(o.sour
                           'quote_id', t.quote_reference, 'event_id', e.reference,
                           'deliveries', jsonb_agg(d.reference ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL)) AS detail
 FROM close_trades(%(environment)s, %(from)s, %(to)s) t
-JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
+LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
     AND m.machine = 'trade' AND m.moved_at >= %(from)s
 LEFT JOIN ledger_event e
     ON e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || m.to_state
@@ -27,8 +27,8 @@ LEFT JOIN (SELECT x.id, x.reference, x.event_id FROM webhooks_delivery x
                WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND y.id > x.id)) d
     ON d.event_id = e.id
 LEFT JOIN orders_order o ON o.reference = t.order_reference
-WHERE m.to_state IN ('settled', 'failed', 'released', 'returned')
-  AND (e.id IS NULL OR w.event_id IS NOT NULL OR d.id IS NOT NULL)
+WHERE CASE WHEN m.to_state IN ('settled', 'failed', 'released', 'returned')
+           THEN e.id IS NULL OR w.event_id IS NOT NULL OR d.id IS NOT NULL ELSE false END
 GROUP BY t.reference, t.order_reference, t.quote_reference, t.operator_id, m.to_state, e.id, e.reference,
          o.source_asset, o.source_minor
 """

@@ -54,7 +54,9 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         try:
             need(request.user, operation.ability)
             with db_transaction.atomic():
-                told = operation.run({key: value.strip() for key, value in request.POST.items()}, actor_of(request))
+                told = operation.run(
+                    {key: str(value).strip() for key, value in request.POST.items()}, actor_of(request)
+                )
                 _log(request, operation)
         except Refusal as refusal:
             messages.error(request, refusal.message)

@@ -117,7 +117,7 @@ def results(*items: Item, now: datetime | None = None, book: int | None = None) 
     """Post a list and return a result per item."""
     number = test_book() if book is None else book
     with connection.cursor() as cursor:
-        cursor.execute(CALL, arguments(items, book=number, now=now))
+        cursor.execute(CALL, arguments(items, book=number, now=now))  # type: ignore[arg-type]  # lists are arrays
         return [Result(*row) for row in cursor.fetchall()]
 
 

@@ -61,7 +61,7 @@ def test_balance_is_exact_when_writers_and_rollbacks_and_folds_overlap() -> None
 
     def finish(work: list[int]) -> int:
         try:
-            return raise_first(run_threads(*(lambda k=k: writer(k) for k in work)))[0] * len(work)  # type: ignore[misc]
+            return raise_first(run_threads(*(lambda k=k: writer(k) for k in work)))[0] * len(work)
         finally:
             done.set()
 

@@ -72,3 +72,14 @@ def test_thread_returns_what_it_raised() -> None:
     first, second = run_threads(fail, lambda: 5)
     assert isinstance(first, ZeroDivisionError)
     assert second == 5
+
+
+def test_large_table_is_emptied_too(superuser_connection: psycopg.Connection, flush: Flush) -> None:
+    superuser_connection.execute(
+        "INSERT INTO django_session SELECT n::text, repeat('x', 1500), now() FROM generate_series(1, 4000) n"
+    )
+    size = "SELECT pg_relation_size('django_session')"
+    assert superuser_connection.execute(size).fetchone() > (4 * 1024 * 1024,)
+    flush()
+    assert superuser_connection.execute(size).fetchone() == (0,)
+    assert Session.objects.count() == 0

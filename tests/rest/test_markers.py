@@ -22,7 +22,7 @@ from tests.rest.routes import TABLE
 from tests.rest.world import make_world
 from wallets import rates
 from wallets.gateway_port import RemoteRequest, Reply
-from wallets.models import Gateway, OperatorKey
+from wallets.models import FxRate, Gateway, OperatorKey
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint
 
 MARK = "zqmarker"
@@ -107,7 +107,7 @@ def _plant_review(shop: Shop, wallet: ScriptedWallet, fixed: FixedClock) -> Orde
 
 def _plant_rate() -> None:
     rates.record(
-        base="EUR", quote="USD", value=rates.FxRate.objects.latest("pk").rate, source=f"{MARK}-rates", now=clock.now()
+        base="EUR", quote="USD", value=FxRate.objects.latest("pk").rate, source=f"{MARK}-rates", now=clock.now()
     )
 
 

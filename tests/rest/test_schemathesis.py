@@ -43,6 +43,10 @@ def test_nothing_breaks_when_schemathesis_asks(shop: Shop, described: Any) -> No
         "delivery_id": world.delivery,
         "idempotency_key": world.sent_key,
         "pool_id": "EUR-USDT",
+        "source_asset": "EUR",
+        "source_amount": "100.00",
+        "side": "buy",
+        "user_reference": "alice",
     }
     operations = [result.ok() for result in described.get_all_operations()]
     assert {f"{operation.method.upper()} {operation.path}" for operation in operations} == set(TABLE)
@@ -75,6 +79,8 @@ def _ask(operation: Any, secret: str, known: dict[str, str], *, until: float) ->
             case.path_parameters = {
                 name: known.get(name, value) for name, value in (case.path_parameters or {}).items()
             }
+            if isinstance(case.body, dict):
+                case.body = {name: known.get(name, value) for name, value in case.body.items()}
         answer = case.call(headers={"Authorization": f"Bearer {secret}"})
         asked += 1
         assert answer.status_code < 500, (case.as_curl_command(), answer.text)

@@ -3,7 +3,8 @@
 A problem is rendered here, to bytes: no renderer, negotiation or template can turn it into something else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -18,6 +19,8 @@ from ledger.controls.rest import answers
 
 CONTENT_TYPE = "application/problem+json"
 TYPE = "https://holdfast.invalid/problems/"
+
+_MOST_ERRORS = 50
 
 TITLES: Mapping[str, str] = {
     "malformed": "The request does not have the shape that this route takes.",
@@ -109,9 +112,19 @@ def _of_api_exception(error: exceptions.APIException) -> HttpResponse:
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(error, exceptions.ValidationError | exceptions.ParseError):
-        found = error.detail
-        errors = (
-            found if isinstance(found, dict) else {"non_field_errors": found if isinstance(found, list) else [found]}
-        )
+        errors = dict(islice(_flat(error.detail, ""), _MOST_ERRORS))
         return problem(status=400, code="malformed", errors=errors, headers=headers)
     return problem(status=error.status_code, code=error.default_code, headers=headers)
+
+
+def _flat(detail: object, name: str) -> Iterator[tuple[str, list[str]]]:
+    """Name each field that is off: `topics.0`; what is about the whole is `non_field_errors`."""
+    if isinstance(detail, Mapping):
+        for key, inner in detail.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(detail, list) and any(isinstance(item, Mapping | list) for item in detail):
+        for place, inner in enumerate(detail):
+            if inner:
+                yield from _flat(inner, f"{name}.{place}")
+    else:
+        yield name or "non_field_errors", [str(item) for item in (detail if isinstance(detail, list) else [detail])]
