@@ -35,20 +35,6 @@ _EMPTY_TABLES: Final = """
         END LOOP;
     END $$
 """
-_TABLES: Final = """
-    CREATE FUNCTION pg_temp.filled_tables(names text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
-    DECLARE
-        name text;
-        filled boolean;
-    BEGIN
-        FOREACH name IN ARRAY names LOOP
-            EXECUTE format('SELECT EXISTS (SELECT FROM public.%I)', name) INTO filled;
-            IF filled THEN
-                RETURN NEXT name;
-            END IF;
-        END LOOP;
-    END $$
-"""
 _REFERENCES: Final = "SELECT confrelid::regclass::text, conrelid::regclass::text FROM pg_constraint WHERE contype = 'f'"
 _TABLES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 

@@ -104,8 +104,9 @@ DAMAGE = [
     ),
     (
         "a posting across books",
-        f"UPDATE ledger_posting SET book_id = 3 - book_id WHERE transaction_id = {_TX.format('plain')}",
-        {"balances": ["a EUR", "b EUR"], "postings": ["led_"], "keys": ["plain"]},
+        "UPDATE ledger_posting SET book_id = (SELECT id FROM ledger_book WHERE environment = 'live')"
+        f" WHERE transaction_id = {_TX.format('plain')}",
+        {"postings": ["led_"], "keys": ["plain"]},
     ),
     (
         "an account of another asset",

@@ -12,8 +12,9 @@ from ledger.controls import clock, drains, randomness
 from ledger.models import Event, Move
 from tests.webhooks.edge import attempts, column, make_endpoint, mine, record_events, the_delivery
 from tests.webhooks.receiver import Answer, Receiver
-from webhooks import backoff, endpoints, outbound
+from webhooks import backoff, claiming, endpoints, outbound, transitions
 from webhooks.models import Delivery, DeliveryAttempt, Endpoint
+from webhooks.transitions import Attempted, Verdict
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -245,6 +246,20 @@ def test_order_is_kept_per_endpoint_and_aggregate(receiver: Receiver, fixed_cloc
     again = [json.loads(one.body)["data"] for one in receiver.at("/a")]
     assert [data["sequence"] for data in again if data["order_id"] == "ord_1"] == [1, 1, 2, 3, 4]
     assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_what_waited_behind_one_on_its_way_is_due_when_that_is_delivered(fixed_clock: clock.FixedClock) -> None:
+    make_endpoint()
+    record_events("ord_1", range(1, 4))
+    drains.drain("relay")
+    ((head,),), _ = claiming.claim(limit=1)
+    assert claiming.claim(limit=10) == ([], True), "two wait behind the one on its way"
+    assert claiming.claim(limit=10) == ([], False), "and were put off"
+    transitions.record_attempts(
+        [Attempted(id=head.id, token=head.token, number=1, verdict=Verdict.DELIVERED, cause="answered 204")]
+    )
+    (lane,), _ = claiming.claim(limit=10)
+    assert [one.payload["sequence"] for one in lane] == [2, 3]
 
 
 def test_a_dead_one_lets_the_next_pass(receiver: Receiver, fixed_clock: clock.FixedClock) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains, machines
@@ -170,6 +170,20 @@ def test_an_event_that_commits_late_is_passed_on_in_its_place(
     late = FeedEntry.objects.get(position__gt=last_seen)
     assert Event.objects.get(pk=late.event_id).aggregate == "ord_late"
     assert late.event_id < FeedEntry.objects.get(position=last_seen).event_id
+
+
+def test_a_place_in_the_feed_is_given_to_one_at_a_time(application_connection: psycopg.Connection[Any]) -> None:
+    """Else a later place could become visible before an earlier one."""
+    record_events("ord_1", range(1, 3))
+    first, second = Event.objects.order_by("pk").values_list("pk", flat=True)
+    with application_connection.transaction():
+        application_connection.execute("SELECT webhooks_publish(%s)", [[second]])
+        with db_transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '50ms'")
+            with pytest.raises(OperationalError, match="lock timeout"), db_transaction.atomic():
+                cursor.execute("SELECT webhooks_publish(%s)", [[first]])
+    drained = FeedEntry.objects.values_list("event_id", flat=True)
+    assert list(drained) == [second]
 
 
 def test_nothing_is_lost_when_the_relay_dies_before_its_commit() -> None:
