@@ -106,7 +106,7 @@ DAMAGE = [
         "a posting across books",
         "UPDATE ledger_posting SET book_id = (SELECT id FROM ledger_book WHERE environment = 'live')"
         f" WHERE transaction_id = {_TX.format('plain')}",
-        {"postings": ["led_"], "keys": ["plain"]},
+        {"postings": ["led_"]},
     ),
     (
         "an account of another asset",
