@@ -7,8 +7,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 from ledger import templates
@@ -16,6 +18,11 @@ from ledger.books import number_of
 from ledger.controls import clock, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
+
+_CALL: Final = (
+    "SELECT code, transaction_id, failed_position FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[], %s::text[],"
+    " %s::text[], %s::text[], %s::numeric[], %s::timestamptz) ORDER BY item"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +56,8 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
     if not drafts:
         return []
     items, lines = _arguments(drafts)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT code, transaction_id, failed_position FROM ledger_post("
-            "%s::smallint, %s::jsonb, %s::integer[], %s::text[], %s::text[], %s::text[], %s::numeric[],"
-            " %s::timestamptz) ORDER BY item",
-            [number_of(environment), json.dumps(items), *lines, now or clock.parameter()],
-        )
-        return [Result(*row) for row in cursor.fetchall()]
+    rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter()])
+    return [Result(*row) for row in rows]
 
 
 def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None = None) -> list[Result]:
@@ -74,8 +75,16 @@ def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None 
 
 def postings_of(draft: Draft) -> list[Posting]:
     """Return the postings that a draft stands for (the preview of it). A send of 0 posts nothing."""
-    made = templates.event_type(draft.event_type).postings(draft.amounts, draft.accounts)
-    return [posting for posting in made if posting.amount.minor != 0]
+    return _sends(draft, templates.event_type(draft.event_type))
+
+
+def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None]]:
+    """Call the function in Django's transaction, as a statement that the server has parsed and planned once."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_CALL, arguments, prepare=True)
+        return cursor.fetchall()
 
 
 def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[list[int], ...]]:
@@ -86,11 +95,12 @@ def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[
     asset: list[str] = []
     amount: list[int] = []
     for position, draft in enumerate(drafts, start=1):
+        kind = templates.event_type(draft.event_type)
         items.append(
             {
                 "key": draft.key,
                 "event_type": draft.event_type,
-                "phase": templates.event_type(draft.event_type).phase,
+                "phase": kind.phase,
                 "subject": draft.subject,
                 "refs": dict(draft.refs),
                 "metadata": dict(draft.metadata),
@@ -101,10 +111,14 @@ def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[
                 "linked": draft.linked,
             }
         )
-        for posting in postings_of(draft):
+        for posting in _sends(draft, kind):
             number.append(position)
             debit.append(posting.debit)
             credit.append(posting.credit)
             asset.append(posting.amount.asset)
             amount.append(posting.amount.minor)
     return items, (number, debit, credit, asset, amount)  # type: ignore[return-value]  # five lists, two types
+
+
+def _sends(draft: Draft, kind: templates.EventType) -> list[Posting]:
+    return [posting for posting in kind.postings(draft.amounts, draft.accounts) if posting.amount.minor != 0]

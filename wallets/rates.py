@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Protocol, cast
 
 from django.conf import settings
@@ -13,8 +14,6 @@ from ledger.controls import clock, drains
 from ledger.controls.refusals import Refusal
 from ledger.money import Money
 from wallets.models import FxRate
-
-_UNIT = 10**18
 
 
 class StaleRate(Refusal):
@@ -44,8 +43,9 @@ class Rate:
     def convert(self, amount: Money) -> Money:
         """Return the amount in the quote asset, rounded down: a pool never loses to rounding."""
         base, quote = assets.named(self.base), assets.named(self.quote)
-        rate = int(self.value * _UNIT)
-        return Money(amount.minor * rate * 10**quote.scale // (_UNIT * 10**base.scale), quote.code)
+        rate = Fraction(self.value)  # exact, whatever the decimal context's precision
+        converted = amount.minor * rate.numerator * 10**quote.scale // (rate.denominator * 10**base.scale)
+        return Money(converted, quote.code)
 
 
 class RateSource(Protocol):

@@ -10,6 +10,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,7 +27,7 @@ from ledger.controls.moves import Birth, Change
 from ledger.money import Money
 from wallets import transitions
 from wallets.gateway_adapters import adapter
-from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply
+from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply, WalletGateway
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
 from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
 
@@ -42,6 +43,10 @@ class InsideTransaction(RuntimeError):
 
 class OtherContent(RuntimeError):
     """This key was written down with another content: a defect, never an outcome."""
+
+
+class Unfounded(RuntimeError):
+    """A movement was about to be asked that rule R2 or R4 forbids: a defect, and nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,7 @@ class Standing:
 class _Claimed:
     operation: RemoteOperation
     gateway: Gateway
+    wallet: WalletGateway
     token: str
     kind: RemoteAttempt.Kind
     time_left: float
@@ -102,18 +108,20 @@ def birth(leg: Leg) -> Birth:
     return Birth(_new(leg))
 
 
-def perform(leg: Leg, *, execute_by: datetime | None = None) -> Performed:
+def perform(leg: Leg, *, waits: Callable[[], bool], execute_by: datetime | None = None) -> Performed:
     """Drive one leg through the door once: ask it, or look it up, or return what is known.
 
-    Opens its own transactions and must be called outside one. A leg not asked by `execute_by` is not asked any more
-    (Unknown(NOT_ASKED)); whoever owns it may then `withdrawal` it.
+    Opens its own transactions and must be called outside one. `waits` is called first in the transaction of the claim:
+    it locks the leg's owner and tells whether its state still waits for this leg (or raises: a freeze). When it does
+    not, or when a leg was not asked by `execute_by`, nothing is asked: Unknown(NOT_ASKED). Whoever owns a leg that was
+    never asked may then take its `withdrawal`.
     """
     _refuse_transaction()
     operation = _written_down(leg)
     known = _known(operation)
     if known is not None:
         return Performed(known)
-    claimed = _claim(operation.pk, may_ask=True, execute_by=execute_by)
+    claimed = _claim(operation.pk, waits=waits, execute_by=execute_by)
     if isinstance(claimed, Performed):
         return claimed
     return _question(claimed)
@@ -128,7 +136,7 @@ def look_up(key: str) -> Outcome:
         return known
     if operation.state == _State.PREPARED:
         return Unknown(Cause.NOT_ASKED)
-    claimed = _claim(operation.pk, may_ask=False, execute_by=None)
+    claimed = _claim(operation.pk, waits=None, execute_by=None)
     if isinstance(claimed, Performed):
         return claimed.outcome
     return _question(claimed).outcome
@@ -145,9 +153,17 @@ def withdrawal(leg: Leg, *, now: datetime) -> Change | None:
     return transitions.withdrawal(operation, now=now)
 
 
-def standing(*, owner: str, leg: str) -> Standing | None:
-    """Return the newest version of a leg, or None when it was never written down."""
-    operation = RemoteOperation.objects.filter(owner=owner, leg=leg).order_by("-leg_version").first()
+def open_keys(*, owner: str) -> list[str]:
+    """Return the keys of an owner's legs that were asked and whose fate a lookup may still tell."""
+    asked = (_State.ASKED, _State.UNKNOWN, _State.ABSENT)
+    found = RemoteOperation.objects.filter(owner=owner, state__in=asked).order_by("pk")
+    return list(found.values_list("key", flat=True))
+
+
+def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:
+    """Return the newest version of a leg, or None when it was never written down. Lock it for who decides by it."""
+    rows = RemoteOperation.objects.select_for_update() if lock else RemoteOperation.objects.all()
+    operation = rows.filter(owner=owner, leg=leg).order_by("-leg_version").first()
     if operation is None:
         return None
     return Standing(
@@ -178,7 +194,6 @@ def _refuse_transaction() -> None:
 
 
 def _new(leg: Leg) -> RemoteOperation:
-    request = {"user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
     return RemoteOperation(
         reference=references.new(references.Prefix.REMOTE_OPERATION),
         environment=leg.environment,
@@ -190,13 +205,17 @@ def _new(leg: Leg) -> RemoteOperation:
         gateway_id=leg.gateway_id,
         asset=leg.amount.asset,
         amount_minor=Decimal(leg.amount.minor),
-        request=request,
-        request_digest=_digest(leg, request),
+        request=_request(leg),
+        request_digest=_digest(leg),
     )
 
 
-def _digest(leg: Leg, request: dict[str, str]) -> str:
-    content = [leg.key, leg.name, leg.gateway_id, leg.amount.asset, leg.amount.minor, request]
+def _request(leg: Leg) -> dict[str, str]:
+    return {"user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
+
+
+def _digest(leg: Leg) -> str:
+    content = [leg.key, leg.name, leg.gateway_id, leg.amount.asset, leg.amount.minor, _request(leg)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -206,7 +225,7 @@ def _written_down(leg: Leg) -> RemoteOperation:
         with db_transaction.atomic():
             operation = _new(leg)
             transitions.born(operation, now=clock.now())
-    if operation.request_digest != _digest(leg, operation.request):
+    if operation.request_digest != _digest(leg):
         raise OtherContent(leg.key)
     return operation
 
@@ -222,46 +241,80 @@ def _known(operation: RemoteOperation) -> Outcome | None:
     return None
 
 
-def _claim(operation_id: int, *, may_ask: bool, execute_by: datetime | None) -> _Claimed | Performed:
-    """Lease the operation and decide, under its lock, between asking and looking up."""
+def _claim(operation_id: int, *, waits: Callable[[], bool] | None, execute_by: datetime | None) -> _Claimed | Performed:
+    """Lease the operation and decide, under its lock, between asking and looking up. Without `waits` never asks."""
     started = clock.monotonic()
     with db_transaction.atomic():
+        still_waits = waits is None or waits()
         operation = RemoteOperation.objects.select_for_update().get(pk=operation_id)
         gateway = Gateway.objects.select_related("operator").get(pk=operation.gateway_id)
+        wallet = adapter(gateway.adapter)
         now = clock.now()
         known = _known(operation)
         if known is not None:
             return Performed(known)
+        if not still_waits:
+            return Performed(Unknown(Cause.NOT_ASKED))
         if operation.lease_until is not None and operation.lease_until > now:
             return Performed(Unknown(Cause.IN_FLIGHT), wait=operation.lease_until - now)
-        ask = operation.state == _State.PREPARED or (
-            operation.state == _State.ABSENT and (gateway.resubmit or operation.ask_again_granted != "")
-        )
+        timely = _timely(gateway, execute_by, now)
+        if operation.state == _State.PREPARED and not timely:
+            return Performed(Unknown(Cause.NOT_ASKED), wait=_backoff(gateway, 0))
         limit = timedelta(milliseconds=gateway.time_limit_ms)
         token = randomness.octets(16).hex()
         lease = {"lease_token": token, "lease_until": now + limit + _LEASE_BEYOND_LIMIT}
-        if ask and may_ask:
-            paused = gateway.paused_until is not None and now < gateway.paused_until
-            if paused or (execute_by is not None and now > execute_by):
-                return Performed(Unknown(Cause.NOT_ASKED), wait=_backoff(gateway, 0))
-            transitions.ask(
-                operation,
-                values={
-                    **lease,
-                    "asked_at": now,
-                    "ask_until": now + limit,
-                    "asks": operation.asks + 1,
-                    "lookups": 0,
-                    "counted_lookups": 0,
-                    "ask_again_granted": "",
-                },
-                now=now,
-            )
+        if waits is not None and timely and _may_be_asked(operation, gateway):
+            _refuse_unfounded(operation)
+            transitions.ask(operation, values={**lease, **_asked(operation, now=now, limit=limit)}, now=now)
             kind = RemoteAttempt.Kind.ASK
         else:
             RemoteOperation.objects.filter(pk=operation.pk).update(**lease)
             kind = RemoteAttempt.Kind.LOOKUP
-    return _Claimed(operation, gateway, token, kind, limit.total_seconds(), started)
+    return _Claimed(operation, gateway, wallet, token, kind, limit.total_seconds(), started)
+
+
+def _timely(gateway: Gateway, execute_by: datetime | None, now: datetime) -> bool:
+    """Tell whether the gateway may be asked now: not while it is paused, nor later than `execute_by`."""
+    paused = gateway.paused_until is not None and now < gateway.paused_until
+    return not paused and (execute_by is None or now <= execute_by)
+
+
+def _may_be_asked(operation: RemoteOperation, gateway: Gateway) -> bool:
+    """Tell whether this key was never asked, or is proven absent and may be asked again: the same key."""
+    if operation.state == _State.ABSENT:
+        return operation.ask_again_granted != "" or (
+            gateway.resubmit and operation.counted_lookups < gateway.requery_cap
+        )
+    return bool(operation.state == _State.PREPARED)
+
+
+def _asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> dict[str, object]:
+    """Return what changes with an ask. Only a decision of people gives the lookups a new count: a limit on the loop."""
+    granted = operation.ask_again_granted != ""
+    return {
+        "asked_at": now,
+        "ask_until": now + limit,
+        "asks": operation.asks + 1,
+        "counted_lookups": 0 if granted else operation.counted_lookups,
+        "ask_again_granted": "",
+        "unknown_cause": "",
+    }
+
+
+def _refuse_unfounded(operation: RemoteOperation) -> None:
+    """Hold rules R2 and R4 where the money would go out, whatever the caller believes.
+
+    Only one version of a leg may ever be effective; a reverse gives back a confirmed debit of the same amount.
+    """
+    siblings = RemoteOperation.objects.filter(owner=operation.owner).exclude(pk=operation.pk)
+    over = (_State.REJECTED, _State.ABSENT, _State.WITHDRAWN)
+    if siblings.filter(leg=operation.leg).exclude(state__in=over).exists():
+        raise Unfounded(f"{operation.key}: another version of it may have happened")
+    debit = siblings.filter(
+        leg="debit", state=_State.CONFIRMED, asset=operation.asset, amount_minor=operation.amount_minor
+    )
+    if operation.leg == "reverse" and not debit.exists():
+        raise Unfounded(f"{operation.key}: no confirmed debit of its amount")
 
 
 def _question(claimed: _Claimed) -> Performed:
@@ -278,7 +331,7 @@ def _question(claimed: _Claimed) -> Performed:
         owner=operation.owner,
         metadata={"partner_order_id": operation.request["partner_order_id"]},
     )
-    wallet = adapter(gateway.adapter)
+    wallet = claimed.wallet
     where = GatewayConnection(gateway.base_url, gateway.secret, gateway.environment)
     request_id = request_context.request_id() or references.new(references.Prefix.REQUEST)
     remaining = claimed.time_left - (clock.monotonic() - claimed.started)
@@ -322,6 +375,10 @@ def _write_down(claimed: _Claimed, reply: Reply, *, request_id: str, duration_ms
         log.warning("late_answer", remote_key=operation.key, outcome=_word(outcome), state=operation.state)
     if known is not None:
         return Performed(known)
+    if late:
+        return Performed(Unknown(Cause.IN_FLIGHT), wait=_backoff(claimed.gateway, 0))  # somebody else's to tell
+    if not isinstance(outcome, Unknown):
+        outcome = Unknown(Cause.ABSENT)  # what is proven absent cannot be rejected any more
     gateway = claimed.gateway
     return Performed(
         outcome,
@@ -347,34 +404,39 @@ def _apply(
     late: bool,
     now: datetime,
 ) -> None:
-    """Move the operation by what was learnt. A late answer proves what it proves, but releases nobody's lease."""
+    """Move the operation by what was learnt. A late answer releases nobody's lease and proves only what is for ever:
+
+    a confirmation; and a rejection while nothing was asked since.
+    """
     values: dict[str, object] = {} if late else {"lease_until": None, "lease_token": ""}
-    if claimed.kind == RemoteAttempt.Kind.LOOKUP:
+    if claimed.kind == RemoteAttempt.Kind.LOOKUP and not late:
         values["lookups"] = operation.lookups + 1
         if _counts(operation, claimed.gateway, outcome, now=now):
             values["counted_lookups"] = operation.counted_lookups + 1
     match outcome:
         case Confirmed(remote_ref):
             if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
-                values |= {"remote_ref": remote_ref, "answered_at": now, "unknown_cause": ""}
+                values |= {"remote_ref": remote_ref[:120], "answered_at": now, "unknown_cause": ""}
                 transitions.answered(operation, "confirm", values=values, evidence=evidence, now=now)
                 return
         case Rejected(reason):
-            if operation.state in (_State.ASKED, _State.UNKNOWN):
+            asked_since = operation.asks != claimed.operation.asks
+            if operation.state in (_State.ASKED, _State.UNKNOWN) and not asked_since:
                 values |= {"rejected_reason": reason[:120], "answered_at": now, "unknown_cause": ""}
                 transitions.answered(operation, "reject", values=values, evidence=evidence, now=now)
                 return
         case Unknown(cause):
-            values["unknown_cause"] = cause.value
-            if operation.state == _State.ASKED:
-                transitions.answered(operation, "lose_sight", values=values, evidence=evidence, now=now)
-                values = {"unknown_cause": cause.value}
-            if operation.state == _State.UNKNOWN and cause is Cause.ABSENT and not late:
-                transitions.answered(operation, "prove_absent", values=values, evidence=evidence, now=now)
-                return
+            if not late:
+                values["unknown_cause"] = cause.value
+                if operation.state == _State.ASKED:
+                    transitions.answered(operation, "lose_sight", values=values, evidence=evidence, now=now)
+                if operation.state == _State.UNKNOWN and cause is Cause.ABSENT:
+                    transitions.answered(operation, "prove_absent", values=values, evidence=evidence, now=now)
+                    return
         case _:
             assert_never(outcome)
-    RemoteOperation.objects.filter(pk=operation.pk).update(**values)
+    if values:
+        RemoteOperation.objects.filter(pk=operation.pk).update(**values)
     for name, value in values.items():
         setattr(operation, name, value)
 

@@ -141,7 +141,10 @@ def look_up(*, operator_id: int, environment: str, key: str) -> Kept | None:
 
 def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:
     """Keep the answer with its claim. Written once."""
-    written = Claim.objects.filter(pk=taken.claim_id, answered_at__isnull=True).update(
-        answer_status=answer.status, answer_body=answer.body, answer_headers=answer.headers, answered_at=now
-    )
-    assert written == 1
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE ledger_claim SET answer_status = %s, answer_body = %s, answer_headers = %s::jsonb, answered_at = %s"
+            " WHERE id = %s AND answered_at IS NULL",
+            [answer.status, answer.body, json.dumps(answer.headers), now, taken.claim_id],
+        )
+        assert cursor.rowcount == 1

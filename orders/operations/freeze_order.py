@@ -1,4 +1,4 @@
-"""Freeze an order: no step, no ask, until the freeze is lifted. Not a state."""
+"""Freeze an order: no step, no ask, until the freeze is lifted; lookups go on. Not a state."""
 
 from datetime import datetime
 
@@ -38,5 +38,5 @@ def lift_freeze(*, order_reference: str, actor: str, now: datetime) -> None:
     )
     if not lifted:
         raise NotFrozen
-    SagaRun.objects.filter(order_reference=order_reference).update(available_at=now)
+    SagaRun.objects.filter(order_reference=order_reference).update(available_at=now, lease_until=None, lease_token="")
     bell.ring_after_commit("sagas")

@@ -11,7 +11,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import approvals, bell
 from ledger.controls.moves import StaleVersion, Why
-from ledger.controls.refusals import Refusal
+from ledger.controls.refusals import NotFound, Refusal
 from orders import transitions
 from orders.locks import lock_case, lock_order, lock_trade_of
 from orders.models import Order, ReviewCase, ReviewNote, SagaRun
@@ -71,6 +71,7 @@ def assign_case(*, case_reference: str, owner: str, actor: str, now: datetime) -
             transitions.assign(case, values={"owner": owner}, why=Why(actor, f"assigned to {owner}"), now=now)
         else:
             ReviewCase.objects.filter(pk=case.pk).update(owner=owner)
+            case.owner = owner
             _note(case, actor, f"Assigned to {owner}.", now)
     return case
 
@@ -86,7 +87,9 @@ def add_note(*, case_reference: str, text: str, actor: str, now: datetime) -> No
 def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
     """Ask the operator what became of the leg under review. Adds evidence, moves no money; outside any transaction."""
     case = ReviewCase.objects.filter(reference=case_reference).first()
-    if case is None or case.state == ReviewCase.State.RESOLVED:
+    if case is None:
+        raise NotFound(f"There is no review case {case_reference}.")
+    if case.state == ReviewCase.State.RESOLVED:
         raise CaseResolved
     leg = "reverse" if case.reason.startswith("reverse") else "debit"
     standing = remote_operations.standing(owner=case.subject, leg=leg)
@@ -168,12 +171,11 @@ def refuse_resolution(*, case_reference: str, case_version: int, reason: str, ac
 
 
 def _locked(case_reference: str) -> tuple[Facts, ReviewCase]:
-    """Lock order, trade and case, in the house's order, and gather the facts."""
+    """Lock order, trade, remote operations and case, in the house's order; the facts are those under the locks."""
     subject = ReviewCase.objects.filter(reference=case_reference).values_list("subject", flat=True).first()
     order = lock_order(subject or "")
-    trade = lock_trade_of(order)
-    case = _open_case(case_reference)
-    return facts_of(order, trade), case
+    facts = facts_of(order, lock_trade_of(order), lock=True)
+    return facts, _open_case(case_reference)
 
 
 def _open_case(case_reference: str) -> ReviewCase:
@@ -199,7 +201,9 @@ def _carry_out(
     rule.apply(facts, rule.drafts(facts), Why(second or actor, f"review: {chosen}", evidence=evidence), now)
     transitions.resolve(case, resolution=chosen.value, why=Why(second or actor, f"resolved: {chosen}"), now=now)
     order: Order = facts.order
-    if not order.terminal:
+    if order.terminal:
+        SagaRun.objects.filter(order_reference=order.reference).delete()
+    else:
         SagaRun.objects.update_or_create(
             order_reference=order.reference,
             defaults={

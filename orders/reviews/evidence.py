@@ -33,10 +33,11 @@ class Facts:
         return self.trade.state in (Trade.State.SETTLED, Trade.State.RETURNED)
 
 
-def facts_of(order: Order, trade: Trade) -> Facts:
+def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
+    """Gather the facts; lock the operations (after order and trade) for who decides by them."""
     return Facts(
         order=order,
         trade=trade,
-        debit=remote_operations.standing(owner=order.reference, leg="debit"),
-        reverse=remote_operations.standing(owner=order.reference, leg="reverse"),
+        debit=remote_operations.standing(owner=order.reference, leg="debit", lock=lock),
+        reverse=remote_operations.standing(owner=order.reference, leg="reverse", lock=lock),
     )

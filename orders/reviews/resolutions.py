@@ -10,7 +10,7 @@ from ledger.drafts import Draft
 from orders import trade_terms, transitions
 from orders.models import Order
 from orders.reviews.evidence import Facts
-from orders.sagas.buy import reverse_leg
+from orders.sagas.buy import debit_leg, reverse_leg
 from wallets import remote_operations
 
 
@@ -82,8 +82,16 @@ def _confirm_debit(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -
 
 
 def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    never_asked = remote_operations.withdrawal(debit_leg(facts.order), now=now)
     transitions.fail(
-        facts.order, trade=facts.trade, how="release", status_reason="debit_absent", release=drafts[0], why=why, now=now
+        facts.order,
+        trade=facts.trade,
+        how="release",
+        status_reason="debit_absent",
+        release=drafts[0],
+        why=why,
+        now=now,
+        also=[never_asked] if never_asked else [],
     )
 
 

@@ -10,10 +10,12 @@ OpenPoly, buy-side flow:
 8 a webhook event is emitted (by every move)
 
 Debit failed: the order fails, no trade. Debit unknown: three quick lookups, then manual review; no trade until
-resolved. Debited but surely not traded: compensation (`_compensate`).
+resolved. Debited but surely not traded: compensation (`_compensate`). While a case is open or the order is frozen,
+lookups go on and add evidence (`watch`).
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import assert_never
 
 from django.db import transaction as db_transaction
@@ -34,12 +36,25 @@ from wallets.remote_operations import Leg, Performed
 
 _State = Order.State
 _NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
+_FIRST_WATCH = timedelta(minutes=10)
+_LONGEST_WATCH = timedelta(hours=1)
 
 
 def advance(order: Order) -> Progress:
     """Take the one step that the order's state calls for."""
     step = _STEPS.get(_State(order.state))
     return step(order) if step else Stopped()
+
+
+def watch(order: Order) -> Progress:
+    """Look up what is still unknown of an order that people hold, ever more slowly. Adds evidence, moves no money."""
+    age = clock.now() - order.updated_at
+    pause = min(max(age, _FIRST_WATCH), _LONGEST_WATCH)
+    if age < _FIRST_WATCH:
+        return Wait(_FIRST_WATCH - age)
+    for key in remote_operations.open_keys(owner=order.reference):
+        remote_operations.look_up(key)
+    return Wait(pause)
 
 
 def debit_leg(order: Order) -> Leg:
@@ -95,7 +110,9 @@ def _request_debit(order: Order) -> Progress:
 
 def _debit(order: Order) -> Progress:
     """Operator wallet debited: confirmed goes on, rejected fails, unknown waits for lookups, then review."""
-    performed = remote_operations.perform(debit_leg(order), execute_by=order.execute_by)
+    performed = remote_operations.perform(
+        debit_leg(order), waits=_still(order, _State.OPERATOR_DEBIT_PENDING), execute_by=order.execute_by
+    )
     match performed.outcome:
         case Confirmed(remote_ref):
             return _debit_confirmed(order, remote_ref)
@@ -214,11 +231,11 @@ def _settle(order: Order) -> Progress:
 def _compensate(order: Order) -> Progress:
     """Reverse at the operator, then our books. Rejected or unknown at the cap: manual review."""
     version = remote_operations.latest_version(owner=order.reference, leg="reverse")
-    performed = remote_operations.perform(reverse_leg(order, version=version))
+    performed = remote_operations.perform(
+        reverse_leg(order, version=version), waits=_still(order, _State.COMPENSATION_PENDING)
+    )
     outcome = performed.outcome
-    if isinstance(outcome, Unknown) and (
-        outcome.cause in (Cause.IN_FLIGHT, Cause.NOT_ASKED) or not performed.exhausted
-    ):
+    if isinstance(outcome, Unknown) and (outcome.cause in _NOT_OVER or not performed.exhausted):
         return Wait(performed.wait)
     with db_transaction.atomic():
         order = lock_order(order.reference)
@@ -255,6 +272,11 @@ def _compensate(order: Order) -> Progress:
     return MOVED
 
 
+def _still(order: Order, state: Order.State) -> Callable[[], bool]:
+    """Lock the order in the claim's transaction: nothing is asked for one that moved on meanwhile, or is frozen."""
+    return lambda: bool(lock_order(order.reference).state == state)
+
+
 def _leg(order: Order, name: str, *, version: int) -> Leg:
     assert order.operator_id is not None
     terms = gateway_terms(operator_id=order.operator_id, environment=order.environment)
@@ -277,4 +299,5 @@ _STEPS: dict[Order.State, Callable[[Order], Progress]] = {
     _State.OPERATOR_DEBIT_PENDING: _debit,
     _State.OPERATOR_DEBITED: _settle,
     _State.COMPENSATION_PENDING: _compensate,
+    _State.MANUAL_REVIEW: watch,
 }

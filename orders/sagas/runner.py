@@ -32,7 +32,6 @@ WHERE id IN (
     SELECT s.id FROM orders_sagarun s
     WHERE s.available_at <= coalesce(%(now)s, clock_timestamp())
       AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
-      AND NOT EXISTS (SELECT FROM orders_freeze f WHERE f.subject = s.order_reference AND f.lifted_at IS NULL)
     ORDER BY s.available_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 RETURNING order_reference
 """
@@ -72,8 +71,6 @@ def run(order_reference: str, *, token: str) -> None:
     with request_context.bound(request_id=order.request_id, order_reference=order_reference):
         try:
             progress = _advance(order)
-        except OrderFrozen:
-            progress = Wait(timedelta(0))
         except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this order for a while, never the others
             _note_defect(order_reference, token, error)
             return
@@ -99,7 +96,10 @@ def due() -> int:
 def _advance(order: Order) -> Moved | Wait | Stopped:
     progress: Moved | Wait | Stopped = Moved()
     for _ in range(_MAXIMUM_STEPS):
-        progress = buy.advance(order)
+        try:
+            progress = buy.advance(order)
+        except OrderFrozen:
+            return buy.watch(order)
         if not isinstance(progress, Moved):
             break
         order = Order.objects.get(pk=order.pk)

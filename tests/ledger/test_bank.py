@@ -4,12 +4,15 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db import transaction as db_transaction
 
 from ledger import fold, verify
-from tests.ledger.door import Item, Move, balance, codes, open_book, plain, release, reserve, settle
+from tests.ledger.door import CALL, Item, Move, arguments, balance, codes, open_book, plain, release, reserve, settle
+from tests.ledger.door import test_book as number_of_test_book
+from tests.servers import TestServers
 from tests.threads import raise_first, run_threads
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -49,6 +52,34 @@ def test_crossed_lists_end_without_a_deadlock() -> None:
         == 4 * 6 * 12
     )
     _exact(600)
+
+
+def test_keys_in_opposite_orders_wait_in_one_line(servers: TestServers) -> None:
+    _open(100)
+    items = {key: plain(key, W, CUSTOMERS[n], 1) for n, key in enumerate("amz")}
+    with psycopg.connect(servers.url("holdfast_app")) as holder, psycopg.connect(servers.url("postgres")) as watch:
+        watch.autocommit = True
+        holder.execute(CALL, arguments([items["m"]], book=number_of_test_book(), now=None))
+
+        def finishing() -> list[str]:
+            for _ in range(500):  # until both wait
+                row = watch.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+                if row is not None and row[0] >= 2:
+                    break
+                watch.execute("SELECT pg_sleep(0.01)")
+            holder.rollback()
+            return []
+
+        def second() -> list[str]:
+            for _ in range(500):  # the first waits for `m`, and so holds what it came by before
+                row = watch.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+                if row is not None and row[0] >= 1:
+                    break
+            return codes(items["z"], items["a"])
+
+        ends = raise_first(run_threads(lambda: codes(items["a"], items["m"], items["z"]), second, finishing))
+    assert ends[0] == ["created"] * 3
+    assert ends[1] == ["exists"] * 2
 
 
 def test_total_is_exact_and_nothing_is_overdrawn_when_tellers_are_at_random() -> None:

@@ -12,11 +12,14 @@ from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
 class ScriptedWallet:
     """Answers each question with the next entry of its script (the last repeats); None follows the true state.
 
-    `applied` is what the operator's books say: keys that really moved money. `calls` lists (kind, key).
+    `legs` has scripts of single legs, which go before `script`. `applied` is what the operator's books say: keys that
+    really moved money; `refused` those that surely never will. `calls` lists (kind, key).
     """
 
-    script: list[Callable[["ScriptedWallet", str, RemoteRequest], Reply] | None] = field(default_factory=list)
+    script: list["Step | None"] = field(default_factory=list)
+    legs: dict[str, list["Step | None"]] = field(default_factory=dict)
     applied: dict[str, RemoteRequest] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     now: Callable[[], datetime] | None = None
 
@@ -41,7 +44,8 @@ class ScriptedWallet:
         return self._answer("lookup", request)
 
     def _answer(self, kind: str, request: RemoteRequest) -> Reply:
-        step = self.script.pop(0) if len(self.script) > 1 else (self.script[0] if self.script else None)
+        script = self.legs.get(request.leg, self.script)
+        step = script.pop(0) if len(script) > 1 else (script[0] if script else None)
         return step(self, kind, request) if step else true_state(self, kind, request)
 
 
@@ -50,14 +54,18 @@ Step = Callable[[ScriptedWallet, str, RemoteRequest], Reply]
 
 def true_state(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
     """Confirm: an ask applies; a lookup tells what was applied."""
-    if kind == "ask":
+    if kind == "ask" and request.key not in wallet.refused:
         wallet.applied[request.key] = request
     if request.key in wallet.applied:
         return Reply(Confirmed(f"w-{request.key}"), 200)
+    if request.key in wallet.refused:
+        return Reply(Rejected(wallet.refused[request.key]), 200)
     return Reply(Unknown(Cause.NOT_FOUND), 404, absent=True)
 
 
 def declined(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
+    """Refuse, and remember that."""
+    wallet.refused[request.key] = "declined"
     return Reply(Rejected("declined"), 422)
 
 
@@ -71,6 +79,18 @@ def lost_after(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Rep
     if kind == "ask":
         wallet.applied[request.key] = request
     return Reply(Unknown(Cause.TIMEOUT))
+
+
+def contradictory(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
+    """Apply, and answer about another amount."""
+    wallet.applied[request.key] = request
+    return Reply(Unknown(Cause.CONTRADICTORY), 200)
+
+
+def unreadable(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
+    """Apply, and answer what cannot be read."""
+    wallet.applied[request.key] = request
+    return Reply(Unknown(Cause.UNREADABLE), 200)
 
 
 def server_error(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:

@@ -20,8 +20,8 @@ from tests.rest.conftest import Shop
 from tests.rest.routes import TABLE
 from tests.rest.world import make_world
 
-BUDGET_SECONDS = 60
-_EXAMPLES = 40
+BUDGET_SECONDS = 45
+_EXAMPLES = 30
 
 _CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance)
 
