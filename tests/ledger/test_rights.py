@@ -53,6 +53,7 @@ TABLES: Final = {
     "orders_trade": CHANGE,
     "reconciliation_closerun": CHANGE,
     "reconciliation_exceptioncase": CHANGE,
+    "reconciliation_notice": CHANGE,
     "wallets_feerule": CHANGE,
     "wallets_gateway": CHANGE,
     "wallets_operator": CHANGE,
