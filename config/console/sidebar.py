@@ -23,6 +23,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
         "Orders",
         Section.ORDERS,
         (
+            ("Trace", "travel_explore", "admin:trace-search", ""),
             ("Orders", "receipt_long", "admin:orders_order_changelist", ""),
             ("Quotes", "request_quote", "admin:orders_quote_changelist", ""),
             ("Trades", "swap_horiz", "admin:orders_trade_changelist", ""),
