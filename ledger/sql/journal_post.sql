@@ -8,7 +8,7 @@
 -- Codes of ours beside TigerBeetle's: created (its ok), id_must_not_be_too_long, id_must_not_be_reserved,
 -- overflows_amount, pending_transfer_not_expired, exists_with_different_user_data (subject or refs),
 -- exists_with_different_effective_at, period_locked. An amount of 2^128 - 1 in a settle means the whole pending.
-CREATE FUNCTION ledger_post(
+CREATE OR REPLACE FUNCTION ledger_post(
     p_book smallint, p_items jsonb, p_item integer[], p_debit text[], p_credit text[], p_asset text[],
     p_amount numeric[], p_now timestamptz DEFAULT NULL)
 RETURNS TABLE (item integer, code text, transaction_id uuid, failed_position integer)
@@ -40,7 +40,7 @@ BEGIN
 END $$;
 
 -- Sweep holds whose timeout has passed; their amounts return. Returns how many ended.
-CREATE FUNCTION ledger_expire(p_book smallint, p_limit integer DEFAULT 500, p_now timestamptz DEFAULT NULL)
+CREATE OR REPLACE FUNCTION ledger_expire(p_book smallint, p_limit integer DEFAULT 500, p_now timestamptz DEFAULT NULL)
 RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());

@@ -9,7 +9,7 @@
 --     no transient reason
 --
 -- Numbers of items and postings count from 1; in the maps `at_…` they stand under an id.
-CREATE FUNCTION ledger_post_list(
+CREATE OR REPLACE FUNCTION ledger_post_list(
     p_book smallint, p_items jsonb, p_item integer[], p_debit text[], p_credit text[], p_asset text[],
     p_amount numeric[], p_now timestamptz)
 RETURNS TABLE (item integer, code text, transaction_id uuid, failed_position integer)
@@ -538,6 +538,10 @@ BEGIN
 
     -- 6 write
     IF o_count > 0 THEN
+        WITH unsealed AS (
+            INSERT INTO ledger_unsealed (transaction_id, book_id)
+            SELECT u.id, p_book FROM unnest(v_id, v_code) AS u (id, code) WHERE u.code = 'created'
+        )
         INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
                                         effective_at, value_date, recorded_at, timeout_seconds, hold_id)
         SELECT u.id, p_book, u.key, i.event_type, u.phase, coalesce(i.subject, ''), coalesce(i.refs, '{}'),

@@ -1,7 +1,7 @@
 -- The short way for what is posted most: one transaction, not linked, plain or reserve, with one posting, of a fresh
 -- key, on an open date, of an amount far from any limit. Same order of locks and same results as the list's way.
 -- Returns a null code when this is not such a case; then it has written nothing.
-CREATE FUNCTION ledger_post_one(
+CREATE OR REPLACE FUNCTION ledger_post_one(
     p_book smallint, p_item jsonb, p_debit text, p_credit text, p_asset text, p_amount numeric, p_now timestamptz,
     OUT code text, OUT transaction_id uuid)
 LANGUAGE plpgsql VOLATILE AS $$
@@ -99,6 +99,8 @@ BEGIN
                                     credit_account_id, asset, amount_minor)
         VALUES (uuidv7(), transaction_id, 0, p_book, CASE v_phase WHEN 'plain' THEN 'posted' ELSE 'pending' END, NULL,
                 v_debit_id, v_credit_id, p_asset, p_amount)
+    ), unsealed AS (
+        INSERT INTO ledger_unsealed (transaction_id, book_id) VALUES (transaction_id, p_book)
     )
     INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
                                     effective_at, value_date, recorded_at, timeout_seconds, hold_id)

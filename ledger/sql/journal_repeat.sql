@@ -2,7 +2,7 @@
 --
 -- `stood_*` is what was posted, `asked_*` what is asked now. Of a settle, the stood arrays are its hold's pendings in
 -- full (`stood_whole`) with what was posted of each (`stood_amount`, 0 for a voided one).
-CREATE FUNCTION ledger_difference(
+CREATE OR REPLACE FUNCTION ledger_difference(
     stood_item jsonb, stood_hold uuid, stood_debit bigint[], stood_credit bigint[], stood_amount numeric[],
     stood_whole numeric[], asked_item jsonb, asked_hold uuid, asked_debit bigint[], asked_credit bigint[],
     asked_amount numeric[])
@@ -54,7 +54,7 @@ BEGIN
 END $$;
 
 -- The same for a key whose transaction was committed before.
-CREATE FUNCTION ledger_difference_stored(
+CREATE OR REPLACE FUNCTION ledger_difference_stored(
     p_transaction uuid, asked_item jsonb, asked_hold uuid, asked_debit bigint[], asked_credit bigint[],
     asked_amount numeric[])
 RETURNS text LANGUAGE plpgsql STABLE AS $$
