@@ -7,6 +7,10 @@ ALTER TABLE ledger_transaction ADD COLUMN flags ledger_flags;
 -- The locked date into which it fell: then `value_date` is the instant asked, `effective_at` the first open one.
 ALTER TABLE ledger_transaction ADD COLUMN locked_date date;
 
+-- A balancing posting may come out at 0, and a closing one may be of 0: an account is closed when nothing is left in it.
+ALTER DOMAIN ledger_amount DROP CONSTRAINT ledger_amount_check;
+ALTER DOMAIN ledger_amount ADD CHECK (VALUE >= 0 AND VALUE <= 340282366920938463463374607431768211455);
+
 -- A closed account takes nothing but the end of its holds. The pending that closed it opens it again when it returns.
 CREATE TABLE ledger_closure (
     account_id bigint PRIMARY KEY,
