@@ -15,6 +15,7 @@ _EVERY_SECONDS: Final = {
     "rates": 30,
     "closes": 60,
     "notices": 15,
+    "seals": 10,
 }
 
 
