@@ -1,6 +1,7 @@
 """The tables of the ground floor. The journal's own tables are written in SQL (`ledger/sql/`), never by the ORM."""
 
 from ledger.models.book import Asset, Book
+from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
 from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
 from ledger.models.journal import Account, Delta, Hold, LedgerKey, Period, Posting, Transaction
 
@@ -9,15 +10,19 @@ __all__ = [
     "Approval",
     "Asset",
     "Book",
+    "ChartVersion",
     "Claim",
     "Delta",
     "Event",
+    "GLMapping",
     "Hold",
     "LedgerKey",
     "LegalMove",
     "Move",
     "Period",
     "Posting",
+    "PostingTemplate",
     "QueuedEvent",
+    "TemplateStamp",
     "Transaction",
 ]

@@ -100,6 +100,7 @@ class Transaction(models.Model):
     recorded_at = models.DateTimeField()
     timeout_seconds = models.BigIntegerField()
     hold_id = models.UUIDField(null=True)
+    template_version = models.BigIntegerField(null=True)
 
     class Meta:
         managed = False
