@@ -6,7 +6,7 @@ class LedgerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger import expiry, fold
+        from ledger import expiry, fold, seals
         from ledger.controls import machines
         from ledger.models import ChartVersion, GLMapping, PostingTemplate
 
@@ -15,3 +15,4 @@ class LedgerConfig(AppConfig):
         machines.register(PostingTemplate, name="posting_template", first="draft")
         fold.register()
         expiry.register()
+        seals.register()

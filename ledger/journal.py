@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from ledger.books import number_of
 from ledger.chart import active
 from ledger.chart.active import Active
 from ledger.chart.mappings import Phase
-from ledger.chart.template import address_of
+from ledger.chart.template import address_of, amount_of
 from ledger.controls import clock, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
@@ -27,8 +28,8 @@ from ledger.money import Money
 from ledger.numscript import text
 
 _CALL: Final = (
-    "SELECT code, transaction_id, failed_position FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[], %s::text[],"
-    " %s::text[], %s::text[], %s::numeric[], %s::timestamptz)"
+    "SELECT code, transaction_id, failed_position, amounts FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[],"
+    " %s::text[], %s::text[], %s::text[], %s::numeric[], %s::timestamptz)"
     " WHERE (SELECT stamp FROM ledger_template_stamp) = %s ORDER BY item"
 )
 """The condition is decided before the function is called: with outdated templates nothing is posted, and no row comes."""
@@ -41,11 +42,14 @@ class Result:
     """What became of one draft: `code` in TigerBeetle's words (`created`, `exists`, `exceeds_credits`, …).
 
     `transaction_id` is None unless something is posted under the draft's key; `failed_position` counts from 0.
+    `amounts` are the minor units that a balancing draft took, posting by posting; None for any other.
+    docs/ledger-results.md lists the codes.
     """
 
     code: str
     transaction_id: UUID | None
     failed_position: int | None
+    amounts: tuple[int, ...] | None = None
 
     @property
     def stands(self) -> bool:
@@ -75,7 +79,7 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
         items, lines = _arguments(environment, current, drafts, now)
         rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter(), current.stamp])
         if rows:
-            return [Result(*row) for row in rows]
+            return [Result(*row[:3], row[3] and tuple(map(int, row[3]))) for row in rows]
         current = active.read(environment)
     raise TemplatesUnsettled
 
@@ -101,12 +105,12 @@ def postings_of(draft: Draft, *, environment: str = Environment.LIVE) -> list[Po
     template = active.active(environment).template(draft.event_type)
     done = template_balances.previewed(environment, template, draft)
     return [
-        Posting(address_of(sent.source), address_of(sent.destination), Money(sent.amount, sent.asset))
+        Posting(address_of(sent.source), address_of(sent.destination), Money(amount_of(sent), sent.asset))
         for sent in done.postings
     ]
 
 
-def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None]]:
+def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None, list[Decimal] | None]]:
     """Call the function in Django's transaction, as a statement that the server has parsed and planned once."""
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
@@ -152,6 +156,8 @@ def _arguments(
                 "hold_key": draft.hold_key,
                 "linked": draft.linked,
                 "template_version": template.version,
+                "refuse_locked": draft.refuse_locked,
+                "flags": sorted(draft.flags),
             }
         )
         for sent in done.postings:
@@ -159,5 +165,5 @@ def _arguments(
             debit.append(address_of(sent.source))
             credit.append(address_of(sent.destination))
             asset.append(sent.asset)
-            amount.append(sent.amount)
+            amount.append(amount_of(sent))
     return items, (number, debit, credit, asset, amount)  # type: ignore[return-value]  # five lists, two types

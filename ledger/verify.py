@@ -49,6 +49,7 @@ CHECKS: Final = (
     Check("overdrawn", "no account is overdrawn that may not be"),
     Check("holds_reserve", "what is pending is what open holds reserve"),
     Check("holds_end_once", "a hold ends once, with each of its pendings"),
+    Check("closures", "an account is closed while a hold that closes it is open"),
     Check("postings", "a posting joins one transaction and two accounts of its book and asset"),
     Check("keys", "a transaction stands under its key and has postings"),
     Check("locked_periods", "nothing was posted into a locked period"),

@@ -11,6 +11,9 @@ from ledger.numscript import Execution, Given, Kind, Monetary, NumscriptError, P
 _NOTHING: Final = Monetary("EUR", 0)
 _ACCOUNT: Final = "_account"
 """An account whose name is also an amount's ends in this, in the template: `$vat` is sent to `$vat_account`."""
+_ZERO: Final = 2**128
+"""Stands for an amount of 0 that has to become a posting, for a draft with flags: a script posts no zeros. Beyond every
+amount of the book."""
 _ABSENT: Final = "absent:"
 _WORLD: Final = "world"
 """What a script's `@world` is called by the interpreter; in the book it is `@world`."""
@@ -66,7 +69,7 @@ class Template:
         for name, amount in draft.amounts.items():
             if name not in given:
                 raise UnknownParameter(f"{draft.event_type} has no amount {name}.", event_type=draft.event_type)
-            given[name] = Monetary(amount.asset, amount.minor)
+            given[name] = Monetary(amount.asset, amount.minor or (_ZERO if draft.flags else 0))
         for name in self._required:
             if name not in draft.amounts:
                 raise MissingParameter(f"{draft.event_type} needs the amount {name}.", event_type=draft.event_type)
@@ -111,6 +114,11 @@ class Template:
 def address_of(name: str) -> str:
     """Return how the book calls an account that a script names: its `@world` is the book's."""
     return "@world" if name == _WORLD else name
+
+
+def amount_of(sent: Sent) -> int:
+    """Return the minor units that a send stands for."""
+    return sent.amount if sent.amount != _ZERO else 0
 
 
 def _role(variable: str, mapping: Mapping) -> str:

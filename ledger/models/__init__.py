@@ -3,15 +3,20 @@
 from ledger.models.book import Asset, Book
 from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
 from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
-from ledger.models.journal import Account, Delta, Hold, LedgerKey, Period, Posting, Transaction
+from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
+from ledger.models.periods import Closure, Period, PeriodChange
+from ledger.models.seals import Block, BlockMember, Unsealed
 
 __all__ = [
     "Account",
     "Approval",
     "Asset",
+    "Block",
+    "BlockMember",
     "Book",
     "ChartVersion",
     "Claim",
+    "Closure",
     "Delta",
     "Event",
     "GLMapping",
@@ -20,9 +25,11 @@ __all__ = [
     "LegalMove",
     "Move",
     "Period",
+    "PeriodChange",
     "Posting",
     "PostingTemplate",
     "QueuedEvent",
     "TemplateStamp",
     "Transaction",
+    "Unsealed",
 ]
