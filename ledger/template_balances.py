@@ -48,7 +48,7 @@ def executed(environment: str, work: Sequence[tuple[Template, Draft]], *, now: d
     """
     givens = [template.given(draft) if template.phase is not Phase.RELEASE else {} for template, draft in work]
     touched = {pair: None for given in givens for pair in _touched(given)}
-    for (template, draft), given in zip(work, givens, strict=True):
+    for (template, _), given in zip(work, givens, strict=True):
         if template.phase is not Phase.RELEASE and not template.balance_free:
             touched.update(dict.fromkeys(template.program.balances_needed(given)))
     locked = balances.lock(

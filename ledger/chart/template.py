@@ -1,6 +1,7 @@
 """A template bound to its mapping: turns a draft's named amounts and accounts into what is posted. Knows no database."""
 
-from collections.abc import Callable, Mapping as AnyMapping
+from collections.abc import Callable
+from collections.abc import Mapping as AnyMapping
 from typing import Final
 
 from ledger.chart.mappings import Mapping, Phase
