@@ -7,6 +7,7 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger import expiry, fold, seals
+        from ledger.chart import system_check  # noqa: F401  # registers itself
         from ledger.controls import machines
         from ledger.models import ChartVersion, GLMapping, PostingTemplate
 

@@ -53,6 +53,7 @@ CHECKS: Final = (
     Check("postings", "a posting joins one transaction and two accounts of its book and asset"),
     Check("keys", "a transaction stands under its key and has postings"),
     Check("locked_periods", "nothing was posted into a locked period"),
+    Check("gl_drift", "a posting lands on a GL code of its event type's mapping"),
 )
 SHOWN: Final = 20
 

@@ -50,7 +50,7 @@ class Template:
         self.program = program
         given = [variable for variable in program.variables if variable.origin is None]
         self._zeros: dict[str, Given] = {v.name: _NOTHING for v in given if v.kind is Kind.MONETARY}
-        self._accounts = tuple((v.name, _role(v.name, mapping)) for v in given if v.kind is Kind.ACCOUNT)
+        self._accounts = tuple((v.name, self.role(v.name)) for v in given if v.kind is Kind.ACCOUNT)
         self._roles = frozenset(role for _, role in self._accounts)
         self._required = tuple(name for name, line in mapping.lines.items() if line.required)
         self._needs = tuple((name, line.needs) for name, line in mapping.lines.items() if line.needs)
@@ -63,6 +63,12 @@ class Template:
     def balance_free(self) -> bool:
         """Whether an execution needs no look at a balance. A release sends nothing, whatever its template says."""
         return self.mapping.phase is Phase.RELEASE or self.program.balance_free
+
+    def role(self, variable: str) -> str:
+        """Return which of the draft's accounts an account variable is."""
+        if variable not in self.mapping.accounts and variable.endswith(_ACCOUNT):
+            return variable.removesuffix(_ACCOUNT)
+        return variable
 
     def given(self, draft: Draft) -> dict[str, Given]:
         """Return the script's variables. Raises MissingParameter or UnknownParameter."""
@@ -120,12 +126,6 @@ def address_of(name: str) -> str:
 def amount_of(sent: Sent) -> int:
     """Return the minor units that a send stands for."""
     return sent.amount if sent.amount != _ZERO else 0
-
-
-def _role(variable: str, mapping: Mapping) -> str:
-    if variable not in mapping.accounts and variable.endswith(_ACCOUNT):
-        return variable.removesuffix(_ACCOUNT)
-    return variable
 
 
 def _all_present(draft: Draft, postings: tuple[Sent, ...]) -> None:
