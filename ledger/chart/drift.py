@@ -18,6 +18,11 @@ from ledger.drafts import Draft
 from ledger.money import Money
 from ledger.numscript import Execution, Kind, NumscriptError
 
+SETTLE: Final = "settle beyond its reserve"
+RELEASE: Final = "release is not its reserve turned round"
+FAMILY: Final = (SETTLE, RELEASE)
+"""Kinds that name two event types: one of them has to follow the other."""
+
 _PROBE: Final = 12
 _ASSET: Final = "EUR"
 _MODES: Final = (10**6, 0, 5)
@@ -230,7 +235,7 @@ def _families(mappings: AnyMapping[str, Mapping], probes: AnyMapping[str, list[_
         if mapping.phase is Phase.SETTLE:
             for line, debit, credit, debit_code, credit_code in sorted(ours - held):
                 yield Drift(
-                    "settle beyond its reserve",
+                    SETTLE,
                     name,
                     f"{line} from {debit} ({debit_code}) to {credit} ({credit_code}) is not in {reserve.event_type}",
                 )
@@ -239,7 +244,7 @@ def _families(mappings: AnyMapping[str, Mapping], probes: AnyMapping[str, list[_
             for line, debit, credit, debit_code, credit_code in sorted(ours ^ turned):
                 missing = "missing" if (line, debit, credit, debit_code, credit_code) in turned else "too many"
                 yield Drift(
-                    "release is not its reserve turned round",
+                    RELEASE,
                     name,
                     f"{line} from {debit} ({debit_code}) to {credit} ({credit_code}) is {missing}",
                 )

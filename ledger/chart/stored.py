@@ -63,11 +63,12 @@ def find(environment: str) -> list[Drift]:
         return [Drift("chart", environment, "the book has no active chart")]
     return [
         *drift.find(chart=now.chart, mappings=now.mappings, sources=now.sources),
-        *_accounts(environment, now.chart),
+        *accounts_off(environment, now.chart),
     ]
 
 
-def _accounts(environment: str, chart: Chart) -> Iterator[Drift]:
+def accounts_off(environment: str, chart: Chart) -> Iterator[Drift]:
+    """Yield the accounts that carry something else than a chart says, the first of them."""
     rows = (
         Account.objects.filter(book_id=number_of(environment))
         .order_by("address", "asset")
