@@ -21,7 +21,6 @@ class Migration(migrations.Migration):
                 "ledger_unsealed": READ,
                 "ledger_block": READ,
                 "ledger_block_member": READ,
-                "ledger_digest": READ,
             }
         ),
         function_grants(["ledger_seal"]),

@@ -1,18 +1,18 @@
--- A transaction's content and that of its postings as one text, the same under any setting of a session.
-CREATE OR REPLACE VIEW ledger_digest AS
-SELECT t.id AS transaction_id, t.book_id,
-       sha256(convert_to(jsonb_build_array(
-           t.id, t.book_id, t.key, t.event_type, t.phase, t.subject, t.refs, t.metadata, t.request_id,
-           extract(epoch FROM t.effective_at), extract(epoch FROM t.value_date), extract(epoch FROM t.recorded_at),
-           t.timeout_seconds, t.hold_id, t.flags, t.locked_date - DATE '2000-01-01', p.lines)::text, 'UTF8')) AS digest
-FROM ledger_transaction t
-LEFT JOIN LATERAL (
-    SELECT jsonb_agg(jsonb_build_array(p.id, p.position, p.book_id, p.kind, p.pending_id, d.id, d.address, c.id, c.address,
-                                       p.asset, p.amount_minor) ORDER BY p.position, p.id) AS lines
-    FROM ledger_posting p
-    LEFT JOIN ledger_account d ON d.id = p.debit_account_id
-    LEFT JOIN ledger_account c ON c.id = p.credit_account_id
-    WHERE p.transaction_id = t.id) AS p ON true;
+-- One posting of a transaction's content, with the addresses of its accounts.
+CREATE OR REPLACE FUNCTION ledger_line(p ledger_posting, debit text, credit text)
+RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_array(p.id, p.position, p.book_id, p.kind, p.pending_id, p.debit_account_id, debit,
+                             p.credit_account_id, credit, p.asset, p.amount_minor)
+$$;
+
+-- SHA-256 over a transaction's content and its postings, `lines` by position: the same under any setting of a session.
+CREATE OR REPLACE FUNCTION ledger_digest(t ledger_transaction, lines jsonb)
+RETURNS bytea LANGUAGE sql STABLE AS $$
+    SELECT sha256(convert_to(jsonb_build_array(
+        t.id, t.book_id, t.key, t.event_type, t.phase, t.subject, t.refs, t.metadata, t.request_id,
+        extract(epoch FROM t.effective_at), extract(epoch FROM t.value_date), extract(epoch FROM t.recorded_at),
+        t.timeout_seconds, t.hold_id, t.flags, t.locked_date - DATE '2000-01-01', lines)::text, 'UTF8'))
+$$;
 
 -- A block's root: over everything else in its row.
 CREATE OR REPLACE FUNCTION ledger_root(
@@ -54,8 +54,15 @@ BEGIN
 
     SELECT array_agg(s.digest ORDER BY s.n), encode(sha256(string_agg(s.digest, '' ORDER BY s.n)), 'hex')
     INTO v_digest, v_hash
-    FROM (SELECT coalesce(d.digest, '') AS digest, m.n
-          FROM unnest(v_id) WITH ORDINALITY AS m (id, n) LEFT JOIN ledger_digest d ON d.transaction_id = m.id) AS s;
+    FROM (SELECT coalesce(ledger_digest(t, p.lines), '') AS digest, m.n
+          FROM unnest(v_id) WITH ORDINALITY AS m (id, n)
+          LEFT JOIN ledger_transaction t ON t.id = m.id
+          LEFT JOIN LATERAL (
+              SELECT jsonb_agg(ledger_line(p, d.address, c.address) ORDER BY p.position, p.id) AS lines
+              FROM ledger_posting p
+              LEFT JOIN ledger_account d ON d.id = p.debit_account_id
+              LEFT JOIN ledger_account c ON c.id = p.credit_account_id
+              WHERE p.transaction_id = m.id) AS p ON true) AS s;
     SELECT b.number, b.root INTO v_last FROM ledger_block b WHERE b.book_id = p_book ORDER BY b.number DESC LIMIT 1;
     number := coalesce(v_last.number, 0) + 1;
     members := cardinality(v_digest);

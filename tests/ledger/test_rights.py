@@ -28,7 +28,6 @@ TABLES: Final = {
     "ledger_block_member": READ,
     "ledger_closure": READ,
     "ledger_delta": READ,
-    "ledger_digest": READ,
     "ledger_hold": READ,
     "ledger_key": READ,
     "ledger_period": READ,
