@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from django.db import connection
 
 from ledger.books import number_of
-from ledger.chart import bundled
-from ledger.chart.entries import Entry
+from ledger.chart import bundled, stored
+from ledger.chart.entries import Chart, Entry, is_at
 from ledger.controls import clock
 from ledger.models.journal import AccountClass, BalanceRule
 
@@ -137,7 +137,12 @@ TRANSFER_TRANSIT = bundled.chart().address("2910")
 
 
 def open_accounts(*, environment: str, openings: Sequence[Opening]) -> None:
-    """Open accounts in the environment's book. One that exists stays as it is. Takes no lock on existing rows."""
+    """Open accounts in the environment's book. One that exists stays as it is. Takes no lock on existing rows.
+
+    What an account is, the book's active chart says: a granular one may give it a sub-code and a view of its own.
+    """
+    chart = stored.active_chart(environment)
+    kinds = [_charted(chart, opening) for opening in openings]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT ledger_open_accounts(%s::smallint, %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
@@ -146,11 +151,17 @@ def open_accounts(*, environment: str, openings: Sequence[Opening]) -> None:
                 number_of(environment),
                 [o.address for o in openings],
                 [o.asset for o in openings],
-                [o.kind.account_class.value for o in openings],
-                [o.kind.gl_code for o in openings],
-                [o.kind.normal_side for o in openings],
-                [o.kind.workflow_view for o in openings],
-                [o.kind.balance_rule.value for o in openings],
+                [kind.account_class.value for kind in kinds],
+                [kind.gl_code for kind in kinds],
+                [kind.normal_side for kind in kinds],
+                [kind.workflow_view for kind in kinds],
+                [kind.balance_rule.value for kind in kinds],
                 clock.parameter(),
             ],
         )
+
+
+def _charted(chart: Chart, opening: Opening) -> AccountKind:
+    """Return what the chart says, where it has the address at the opening's code or at a sub-code of it."""
+    entry = chart.entry_of(opening.address)
+    return _kind_of(entry) if entry is not None and is_at(entry.gl_code, [opening.kind.gl_code]) else opening.kind

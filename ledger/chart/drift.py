@@ -206,6 +206,10 @@ def _compared(mapping: Mapping, sent: list[_Sent]) -> Iterator[Drift]:
                 for code in codes:
                     if code != ANY and not any(is_at(where, [code]) for _, where in landed):
                         yield Drift("unused code", name, f"{line} {side}s nothing at GL code {code}")
+    taking_part = {role for each in sent for role in (each.debit, each.credit)}
+    for role in mapping.accounts:
+        if role not in taking_part:
+            yield Drift("unused account", name, f"{role} takes part in no posting")
     pairs = {(each.debit_code, each.credit_code): None for each in sent if each.line == mapping.main}
     if pairs and not any(is_at(debit, [mapping.debit]) and is_at(credit, [mapping.credit]) for debit, credit in pairs):
         posted = ", ".join(f"{debit} to {credit}" for debit, credit in pairs)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from ledger.books import number_of
-from ledger.chart import drift, mappings
+from ledger.chart import bundled, drift, mappings
 from ledger.chart.drift import Drift
 from ledger.chart.entries import Chart, Entry, from_rows, is_at
 from ledger.chart.mappings import Mapping
@@ -40,6 +41,18 @@ def chart_of(environment: str) -> Chart:
     if rows is None:
         raise NoChart(environment)
     return from_rows(rows)
+
+
+def active_chart(environment: str) -> Chart:
+    """Return the active chart, or the bundled one where none was loaded yet; read anew only when another is active."""
+    active = ChartVersion.objects.filter(environment=environment, state=Version.State.ACTIVE)
+    number = active.values_list("pk", flat=True).first()
+    return _chart_numbered(number) if number is not None else bundled.chart()
+
+
+@lru_cache(maxsize=8)
+def _chart_numbered(number: int) -> Chart:
+    return from_rows(ChartVersion.objects.values_list("content", flat=True).get(pk=number))
 
 
 def standing(environment: str) -> Standing:

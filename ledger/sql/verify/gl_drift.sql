@@ -4,7 +4,7 @@ WITH named AS MATERIALIZED (
     FROM ledger_glmapping m
     JOIN ledger_book b ON b.environment = m.environment
     CROSS JOIN LATERAL jsonb_each(m.content -> 'lines') AS l (name, line)
-    CROSS JOIN LATERAL jsonb_array_elements_text(l.line -> 'debit' || l.line -> 'credit') AS c (code)
+    CROSS JOIN LATERAL jsonb_array_elements_text((l.line -> 'debit') || (l.line -> 'credit')) AS c (code)
     WHERE m.state IN ('active', 'retired')
     GROUP BY b.id, m.event_type
 ), landed AS MATERIALIZED (
