@@ -7,7 +7,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.controls import machines
-        from orders import models
+        from orders import models, operation_news
         from orders.operations import expire_quotes
         from orders.sagas import runner
 
@@ -17,3 +17,4 @@ class OrdersConfig(AppConfig):
         machines.register(models.ReviewCase, name="review_case", first="open")
         expire_quotes.register()
         runner.register()
+        operation_news.register()

@@ -17,6 +17,7 @@ from ledger.controls.refusals import Malformed, NotFound, Refusal
 from webhooks import signatures
 from webhooks.models import Provider, ProviderSecret
 
+Scheme = Provider.Scheme
 log = structlog.get_logger(__name__)
 
 LONGEST_OVERLAP: Final = timedelta(days=30)
@@ -66,6 +67,10 @@ def find(code: str) -> Provider:
     return provider
 
 
+def exists(code: str) -> bool:
+    return Provider.objects.filter(code=code).exists()
+
+
 def create(
     *, code: str, environment: str, operator_id: int | None, terms: Terms, now: datetime, secret: str = ""
 ) -> Made:
@@ -75,7 +80,7 @@ def create(
     _check(terms)
     secret = secret or _drawn(terms.scheme)
     _check_secret(terms.scheme, secret)
-    if Provider.objects.filter(code=code).exists():
+    if exists(code):
         raise ProviderExists
     provider = Provider.objects.create(
         code=code,
@@ -121,6 +126,11 @@ def enable(*, code: str) -> None:
     provider = find(code)
     Provider.objects.filter(pk=provider.pk).update(disabled_at=None, disabled_reason="")
     log.info("provider.enabled", provider=code)
+
+
+def newest_secret(code: str, *, now: datetime) -> str:
+    """Return the secret to sign with, for a counterparty of ours such as the sandbox. Raises NotFound."""
+    return valid_secrets(find(code), now=now)[0]
 
 
 def valid_secrets(provider: Provider, *, now: datetime) -> list[str]:

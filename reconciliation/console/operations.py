@@ -24,7 +24,7 @@ from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
 from reconciliation.models import ExceptionCase
-from wallets import operators
+from wallets import inbox_provider, operators
 from wallets.models import Gateway, Operator, OperatorKey
 
 Form = Mapping[str, str]
@@ -101,7 +101,7 @@ def _create_operator(form: Form, actor: str) -> str:
         environment = Environment(form.get("environment", "test"))
         if not form.get("wallet_secret", "").startswith("whsec_"):
             raise Malformed("The wallet's secret begins with whsec_.")
-        Gateway.objects.create(
+        gateway = Gateway.objects.create(
             operator=operator,
             environment=environment,
             base_url=url[:500],
@@ -109,6 +109,12 @@ def _create_operator(form: Form, actor: str) -> str:
             wallet_asset=asset,
         )
         operators.open_operator_accounts(operator=operator, environment=environment, wallet_asset=asset)
+        made = inbox_provider.ensure(gateway, now=clock.now())
+        assert made is not None, "a new operator has no provider yet"
+        return (
+            f"{operator.name} is {operator.reference}. Its wallet may send events to /v1/inbox/{made.provider.code};"
+            f" the secret, shown this once: {made.secret}"
+        )
     return f"{operator.name} is {operator.reference}."
 
 
