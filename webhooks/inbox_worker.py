@@ -56,6 +56,12 @@ def replay(*, reference: str, actor: str, now: datetime) -> None:
     bell.ring_after_commit(KIND)
 
 
+def dead() -> list[dict[str, Any]]:
+    """Return the dead events, oldest first, a thousand at most; no bodies."""
+    rows = InboundEvent.objects.filter(state=_State.DEAD).order_by("judged_at", "id")
+    return list(rows.values("reference", "provider_code", "kind", "subjects", "reason", "judged_at")[:1000])
+
+
 def register() -> None:
     drains.register(drains.Drain(kind=KIND, work=work, depth=depth))
 
