@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from config.redaction import redacted
+from ledger.controls.redaction import redacted
 
 
 def configure() -> None:

@@ -7,7 +7,7 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.controls import machines
-        from orders import models
+        from orders import models, operation_news
         from orders.operations import expire_quotes, open_return
         from orders.sagas import runner
 
@@ -19,3 +19,4 @@ class OrdersConfig(AppConfig):
         expire_quotes.register()
         open_return.register()
         runner.register()
+        operation_news.register()

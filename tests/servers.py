@@ -47,6 +47,7 @@ class TestServers:
         return {
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "SECRET_KEY": "a key for tests alone, long enough to be accepted",
+            "SECRETS_KEYS": "YS1rZXktZm9yLXRlc3RzLW9mLXRoaXJ0eS0yLWJ5dGU",
             "DATABASE_URL": self.url(roles.APPLICATION),
             "MIGRATE_DATABASE_URL": self.url(roles.OWNER),
             "APP_DATABASE_ROLE": roles.APPLICATION,

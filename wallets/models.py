@@ -3,6 +3,7 @@
 from django.db import models
 from django_fsm import FSMField, transition
 
+from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
@@ -80,7 +81,7 @@ class Gateway(models.Model):
     environment = models.CharField(max_length=4, choices=Environment.choices)
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
-    secret = models.CharField(max_length=100, help_text="whsec_…; signs our requests; never shown, never logged")
+    secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
     wallet_asset = models.CharField(max_length=20)
     time_limit_ms = models.PositiveIntegerField(default=5_000)
     requery_cap = models.PositiveSmallIntegerField(default=3)

@@ -7,9 +7,12 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.controls import machines
-        from webhooks import delivery, gauges, models, relay
+        from webhooks import delivery, gauges, inbox_gauges, inbox_worker, models, relay
 
         machines.register(models.Delivery, name="delivery", first="pending")
+        machines.register(models.InboundEvent, name="inbound_event", first="received")
         relay.register()
         delivery.register()
         gauges.register()
+        inbox_worker.register()
+        inbox_gauges.register()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from ledger.controls import clock, randomness
+from ledger.controls import ciphers, clock, randomness
 
 LEASE: Final = timedelta(seconds=60)
 PER_ENDPOINT: Final = 16
@@ -68,7 +68,7 @@ def _claimed(row: Sequence[Any], token: str, before: float) -> Claimed:
         claimed_at=row[6],
         measured_at=before,
         url=row[7],
-        secret=row[8],
+        secret=ciphers.decrypt(row[8]).decode(),
         endpoint_disabled=row[9],
         event_reference=row[10],
         topic=row[11],

@@ -1,11 +1,17 @@
-"""Endpoints, deliveries, attempts, and the feed: what leaves. What arrives, the inbox, will stand beside them."""
+"""Endpoints, deliveries, attempts, and the feed: what leaves. What arrives stands in `inbox_models`."""
 
 from django.db import models
 from django_fsm import FSMField, transition
 
+from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from webhooks.inbox_models import InboundEvent as InboundEvent
+from webhooks.inbox_models import InboxCount as InboxCount
+from webhooks.inbox_models import Provider as Provider
+from webhooks.inbox_models import ProviderSecret as ProviderSecret
+from webhooks.inbox_models import ProviderTransaction as ProviderTransaction
 
 
 class Endpoint(models.Model):
@@ -16,7 +22,7 @@ class Endpoint(models.Model):
     environment = models.CharField(max_length=4, choices=Environment.choices)
     url = models.URLField(max_length=500)
     topics = models.JSONField(default=list)
-    secret = models.CharField(max_length=100, help_text="whsec_…; never shown after creation, never logged")
+    secret = EncryptedField(help_text="whsec_…; encrypted at rest; never shown after creation, never logged")
     description = models.CharField(max_length=200, default="", blank=True)
     created_at = models.DateTimeField()
     disabled_at = models.DateTimeField(null=True)

@@ -1,9 +1,9 @@
-"""The routes of webhook endpoints and events, below /v1."""
+"""The routes of webhook endpoints and events, and the inbox, below /v1."""
 
 from django.urls import path
 
 from ledger.controls.rest import paths
-from webhooks import views
+from webhooks import inbox_views, views
 
 paths.register()
 
@@ -22,4 +22,5 @@ urlpatterns = [
         views.RedeliverView.as_view(),
         name="webhook-redeliver",
     ),
+    path("inbox/<slug:provider>", inbox_views.receive, name="inbox"),
 ]

@@ -98,6 +98,7 @@ _NOT_OURS: Final = (
     "MIGRATE_DATABASE_URL",
     "REDIS_URL",
     "SECRET_KEY",
+    "SECRETS_KEYS",
     "HOLDFAST_",
 )
 

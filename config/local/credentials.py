@@ -11,13 +11,14 @@ from config.local.roles import RolePasswords
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The passwords of the three roles and of Valkey, and Django's key."""
+    """The passwords of the three roles and of Valkey, Django's key, and the key of the secrets in the database."""
 
     superuser: str
     owner: str
     application: str
     valkey: str
     secret_key: str
+    secrets_key: str
 
     @property
     def roles(self) -> RolePasswords:
@@ -33,6 +34,9 @@ def credentials(path: Path, *, database_exists: bool) -> Credentials:
     """Return the kept credentials; draw and keep them when there are none and there is no database yet."""
     if path.exists():
         kept = json.loads(path.read_text())
+        if "secrets_key" not in kept:  # kept by a version that encrypted nothing yet
+            kept["secrets_key"] = _secrets_key()
+            write_private(path, json.dumps(kept, indent=2) + "\n")
         return Credentials(**{field.name: kept[field.name] for field in fields(Credentials)})
     if database_exists:
         raise CredentialsLost(f"the database exists, but {path} is gone; run make reset")
@@ -42,6 +46,7 @@ def credentials(path: Path, *, database_exists: bool) -> Credentials:
         application=secrets.token_urlsafe(24),
         valkey=secrets.token_urlsafe(24),
         secret_key=secrets.token_urlsafe(48),
+        secrets_key=_secrets_key(),
     )
     write_private(path, json.dumps(asdict(drawn), indent=2) + "\n")
     return drawn
@@ -55,3 +60,7 @@ def write_private(path: Path, content: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(content)
     replacement.replace(path)
+
+
+def _secrets_key() -> str:
+    return secrets.token_urlsafe(32)

@@ -358,6 +358,7 @@ class LocalStack:
             "HOLDFAST_KEPT": str(self.places.kept),
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "SECRET_KEY": self._credentials.secret_key,
+            "SECRETS_KEYS": self._credentials.secrets_key,
             "DATABASE_URL": self.outside.database_url or self._role_url(roles.APPLICATION),
             "MIGRATE_DATABASE_URL": self.outside.migrate_database_url or self._role_url(roles.OWNER),
             "APP_DATABASE_ROLE": self.outside.application_role or roles.APPLICATION,

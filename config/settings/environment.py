@@ -1,5 +1,6 @@
 """Read settings from the environment; an error names the variable and what is wrong with it."""
 
+import base64
 import os
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_KEY_OCTETS: Final = 32
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 
@@ -22,6 +24,21 @@ def text(name: str, *, default: str | None = None, at_least: int = 1) -> str:
     if len(value) < at_least:
         raise ImproperlyConfigured(f"{name} is too short: it needs at least {at_least} characters")
     return value
+
+
+def keys(name: str) -> list[str]:
+    """Return a comma-separated list of 32-byte keys in URL-safe base64, padded or not; the error shows none of them."""
+    found = names(name)
+    if not found:
+        raise ImproperlyConfigured(f"{name} is not set")
+    for key in found:
+        try:
+            octets = base64.b64decode(key + "=" * (-len(key) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            octets = b""
+        if len(octets) != _KEY_OCTETS:
+            raise ImproperlyConfigured(f"{name} must be a list of keys of 32 bytes each, in URL-safe base64")
+    return found
 
 
 def flag(name: str, *, default: bool) -> bool:

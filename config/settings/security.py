@@ -1,6 +1,7 @@
 """Cookies, hosts, passwords, and the size of what comes in."""
 
 from config.settings import environment
+from ledger.controls import redaction
 
 CSRF_TRUSTED_ORIGINS = environment.names("CSRF_TRUSTED_ORIGINS")
 
@@ -30,6 +31,10 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # A request body in bytes; a list of a thousand postings fits.
 DATA_UPLOAD_MAX_MEMORY_SIZE = environment.whole_number("BODY_LIMIT_BYTES", default=1024 * 1024, least=1024)
+
+# What encrypts secrets in the database: the newest key first, older ones until rotate_secrets has run.
+SECRETS_KEYS = environment.keys("SECRETS_KEYS")
+redaction.hide(*SECRETS_KEYS)
 
 # Who may read /metrics; empty where the network decides.
 METRICS_TOKEN = environment.text("METRICS_TOKEN", default="")

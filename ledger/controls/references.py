@@ -29,6 +29,7 @@ class Prefix(StrEnum):
     CHART = "cht"
     MAPPING = "map"
     TEMPLATE = "tpl"
+    INBOUND_EVENT = "inb"
 
 
 def new(prefix: Prefix) -> str:

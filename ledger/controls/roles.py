@@ -39,6 +39,7 @@ class Ability(StrEnum):
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close"
     MANAGE_KEYS = "create operators and keys"
+    REPLAY = "resend and replay"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -63,6 +64,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,
     Ability.MANAGE_KEYS: {Role.ADMIN},
+    Ability.REPLAY: _OPS,
 }
 
 

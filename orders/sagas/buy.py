@@ -25,8 +25,8 @@ from ledger.money import Money
 from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order
-from orders.sagas.progress import MOVED, Progress, Stopped, Wait
-from orders.sagas.watching import watch
+from orders.sagas.progress import MOVED, Progress, Wait
+from orders.sagas.watching import look_back, watch
 from orders.venue_adapters import venue_of
 from orders.venue_port import Executed, Refused
 from wallets import remote_operations
@@ -41,7 +41,7 @@ _NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
 def advance(order: Order) -> Progress:
     """Take the one step that the order's state calls for."""
     step = _STEPS.get(_State(order.state))
-    return step(order) if step else Stopped()
+    return step(order) if step else look_back(order)
 
 
 def debit_leg(order: Order) -> Leg:

@@ -5,7 +5,7 @@ from typing import Final
 
 from ledger.controls import clock
 from orders.models import Order, Return
-from orders.sagas.progress import Progress, Wait
+from orders.sagas.progress import Progress, Stopped, Wait
 from wallets import remote_operations
 
 _FIRST_WATCH: Final = timedelta(minutes=10)
@@ -21,3 +21,10 @@ def watch(subject: Order | Return) -> Progress:
     for key in remote_operations.open_keys(owner=subject.reference):
         remote_operations.look_up(key)
     return Wait(pause)
+
+
+def look_back(subject: Order | Return) -> Progress:
+    """Look once more at what an ended one left absent, since the other side has news of it; a confirmation is late."""
+    for key in remote_operations.open_keys(owner=subject.reference):
+        remote_operations.look_up(key)
+    return Stopped()

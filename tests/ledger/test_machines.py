@@ -22,6 +22,7 @@ MACHINES = [
     "delivery",
     "exception_case",
     "gl_mapping",
+    "inbound_event",
     "order",
     "posting_template",
     "quote",

@@ -45,6 +45,7 @@ TABLES: Final = {
     "wallets_remoteattempt": APPEND,
     "webhooks_deliveryattempt": APPEND,
     "webhooks_feedentry": APPEND,
+    "webhooks_providertransaction": APPEND,
     # what is never deleted
     "ledger_approval": CHANGE,
     "ledger_chartversion": CHANGE,
@@ -70,6 +71,10 @@ TABLES: Final = {
     "wallets_remoteoperation": CHANGE,
     "webhooks_delivery": CHANGE,
     "webhooks_endpoint": CHANGE,
+    "webhooks_inboundevent": CHANGE,
+    "webhooks_inboxcount": CHANGE,
+    "webhooks_provider": CHANGE,
+    "webhooks_providersecret": CHANGE,
     # queues, sessions and what people keep
     "auth_group": EVERY,
     "auth_group_permissions": EVERY,

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from config.logging import formatter
-from config.redaction import REDACTED, redacted
+from ledger.controls.redaction import REDACTED, redacted
 
 KEY = "hf_test_" + "Zm9vYmFyYmF6"
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -13,12 +13,19 @@ _SECRET_KEYS: Final = re.compile(
 )
 _SECRET_TEXTS: Final = (
     (re.compile(r"\b(hf_(?:test|live)_)[A-Za-z0-9_\-]+"), r"\1" + REDACTED),
-    (re.compile(r"\b(whsec_)[A-Za-z0-9+/=_\-]+"), r"\1" + REDACTED),
+    (re.compile(r"(whsec_)[A-Za-z0-9+/=_\-]+"), r"\1" + REDACTED),
+    (re.compile(r"(enc1:)[A-Za-z0-9_\-=]+"), r"\1" + REDACTED),
     (re.compile(r"\b(v1a?,)[A-Za-z0-9+/=_\-]{16,}"), r"\1" + REDACTED),
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=\-]+", re.IGNORECASE), r"\1 " + REDACTED),
     (re.compile(r"(\b[a-z][a-z0-9+.\-]*://[^\s:/@]*:)[^\s/@]+@", re.IGNORECASE), r"\1" + REDACTED + "@"),
 )
 _DEEPEST: Final = 12
+_hidden: Final[set[str]] = set()
+
+
+def hide(*secrets: str) -> None:
+    """Have these texts replaced wherever they stand, such as the process's own keys."""
+    _hidden.update(secret for secret in secrets if secret)
 
 
 def redacted(value: object, *, depth: int = 0) -> object:
@@ -44,6 +51,8 @@ def redacted(value: object, *, depth: int = 0) -> object:
 
 
 def _redacted_text(text: str) -> str:
+    for known in _hidden:
+        text = text.replace(known, REDACTED)
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text
