@@ -12,7 +12,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.controls.approvals import SelfApproval
-from orders.models import Order, Return, ReviewCase
+from orders.models import Order, Return, ReviewCase, SagaRun
 from orders.operations import review_case
 from orders.operations.freeze_order import freeze_order
 from orders.operations.open_return import hear_late_confirmation
@@ -320,3 +320,15 @@ def _until_stopped(desk: Desk, found: Return) -> None:
         desk.drive(passes=1)
         if Return.objects.get(pk=found.pk).terminal or open_cases(found.reference):
             return
+
+
+def test_ended_order_looks_once_more_when_its_saga_is_made_due_by_news(desk: Desk) -> None:
+    order = failed_order(desk)
+    key = RemoteOperation.objects.get().key
+    desk.wallet.applied[key] = RemoteRequest(key, "debit", "EUR", 10_000, "100.00", "alice", "")
+    SagaRun.objects.create(subject=order.reference, environment="test", available_at=clock.now())
+    desk.drive(passes=2)
+    drains.drain("relay")
+    assert Return.objects.get().operation_key == key
+    assert reloaded(order).state == "failed"
+    assert SagaRun.objects.count() == 0

@@ -7,7 +7,7 @@ from ledger.controls.encrypted_columns import encrypt_column
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallets", "0004_unknown_leaves_by_evidence")]
+    dependencies = [("wallets", "0006_their_ids")]
 
     operations = [
         migrations.AlterField(
