@@ -6,10 +6,13 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from pathlib import Path
+
         from ledger.controls import machines
         from orders import models
         from orders.operations import expire_quotes
         from orders.sagas import runner
+        from webhooks import event_types
 
         machines.register(models.Quote, name="quote", first="active")
         machines.register(models.Order, name="order", first="queued")
@@ -17,3 +20,4 @@ class OrdersConfig(AppConfig):
         machines.register(models.ReviewCase, name="review_case", first="open")
         expire_quotes.register()
         runner.register()
+        event_types.register(Path(__file__).parent / "schemas")

@@ -59,6 +59,7 @@ TABLES: Final = {
     "wallets_remoteoperation": CHANGE,
     "webhooks_delivery": CHANGE,
     "webhooks_endpoint": CHANGE,
+    "webhooks_notice": CHANGE,
     # queues, sessions and what people keep
     "auth_group": EVERY,
     "auth_group_permissions": EVERY,
@@ -76,6 +77,7 @@ TABLES: Final = {
     "orders_sagarun": EVERY,
     "otp_totp_totpdevice": EVERY,
     "reconciliation_closeartifact": EVERY,
+    "webhooks_retiredsecret": EVERY,
 }
 
 # They run as the owner, so that the application writes money only through them.
