@@ -1,7 +1,5 @@
 """The console's other operations: one page, one POST dialog each. A GET shows the form; only a POST does anything."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 
 from django.contrib import admin, messages
@@ -23,22 +21,11 @@ from ledger.environments import Environment
 from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
+from reconciliation.console import endpoint_operations
+from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
 from wallets import operators
 from wallets.models import Gateway, Operator, OperatorKey
-
-Form = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`fields` are (name, label, choices or an empty list); `run` returns what to tell, in the caller's transaction."""
-
-    title: str
-    about: str
-    ability: Ability
-    fields: Callable[[], list[tuple[str, str, list[str]]]]
-    run: Callable[[Form, str], str]
 
 
 @require_http_methods(["GET", "POST"])
@@ -265,4 +252,5 @@ OPERATIONS: dict[str, Operation] = {
         lambda: [("reference", "Case", []), ("owner", "Owner", []), ("next_review_on", "Next review (YYYY-MM-DD)", [])],
         _assign_exception,
     ),
+    **endpoint_operations.OPERATIONS,
 }

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from reconciliation.console import operations, review
+from reconciliation.console import endpoint_page, operations, review
 
 
 def patterns(site: Any) -> list[URLPattern]:
     """Return the pages' addresses, each behind the site's log-in."""
     return [
+        path("endpoints/<slug:reference>/", site.admin_view(endpoint_page.page), name="endpoint-page"),
         path("do/<slug:name>/", site.admin_view(operations.page), name="operation"),
         path("review/<slug:reference>/", site.admin_view(review.page), name="review-case"),
         path("review/<slug:reference>/<slug:action>/", site.admin_view(review.act), name="review-act"),
