@@ -9,7 +9,7 @@ class OrdersConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from orders import models
+        from orders import models, streams
         from orders.operations import expire_quotes
         from orders.sagas import runner
         from webhooks import event_types
@@ -20,4 +20,5 @@ class OrdersConfig(AppConfig):
         machines.register(models.ReviewCase, name="review_case", first="open")
         expire_quotes.register()
         runner.register()
+        streams.register()
         event_types.register(Path(__file__).parent / "schemas")

@@ -116,7 +116,7 @@ def test_an_admin_creates_rotates_disables_and_enables(
         "Disable an endpoint",
         "Enable an endpoint",
     ]
-    assert not any("whsec_" in entry.change_message + entry.object_id for entry in LogEntry.objects.all())
+    assert not any("whsec_" in f"{entry.change_message} {entry.object_id}" for entry in LogEntry.objects.all())
     assert rotated.secret not in client.get(page_of(endpoint)).content.decode()
 
 

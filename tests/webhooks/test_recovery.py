@@ -111,12 +111,13 @@ def test_a_range_is_by_time_or_by_ids_and_all_means_again(receiver: Receiver, fi
     send_all()
     noon = fixed_clock.now() - timedelta(minutes=5)
     assert resend(endpoint, since=noon).number == 0, "all were delivered"
-    for selection, expected in [
+    selections: list[tuple[dict[str, Any], list[str]]] = [
         ({"since": noon + timedelta(minutes=1), "until": noon + timedelta(minutes=3)}, made[1:3]),
         ({"first": made[3]}, made[3:]),
         ({"first": made[0], "last": made[1]}, made[:2]),
         ({"since": noon + timedelta(minutes=2), "last": made[3]}, made[2:4]),
-    ]:
+    ]
+    for selection, expected in selections:
         received = len(receiver.received)
         assert resend(endpoint, **selection, undelivered_only=False).number == len(expected)
         drains.drain("deliveries")
