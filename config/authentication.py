@@ -13,18 +13,23 @@ from wallets import operators
 _BEARER = re.compile(r"Bearer (hf_(?:test|live)_[a-z0-9]{20,100})", re.ASCII)
 
 
+def caller_of(header: str) -> Caller | None:
+    """Return whom an Authorization header belongs to, None without one. Raises AuthenticationFailed."""
+    if not header:
+        return None
+    match = _BEARER.fullmatch(header)
+    caller = operators.caller_with_key(secret=match.group(1)) if match else None
+    if caller is None:
+        raise AuthenticationFailed
+    return caller
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer hf_test_…`. One key is one operator in one environment."""
 
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        header = request.META.get("HTTP_AUTHORIZATION", "")
-        if not header:
-            return None
-        match = _BEARER.fullmatch(header)
-        caller = operators.caller_with_key(secret=match.group(1)) if match else None
-        if caller is None:
-            raise AuthenticationFailed
-        return caller, None
+        caller = caller_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        return None if caller is None else (caller, None)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"

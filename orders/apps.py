@@ -6,10 +6,13 @@ class OrdersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from pathlib import Path
+
         from ledger.controls import machines
-        from orders import models, operation_news
+        from orders import models, operation_news, streams
         from orders.operations import expire_quotes, open_return
         from orders.sagas import runner
+        from webhooks import event_types
 
         machines.register(models.Quote, name="quote", first="active")
         machines.register(models.Order, name="order", first="queued")
@@ -20,3 +23,5 @@ class OrdersConfig(AppConfig):
         open_return.register()
         runner.register()
         operation_news.register()
+        streams.register()
+        event_types.register(Path(__file__).parent / "schemas")

@@ -15,5 +15,6 @@ urlpatterns = [
     path("quotes/<reference:quote_id>", views.QuoteView.as_view(), name="quote"),
     path("orders", views.OrdersView.as_view(), name="orders"),
     path("orders/<reference:order_id>", views.OrderView.as_view(), name="order"),
+    path("orders/<reference:order_id>/events", views.OrderEventsView.as_view(), name="order-events"),
     path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
 ]

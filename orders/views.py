@@ -25,6 +25,7 @@ from orders.models import Order, Pool, PoolHalt, Quote
 from orders.operations import cancel_quote, create_quote, submit_order
 from wallets.gateway_terms import NoGateway
 from wallets.rates import NoRate, StaleRate
+from webhooks.streams.views import LAST_EVENT_ID, STREAM, EventStreamView
 
 
 class CapabilitiesView(ApiView):
@@ -230,6 +231,19 @@ class OrderTimelineView(ApiView):
             for change in status_changes(order.reference)
         ]
         return answer({"order_id": order.reference, "data": data})
+
+
+class OrderEventsView(EventStreamView):
+    subject_name = "orders"
+
+    @extend_schema(operation_id="watch_order", parameters=[LAST_EVENT_ID], responses=STREAM, tags=["orders"])
+    def get(self, request: Request, order_id: str) -> HttpResponse:
+        """Watch an order as server-sent events: its present state first, then each change, until its end.
+
+        The streams' own address keeps the answer open. Here it ends at once, with what there is, and an EventSource
+        comes again every two seconds.
+        """
+        return self.answered(request, order_id)
 
 
 def _orders(view: ApiView) -> "QuerySet[Order]":

@@ -4,14 +4,24 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
 from ledger.controls.console import ReadOnlyAdmin, lamp
 from ledger.controls.redaction import redacted
 from ledger.controls.roles import Section
-from webhooks.models import Delivery, DeliveryAttempt, Endpoint, InboundEvent, InboxCount, Provider, ProviderTransaction
+from webhooks.models import (
+    Delivery,
+    DeliveryAttempt,
+    Endpoint,
+    InboundEvent,
+    InboxCount,
+    Notice,
+    Provider,
+    ProviderTransaction,
+)
 
 
 @admin.register(Endpoint)
@@ -19,7 +29,15 @@ class EndpointAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("reference", "url")
     hidden = ("secret",)
-    list_display = ("reference", "url", "environment", "failing_since", "disabled_at", "disabled_reason")
+    list_display = ("reference", "url", "kind", "environment", "failing_since", "disabled_at", "disabled_reason")
+    list_filter = ("environment", "kind")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """An endpoint has a page of its own."""
+        reference = Endpoint.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:endpoint-page", reference) if reference else redirect("admin:index")
 
 
 @admin.register(Delivery)
@@ -110,3 +128,11 @@ class ProviderTransactionAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("reference", "event_reference")
     list_display = ("reference", "kind", "event_reference", "booked_at")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    section = Section.WEBHOOKS
+    exact = ("endpoint_reference",)
+    list_display = ("endpoint_reference", "reason", "environment", "noticed_at", "settled_at", "settled_by")
+    list_filter = ("environment",)

@@ -6,8 +6,10 @@ class WebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from pathlib import Path
+
         from ledger.controls import machines
-        from webhooks import delivery, gauges, inbox_gauges, inbox_worker, models, relay
+        from webhooks import delivery, event_types, gauges, inbox_gauges, inbox_worker, models, relay
 
         machines.register(models.Delivery, name="delivery", first="pending")
         machines.register(models.InboundEvent, name="inbound_event", first="received")
@@ -16,3 +18,4 @@ class WebhooksConfig(AppConfig):
         gauges.register()
         inbox_worker.register()
         inbox_gauges.register()
+        event_types.register(Path(__file__).parent / "schemas")

@@ -18,7 +18,10 @@ PER_ENDPOINT: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that is ours to send until its lease ends. `claimed_at` is the database's; `measured_at` monotonic."""
+    """A delivery that is ours to send until its lease ends. `claimed_at` is the database's; `measured_at` monotonic.
+
+    `secrets` has the present one first, then those that still sign beside it.
+    """
 
     id: int
     token: str
@@ -27,13 +30,15 @@ class Claimed:
     claimed_at: datetime
     measured_at: float
     url: str
-    secret: str
+    secrets: tuple[str, ...]
     endpoint_disabled: bool
     event_reference: str
     topic: str
     payload: dict[str, Any]
     recorded_at: datetime
     request_id: str
+    aggregate: str
+    kind: str
 
     @property
     def seconds_since(self) -> float:
@@ -68,11 +73,13 @@ def _claimed(row: Sequence[Any], token: str, before: float) -> Claimed:
         claimed_at=row[6],
         measured_at=before,
         url=row[7],
-        secret=ciphers.decrypt(row[8]).decode(),
+        secrets=tuple(ciphers.decrypt(kept).decode() for kept in (row[8], *row[17])),
         endpoint_disabled=row[9],
         event_reference=row[10],
         topic=row[11],
         payload=json.loads(payload) if isinstance(payload, str) else payload,
         recorded_at=row[13],
         request_id=row[14],
+        aggregate=row[4],
+        kind=row[16],
     )

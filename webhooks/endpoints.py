@@ -8,18 +8,16 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from django.conf import settings
 from django.db.models import QuerySet
 
 from ledger.controls import bell, event_log, randomness, references
 from ledger.controls.moves import Why
 from ledger.controls.refusals import Malformed, NotFound, Refusal
-from webhooks import destinations, signatures, transitions
+from webhooks import delivery_kinds, destinations, event_types, notices, signatures, transitions
 from webhooks.models import Delivery, Endpoint
 
 log = structlog.get_logger(__name__)
 
-FAMILIES: Final = ("quote", "order", "trade", "intent", "payout")
 MOST: Final = 20
 LONGEST_URL: Final = 500
 TEST_TOPIC: Final = "webhook_endpoint.test"
@@ -52,16 +50,24 @@ def find(*, operator_id: int, environment: str, reference: str) -> Endpoint:
 
 
 def create(
-    *, operator_id: int, environment: str, url: str, topics: Sequence[str], description: str, now: datetime
+    *,
+    operator_id: int,
+    environment: str,
+    url: str,
+    topics: Sequence[str],
+    description: str,
+    now: datetime,
+    kind: str = Endpoint.Kind.HTTP,
 ) -> Endpoint:
     """Create an endpoint with a secret of its own. Raises Malformed or TooManyEndpoints."""
-    _check(url=url, topics=topics, environment=environment)
+    _check(kind=kind, url=url, topics=topics, environment=environment)
     if of_operator(operator_id=operator_id, environment=environment).count() >= MOST:
         raise TooManyEndpoints
     endpoint = Endpoint.objects.create(
         reference=references.new(references.Prefix.ENDPOINT),
         operator_id=operator_id,
         environment=environment,
+        kind=kind,
         url=url,
         topics=list(topics),
         secret=signatures.make_secret(randomness.octets(32)),
@@ -82,11 +88,13 @@ def update(
     description: str | None = None,
 ) -> Endpoint:
     """Change what is not None. What waits goes to the new URL. Raises NotFound or Malformed."""
-    endpoint = _locked(operator_id=operator_id, environment=environment, reference=reference)
+    endpoint = locked(operator_id=operator_id, environment=environment, reference=reference)
+    if url not in (None, endpoint.url) and endpoint.kind != Endpoint.Kind.HTTP:
+        raise Malformed(errors={"url": ["Where this endpoint leads is set up by us; ask us to change it."]})
     endpoint.url = endpoint.url if url is None else url
     endpoint.topics = endpoint.topics if topics is None else list(topics)
     endpoint.description = endpoint.description if description is None else description
-    _check(url=endpoint.url, topics=endpoint.topics, environment=environment)
+    _check(kind=endpoint.kind, url=endpoint.url, topics=endpoint.topics, environment=environment)
     endpoint.save(update_fields=["url", "topics", "description"])
     log.info("endpoint.updated", endpoint=reference)
     return endpoint
@@ -106,18 +114,19 @@ def disable(*, operator_id: int, environment: str, reference: str, reason: str, 
     return endpoint
 
 
-def enable(*, operator_id: int, environment: str, reference: str) -> Endpoint:
-    """Send there again, from the next event on. What was given up can be redelivered. Raises NotFound."""
-    endpoint = _locked(operator_id=operator_id, environment=environment, reference=reference)
+def enable(*, operator_id: int, environment: str, reference: str, actor: str, now: datetime) -> Endpoint:
+    """Send there again, from the next event on. What was missed can be resent. Raises NotFound."""
+    endpoint = locked(operator_id=operator_id, environment=environment, reference=reference)
     endpoint.disabled_at, endpoint.disabled_reason, endpoint.failing_since = None, "", None
     endpoint.save(update_fields=["disabled_at", "disabled_reason", "failing_since"])
+    notices.settle(endpoint_reference=reference, actor=actor, now=now)
     log.info("endpoint.enabled", endpoint=reference)
     return endpoint
 
 
 def send_test(*, operator_id: int, environment: str, reference: str, actor: str, now: datetime) -> Delivery:
     """Send a test event to this endpoint alone, whatever its topics. Raises NotFound or EndpointDisabled."""
-    endpoint = _enabled(operator_id=operator_id, environment=environment, reference=reference)
+    endpoint = locked_and_enabled(operator_id=operator_id, environment=environment, reference=reference)
     event = event_log.record_unqueued(
         environment=environment,
         operator_id=operator_id,
@@ -139,11 +148,17 @@ def deliveries(*, operator_id: int, environment: str, reference: str) -> QuerySe
     return Delivery.objects.filter(endpoint_id=endpoint.pk)
 
 
+def deliveries_of_event(*, operator_id: int, environment: str, event_id: int) -> list[Delivery]:
+    """Return an event's newest deliveries to the operator's endpoints, at most 100, the newest first."""
+    mine = of_operator(operator_id=operator_id, environment=environment).values("pk")
+    return list(Delivery.objects.filter(event_id=event_id, endpoint_id__in=mine).order_by("-pk")[:100])
+
+
 def redeliver(
     *, operator_id: int, environment: str, reference: str, delivery_reference: str, actor: str, now: datetime
 ) -> Delivery:
     """Start a new delivery of an event that was delivered or given up. Raises NotFound or EndpointDisabled."""
-    endpoint = _enabled(operator_id=operator_id, environment=environment, reference=reference)
+    endpoint = locked_and_enabled(operator_id=operator_id, environment=environment, reference=reference)
     delivery = Delivery.objects.filter(endpoint_id=endpoint.pk, reference=delivery_reference).first()
     if delivery is None:
         raise NotFound
@@ -156,14 +171,16 @@ def redeliver(
     return again
 
 
-def _enabled(*, operator_id: int, environment: str, reference: str) -> Endpoint:
-    endpoint = _locked(operator_id=operator_id, environment=environment, reference=reference)
+def locked_and_enabled(*, operator_id: int, environment: str, reference: str) -> Endpoint:
+    """Lock one endpoint. Raises NotFound or EndpointDisabled."""
+    endpoint = locked(operator_id=operator_id, environment=environment, reference=reference)
     if endpoint.disabled_at is not None:
         raise EndpointDisabled(endpoint_id=reference)
     return endpoint
 
 
-def _locked(*, operator_id: int, environment: str, reference: str) -> Endpoint:
+def locked(*, operator_id: int, environment: str, reference: str) -> Endpoint:
+    """Lock one endpoint. Raises NotFound, also for another operator's."""
     mine = of_operator(operator_id=operator_id, environment=environment).select_for_update()
     endpoint = mine.filter(reference=reference).first()
     if endpoint is None:
@@ -171,20 +188,16 @@ def _locked(*, operator_id: int, environment: str, reference: str) -> Endpoint:
     return endpoint
 
 
-def _check(*, url: str, topics: Sequence[str], environment: str) -> None:
-    """Look at the URL's shape; its address is judged at each connection, since names change where they lead."""
+def _check(*, kind: str, url: str, topics: Sequence[str], environment: str) -> None:
     errors: dict[str, list[str]] = {}
     try:
         if len(url) > LONGEST_URL:
             raise destinations.OutboundRefused(f"the URL is longer than {LONGEST_URL} characters")
-        destination = destinations.parse(url)
-        if not destinations.permit(destination, environment=environment, allowed=settings.OUTBOUND_ALLOW):
-            destinations.refuse_unless_public(destination.addresses)
+        delivery_kinds.adapter(kind).refuse_unless_possible(url, environment=environment)
     except destinations.OutboundRefused as error:
         errors["url"] = [str(error)]
     for topic in topics:
-        family, dot, rest = topic.partition(".")
-        if family not in FAMILIES or not dot or not rest:
-            errors["topics"] = [f"{topic!r} is no topic: use order.processed, order.*, trade.*, quote.*, …"]
+        if not event_types.is_wanted(topic):
+            errors["topics"] = [f"{topic!r} is no topic: GET /v1/event-types lists them; order.* is a whole family"]
     if errors:
         raise Malformed("The webhook endpoint cannot be like that.", errors=errors)

@@ -39,6 +39,16 @@ _GAUGES = (
         "Webhook endpoints that are disabled.",
         "SELECT count(*) FROM webhooks_endpoint WHERE disabled_at IS NOT NULL",
     ),
+    (
+        "holdfast_endpoints_failing",
+        "Webhook endpoints whose last attempts failed.",
+        "SELECT count(*) FROM webhooks_endpoint WHERE failing_since IS NOT NULL AND disabled_at IS NULL",
+    ),
+    (
+        "holdfast_endpoint_notices_open",
+        "Webhook endpoints that were disabled by their answers and that nobody has looked at.",
+        "SELECT count(*) FROM webhooks_notice WHERE settled_at IS NULL",
+    ),
 )
 
 

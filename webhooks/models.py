@@ -17,10 +17,17 @@ from webhooks.inbox_models import ProviderTransaction as ProviderTransaction
 class Endpoint(models.Model):
     """Where an operator's events go. `topics` is empty for all public ones; `order.*` takes a family."""
 
+    class Kind(models.TextChoices):
+        HTTP = "http"
+        """Signed requests to a URL."""
+        SNS = "sns"
+        """Messages to an Amazon SNS topic: `url` is its ARN."""
+
     reference = models.CharField(max_length=40, unique=True)
     operator_id = models.BigIntegerField(db_index=True)
     environment = models.CharField(max_length=4, choices=Environment.choices)
-    url = models.URLField(max_length=500)
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.HTTP)
+    url = models.CharField(max_length=500)
     topics = models.JSONField(default=list)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; never shown after creation, never logged")
     description = models.CharField(max_length=200, default="", blank=True)
@@ -130,3 +137,35 @@ class FeedEntry(models.Model):
 
     def __str__(self) -> str:
         return str(self.position)
+
+
+class RetiredSecret(models.Model):
+    """A secret that was rotated out: it signs beside the present one until it ends, then it is deleted."""
+
+    endpoint_id = models.BigIntegerField(db_index=True)
+    secret = EncryptedField(help_text="whsec_…; encrypted at rest; never shown, never logged")
+    retired_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_id} until {self.ends_at}"
+
+
+class Notice(models.Model):
+    """An endpoint was disabled by what it answered: somebody has to look. Settled when it is enabled again."""
+
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    operator_id = models.BigIntegerField()
+    endpoint_reference = models.CharField(max_length=40, db_index=True)
+    reason = models.CharField(max_length=200)
+    noticed_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.CharField(max_length=150, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["noticed_at"], condition=models.Q(settled_at__isnull=True), name="notice_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint_reference}: {self.reason}"

@@ -18,6 +18,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains, randomness
 from webhooks import routing
+from webhooks.streams import wake
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +100,8 @@ def _pass_on(aggregates: list[str]) -> int:
         cursor.execute("SELECT webhooks_fan_out(%s, %s::timestamptz)", [taken, clock.parameter()])
         born = cursor.fetchone()
         assert born is not None
+    if taken:
+        db_transaction.on_commit(lambda: wake.call(aggregates), robust=True)
     if born[0]:
         bell.ring_after_commit("deliveries")
     return len(taken) + int(deferred)

@@ -6,21 +6,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger.controls import randomness
-from webhooks import backoff, outbound, signatures
+from ledger.controls.redaction import REDACTED
+from webhooks import backoff, delivery_kinds, outbound, signatures
 from webhooks.claiming import LEASE, Claimed, Lane
+from webhooks.delivery_kinds import SignedMessage
 from webhooks.transitions import Attempted, Verdict
 
-TIMEOUT: Final = timedelta(seconds=10)
+TIMEOUT: Final = timedelta(seconds=15)
 _MARGIN: Final = timedelta(seconds=5)
 _LARGEST_ANSWER: Final = 16 * 1024
 _EXCERPT: Final = 500
 
 
 def send_lane(lane: Lane) -> list[Attempted]:
-    """Send the deliveries of one lane in sequence, up to the first that is not delivered; give the rest back."""
+    """Send the deliveries of one lane in sequence, up to the first that is tried again or that says to send no more.
+
+    The rest is given back.
+    """
     results: list[Attempted] = []
     for claimed in lane:
-        if results and results[-1].verdict in (Verdict.RETRY, Verdict.UNSENT):
+        if results and (results[-1].verdict in (Verdict.RETRY, Verdict.UNSENT) or results[-1].disable is not None):
             results.append(_given_back(claimed))
         else:
             results.append(send_one(claimed))
@@ -42,9 +47,9 @@ def send_one(claimed: Claimed) -> Attempted:
     if waited + TIMEOUT + _MARGIN > LEASE:
         return _given_back(claimed)
     started_at = claimed.claimed_at + waited
-    request = _request(claimed, timestamp=int(started_at.timestamp()))
+    message = _message(claimed, timestamp=int(started_at.timestamp()))
     try:
-        answer = outbound.send(request)
+        answer = delivery_kinds.adapter(claimed.kind).send(message)
     except outbound.TooLarge as error:  # the status says it all
         answer = outbound.OutboundResponse(status=error.status, headers={}, body=error.beginning)
     except outbound.OutboundRefused as error:
@@ -55,7 +60,7 @@ def send_one(claimed: Claimed) -> Attempted:
         return _judged(claimed, started_at, failure=f"timed out: {error}")
     except outbound.Broken as error:
         return _judged(claimed, started_at, failure=f"broken: {error}")
-    return _judged(claimed, started_at, answer=answer, excerpt=_excerpt(answer.body, claimed, request.headers))
+    return _judged(claimed, started_at, answer=answer, excerpt=_excerpt(answer.body, claimed, message.headers))
 
 
 def body_of(claimed: Claimed) -> bytes:
@@ -70,20 +75,19 @@ def body_of(claimed: Claimed) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _request(claimed: Claimed, *, timestamp: int) -> outbound.OutboundRequest:
+def _message(claimed: Claimed, *, timestamp: int) -> SignedMessage:
     body = body_of(claimed)
-    return outbound.OutboundRequest(
-        method="POST",
+    return SignedMessage(
         url=claimed.url,
         environment=claimed.environment,
         headers={
-            "content-type": "application/json",
             **({"x-request-id": claimed.request_id} if claimed.request_id else {}),
             **signatures.headers(
-                secrets=[claimed.secret], message_id=claimed.event_reference, timestamp=timestamp, body=body
+                secrets=claimed.secrets, message_id=claimed.event_reference, timestamp=timestamp, body=body
             ),
         },
         body=body,
+        aggregate=claimed.aggregate,
         timeout=TIMEOUT.total_seconds(),
         max_response_bytes=_LARGEST_ANSWER,
     )
@@ -132,8 +136,11 @@ def _given_back(claimed: Claimed) -> Attempted:
 
 
 def _excerpt(body: bytes, claimed: Claimed, sent: Mapping[str, str]) -> str:
-    """Return the answer's beginning without the secret and the signature, should the receiver echo them."""
+    """Return the answer's beginning without secrets and signatures, should the receiver echo them."""
     text = body.decode(errors="replace").replace("\0", "")
-    for hidden in (claimed.secret, claimed.secret.removeprefix(signatures.PREFIX), sent["webhook-signature"]):
-        text = text.replace(hidden, "[redacted]")
+    for secret in claimed.secrets:
+        for hidden in (secret, secret.removeprefix(signatures.PREFIX)):
+            text = text.replace(hidden, REDACTED)
+    for signature in sent["webhook-signature"].split(" "):
+        text = text.replace(signature, REDACTED)
     return text[:_EXCERPT]

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from ledger.controls import clock
 from ledger.controls.rest import pages
 from ledger.controls.rest.answers import answer
 from ledger.controls.rest.idempotency import KeyRule
@@ -14,17 +15,22 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import read_body, read_query
 from ledger.controls.rest.views import ApiView
 from webhooks import answers, endpoints, feed, shapes
+from webhooks.models import Endpoint
 
 
-class _EndpointsApi(ApiView):
+class EndpointsApi(ApiView):
     """What all routes of endpoints share: whose they are."""
 
     @property
     def mine(self) -> dict[str, Any]:
         return {"operator_id": self.caller.operator_id, "environment": self.caller.environment}
 
+    def shown(self, row: Endpoint, *, now: datetime) -> dict[str, Any]:
+        """Return an endpoint as its routes show it."""
+        return answers.endpoints([row], now=now)[0]
 
-class EndpointsView(_EndpointsApi):
+
+class EndpointsView(EndpointsApi):
     scopes = {"GET": Scope.WEBHOOKS, "POST": Scope.WEBHOOKS}
     key_rules = {"POST": KeyRule.REQUIRED}
     refusals = {"POST": (endpoints.TooManyEndpoints,)}
@@ -32,7 +38,8 @@ class EndpointsView(_EndpointsApi):
     @extend_schema(operation_id="list_webhook_endpoints", responses=shapes.EndpointList, tags=["webhooks"])
     def get(self, request: Request) -> HttpResponse:
         """Your webhook endpoints, oldest first; at most 20."""
-        return answer({"data": [answers.endpoint(row) for row in endpoints.of_operator(**self.mine)]})
+        rows = list(endpoints.of_operator(**self.mine))
+        return answer({"data": answers.endpoints(rows, now=clock.now())})
 
     @extend_schema(
         operation_id="create_webhook_endpoint",
@@ -54,14 +61,14 @@ class EndpointsView(_EndpointsApi):
         return self.once(work)
 
 
-class EndpointView(_EndpointsApi):
+class EndpointView(EndpointsApi):
     scopes = {"GET": Scope.WEBHOOKS, "PATCH": Scope.WEBHOOKS}
     key_rules = {"PATCH": KeyRule.OPTIONAL}
 
     @extend_schema(operation_id="get_webhook_endpoint", responses=shapes.EndpointAnswer, tags=["webhooks"])
     def get(self, request: Request, endpoint_id: str) -> HttpResponse:
         """One of your webhook endpoints."""
-        return answer(answers.endpoint(endpoints.find(**self.mine, reference=endpoint_id)))
+        return answer(self.shown(endpoints.find(**self.mine, reference=endpoint_id), now=clock.now()))
 
     @extend_schema(
         operation_id="change_webhook_endpoint",
@@ -74,12 +81,12 @@ class EndpointView(_EndpointsApi):
         body = read_body(request, shapes.EndpointChange)
 
         def work(now: datetime) -> HttpResponse:
-            return answer(answers.endpoint(endpoints.update(**self.mine, reference=endpoint_id, **body)))
+            return answer(self.shown(endpoints.update(**self.mine, reference=endpoint_id, **body), now=now))
 
         return self.once(work)
 
 
-class DisableEndpointView(_EndpointsApi):
+class DisableEndpointView(EndpointsApi):
     scopes = {"POST": Scope.WEBHOOKS}
     key_rules = {"POST": KeyRule.REQUIRED}
 
@@ -91,14 +98,13 @@ class DisableEndpointView(_EndpointsApi):
 
         def work(now: datetime) -> HttpResponse:
             reason = "disabled by the operator"
-            return answer(
-                answers.endpoint(endpoints.disable(**self.mine, reference=endpoint_id, reason=reason, now=now))
-            )
+            row = endpoints.disable(**self.mine, reference=endpoint_id, reason=reason, now=now)
+            return answer(self.shown(row, now=now))
 
         return self.once(work)
 
 
-class EnableEndpointView(_EndpointsApi):
+class EnableEndpointView(EndpointsApi):
     scopes = {"POST": Scope.WEBHOOKS}
     key_rules = {"POST": KeyRule.REQUIRED}
 
@@ -106,15 +112,16 @@ class EnableEndpointView(_EndpointsApi):
         operation_id="enable_webhook_endpoint", request=None, responses=shapes.EndpointAnswer, tags=["webhooks"]
     )
     def post(self, request: Request, endpoint_id: str) -> HttpResponse:
-        """Send to an endpoint again, from the next event on."""
+        """Send to an endpoint again, from the next event on. What it missed comes when you ask to resend it."""
 
         def work(now: datetime) -> HttpResponse:
-            return answer(answers.endpoint(endpoints.enable(**self.mine, reference=endpoint_id)))
+            row = endpoints.enable(**self.mine, reference=endpoint_id, actor=self.caller.actor, now=now)
+            return answer(self.shown(row, now=now))
 
         return self.once(work)
 
 
-class TestEndpointView(_EndpointsApi):
+class TestEndpointView(EndpointsApi):
     scopes = {"POST": Scope.WEBHOOKS}
     key_rules = {"POST": KeyRule.REQUIRED}
     refusals = {"POST": (endpoints.EndpointDisabled,)}
@@ -127,12 +134,12 @@ class TestEndpointView(_EndpointsApi):
 
         def work(now: datetime) -> HttpResponse:
             row = endpoints.send_test(**self.mine, reference=endpoint_id, actor=self.caller.actor, now=now)
-            return answer(answers.deliveries([row], endpoint_reference=endpoint_id)[0], status=202)
+            return answer(answers.deliveries([row], endpoint_references={row.endpoint_id: endpoint_id})[0], status=202)
 
         return self.once(work)
 
 
-class DeliveriesView(_EndpointsApi):
+class DeliveriesView(EndpointsApi):
     scopes = {"GET": Scope.WEBHOOKS}
     refusals = {"GET": (pages.MalformedCursor,)}
 
@@ -147,11 +154,13 @@ class DeliveriesView(_EndpointsApi):
         query = read_query(request, shapes.DeliveryQuery)
         mine = endpoints.deliveries(**self.mine, reference=endpoint_id)
         shown = mine.filter(state=query["status"]) if "status" in query else mine
+        shown = shown.filter(event_reference=query["event_id"]) if "event_id" in query else shown
         found, cursor = pages.page(mine=mine, shown=shown, query=query)
-        return answer({"data": answers.deliveries(found, endpoint_reference=endpoint_id), "next": cursor})
+        references = {row.endpoint_id: endpoint_id for row in found}
+        return answer({"data": answers.deliveries(found, endpoint_references=references), "next": cursor})
 
 
-class RedeliverView(_EndpointsApi):
+class RedeliverView(EndpointsApi):
     scopes = {"POST": Scope.WEBHOOKS}
     key_rules = {"POST": KeyRule.REQUIRED}
     refusals = {"POST": (endpoints.EndpointDisabled,)}
@@ -170,7 +179,7 @@ class RedeliverView(_EndpointsApi):
                 actor=self.caller.actor,
                 now=now,
             )
-            return answer(answers.deliveries([row], endpoint_reference=endpoint_id)[0], status=202)
+            return answer(answers.deliveries([row], endpoint_references={row.endpoint_id: endpoint_id})[0], status=202)
 
         return self.once(work)
 

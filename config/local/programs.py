@@ -17,6 +17,7 @@ class Ports:
     sandbox: int
     postgres: int
     valkey: int
+    streams: int
 
 
 def record_path(places: Places, name: str) -> Path:
@@ -59,6 +60,14 @@ def application_programs(places: Places, ports: Ports) -> list[Program]:
             "beat",
             60,
             *("-m", "celery", "-A", "config.celery:app", "beat", "--pidfile=", "--loglevel", "WARNING"),
+        ),
+        program(
+            "streams",
+            65,
+            *("-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", str(ports.streams)),
+            *("--workers", "1", "--backlog", "1024", "--no-ws"),
+            *("--respawn-failed-workers", "--workers-kill-timeout", "5", "--log-level", "warning"),
+            "config.local.streams:application",
         ),
         program(
             "web",

@@ -37,7 +37,7 @@ from config.local.programs import Ports, application_programs, record_path
 from config.local.shell import exports
 from config.local.supervisor import Program, Supervisor, SupervisorFailed
 
-USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799)
+USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799, streams=8001)
 _WEB_ANSWERS_WITHIN: Final = 60.0
 _WEB_MAY_DIE_FOR: Final = 15.0
 _OTHERS_START_WITHIN: Final = 20.0

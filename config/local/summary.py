@@ -13,6 +13,7 @@ def show(stack: LocalStack, console: Console, *, seconds: float) -> None:
     console.rule(f"Holdfast is up after {seconds:.0f} s")
     console.print(f"Console      {stack.url}/console/")
     console.print(f"API docs     {stack.url}/v1/docs")
+    console.print(f"Streams      http://127.0.0.1:{stack.ports.streams}/v1/orders/{{order_id}}/events")
     console.print(f"Sandbox      http://127.0.0.1:{stack.ports.sandbox}/")
     console.print(f"Data, logs   {stack.places.data}")
     people = kept.get("people")

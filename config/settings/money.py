@@ -28,6 +28,12 @@ SANDBOX_URL = environment.url("SANDBOX_URL", schemes=("http", "https"), default=
 # The adapters towards money held elsewhere, by the name that a gateway's row says.
 GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet"}
 
+# How messages reach endpoints, by the kind that an endpoint's row says.
+DELIVERY_KINDS = {"http": "webhooks.kinds.http.HttpRequests", "sns": "webhooks.kinds.sns.SnsTopics"}
+
+# Where SNS answers, when it is not Amazon's own address of the topic's region.
+SNS_ENDPOINT_URL = environment.text("SNS_ENDPOINT_URL", default="")
+
 # Which adapter executes the trades of each kind of pool.
 VENUES = {"constant_product": "orders.venues.constant_product.ConstantProductVenue"}
 

@@ -9,6 +9,11 @@ REST_BODY_LIMIT = environment.whole_number("REST_BODY_LIMIT", default=64 * 1024,
 REST_RATE = environment.whole_number("REST_RATE", default=600)
 REST_BURST = environment.whole_number("REST_BURST", default=1200, least=1)
 
+# Streams of events: open at once in one process, of one key, and for how many seconds one may stay open.
+STREAMS_AT_ONCE = environment.whole_number("STREAMS_AT_ONCE", default=1000, least=1)
+STREAMS_PER_KEY = environment.whole_number("STREAMS_PER_KEY", default=500, least=1)
+STREAM_SECONDS = environment.whole_number("STREAM_SECONDS", default=900, least=1)
+
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["ledger.controls.rest.bodies.StrictJsonParser"],

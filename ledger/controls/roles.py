@@ -40,6 +40,8 @@ class Ability(StrEnum):
     CLOSE = "run a close"
     MANAGE_KEYS = "create operators and keys"
     REPLAY = "resend and replay"
+    MANAGE_ENDPOINTS = "manage webhook endpoints"
+    RESEND = "send webhooks again"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -65,6 +67,8 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.CLOSE: _FINANCE,
     Ability.MANAGE_KEYS: {Role.ADMIN},
     Ability.REPLAY: _OPS,
+    Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
+    Ability.RESEND: _OPS,
 }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count, Max, Min, QuerySet, Sum
 from django.db.models.functions import TruncDate
@@ -15,7 +15,11 @@ from ledger.controls.roles import Section, sees
 from ledger.models import QueuedEvent
 from orders.models import Order, ReviewCase
 from reconciliation.models import CloseRun, ExceptionCase
-from webhooks.models import Delivery
+from webhooks import health, notices
+from webhooks.models import Delivery, Endpoint
+
+_ENDPOINTS_SHOWN: Final = 8
+_NOTICES_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "tiles": tiles,
         "open_reviews": reviews.count(),
         "chart": _chart(),
+        **(_endpoints() if sees(request.user, Section.WEBHOOKS) else {}),
         "states": list(Order.objects.values("state").annotate(number=Count("id")).order_by("-number")),
         "last_close": CloseRun.objects.order_by("-last_run_at").first(),
     }
@@ -106,6 +111,18 @@ def _outbox() -> Tile:
     return Tile(
         "Outbox", waiting["number"], age(waiting["oldest"]), [], reverse("admin:ledger_queuedevent_changelist"), False
     )
+
+
+def _endpoints() -> dict[str, Any]:
+    """Return the endpoints that need somebody first, with their health, and the notices that nobody has settled."""
+    rows = list(Endpoint.objects.order_by("disabled_at", "failing_since", "-pk")[:_ENDPOINTS_SHOWN])
+    found = health.of(rows)
+    return {
+        "notices": list(notices.open_notices()[:_NOTICES_SHOWN]),
+        "endpoints": [
+            {"row": row, "health": found[row.pk], "oldest": age(found[row.pk].oldest_waiting)} for row in rows
+        ],
+    }
 
 
 def _chart() -> list[dict[str, Any]]:

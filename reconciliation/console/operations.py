@@ -21,7 +21,7 @@ from ledger.environments import Environment
 from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
-from reconciliation.console import messaging
+from reconciliation.console import endpoint_operations, messaging
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
 from wallets import inbox_provider, operators
@@ -262,4 +262,5 @@ OPERATIONS: dict[str, Operation] = {
         _assign_exception,
     ),
     **messaging.OPERATIONS,
+    **endpoint_operations.OPERATIONS,
 }

@@ -4,12 +4,13 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from reconciliation.console import operations, review, trace
+from reconciliation.console import endpoint_page, operations, review, trace
 
 
 def patterns(site: Any) -> list[URLPattern]:
     """Return the pages' addresses, each behind the site's log-in."""
     return [
+        path("endpoints/<slug:reference>/", site.admin_view(endpoint_page.page), name="endpoint-page"),
         path("do/<slug:name>/", site.admin_view(operations.page), name="operation"),
         path("trace/", site.admin_view(trace.search), name="trace-search"),
         path("trace/<slug:reference>/", site.admin_view(trace.page), name="trace"),

@@ -75,6 +75,7 @@ TABLES: Final = {
     "webhooks_inboxcount": CHANGE,
     "webhooks_provider": CHANGE,
     "webhooks_providersecret": CHANGE,
+    "webhooks_notice": CHANGE,
     # queues, sessions and what people keep
     "auth_group": EVERY,
     "auth_group_permissions": EVERY,
@@ -92,6 +93,7 @@ TABLES: Final = {
     "orders_sagarun": EVERY,
     "otp_totp_totpdevice": EVERY,
     "reconciliation_closeartifact": EVERY,
+    "webhooks_retiredsecret": EVERY,
 }
 
 # They run as the owner, so that the application writes money only through them.

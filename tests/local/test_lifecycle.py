@@ -22,7 +22,7 @@ from tests.stacks import surroundings
 
 pytestmark = pytest.mark.processes
 
-ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0)
+ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from ledger.controls import bell, clock
 from ledger.controls.clock import FixedClock
 from tests.orders.desk import START, Desk, open_desk
 from tests.orders.wallet import ScriptedWallet
+from tests.webhooks.published import topics_recorded
 from wallets import gateway_adapters
 
 
@@ -33,3 +34,14 @@ def desk(database: None, wallet: ScriptedWallet, fixed_clock: FixedClock, settin
     settings.SAGA_THREADS = 1
     bell.install(bell.SilentBell())
     return open_desk(wallet, fixed_clock)
+
+
+@pytest.fixture(autouse=True)
+def _announced_as_published(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test of orders has recorded for the outside is as its published schema says."""
+    if "database" in request.fixturenames:
+        request.getfixturevalue("database")  # this one ends before the rows are flushed
+    yield
+    if "database" in request.fixturenames:
+        for _ in topics_recorded():
+            pass

@@ -54,10 +54,19 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/orders/{order_id}/packet": Route(
         Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}/packet")
     ),
+    "GET /v1/orders/{order_id}/events": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}/events")
+    ),
     "GET /v1/operations/{idempotency_key}": Route(
         Reach.ONE, lambda api, world: api.get(f"/v1/operations/{world.sent_key}")
     ),
     "GET /v1/events": Route(Reach.LIST, lambda api, world: api.get("/v1/events")),
+    "GET /v1/events/{event_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/events/{world.event}")),
+    "GET /v1/events/{event_id}/deliveries": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/events/{world.event}/deliveries")
+    ),
+    "GET /v1/event-types": Route(Reach.OWN, lambda api, world: api.get("/v1/event-types")),
+    "GET /v1/event-types/{topic}": Route(Reach.OWN, lambda api, world: api.get("/v1/event-types/order.processed")),
     "GET /v1/webhook-endpoints": Route(Reach.LIST, lambda api, world: api.get("/v1/webhook-endpoints")),
     "POST /v1/webhook-endpoints": Route(
         Reach.OWN, lambda api, world: api.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/b"}), 201
@@ -77,6 +86,20 @@ TABLE: Mapping[str, Route] = {
     "POST /v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver": Route(
         Reach.ONE,
         lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/deliveries/{world.delivery}/redeliver"),
+        202,
+    ),
+    "GET /v1/webhook-endpoints/{endpoint_id}/deliveries/{delivery_id}": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/webhook-endpoints/{world.endpoint}/deliveries/{world.delivery}")
+    ),
+    "GET /v1/webhook-endpoints/{endpoint_id}/health": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/webhook-endpoints/{world.endpoint}/health")
+    ),
+    "POST /v1/webhook-endpoints/{endpoint_id}/rotate": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/rotate")
+    ),
+    "POST /v1/webhook-endpoints/{endpoint_id}/resend": Route(
+        Reach.ONE,
+        lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/resend", {"first_event_id": world.event}),
         202,
     ),
     "POST /v1/webhook-endpoints/{endpoint_id}/disable": Route(

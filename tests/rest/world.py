@@ -17,6 +17,7 @@ class World:
     """Of the order's debit, towards the operator's wallet."""
     endpoint: str
     delivery: str
+    event: str
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -27,6 +28,7 @@ NOTHING = World(
     sent_key=f"ord_{_NOBODYS}:debit:v1",
     endpoint=f"ep_{_NOBODYS}",
     delivery=f"dlv_{_NOBODYS}",
+    event=f"evt_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -37,6 +39,7 @@ def make_world(api: Api) -> World:
     assert endpoint.status == 201, endpoint.body
     order = ordered(api, key="world:accept:v1", partner_order_id="world")["order_id"]
     drains.drain("sagas")
+    drains.drain("relay")
     reference = endpoint.json["endpoint_id"]
     delivery = api.post(f"/v1/webhook-endpoints/{reference}/test")
     assert delivery.status == 202, delivery.body
@@ -47,6 +50,7 @@ def make_world(api: Api) -> World:
         sent_key=f"{order}:debit:v1",
         endpoint=reference,
         delivery=delivery.json["delivery_id"],
+        event=api.get("/v1/events?limit=1").json["data"][0]["id"],
     )
     connections.close_all()
     return made

@@ -393,7 +393,7 @@ def test_a_disabled_endpoint_s_waiting_deliveries_end_dead_at_once(
     assert attempts() == [(1, 500)]
 
     with db_transaction.atomic():
-        endpoints.enable(**mine(endpoint))
+        endpoints.enable(**mine(endpoint), actor="user:ada", now=clock.now())
     record_events("ord_1", range(4, 5))
     send_all()
     assert the_state(4) == "delivered"

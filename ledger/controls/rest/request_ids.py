@@ -12,6 +12,11 @@ HEADER = "X-Request-Id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 
+def accepted(given: str) -> str:
+    """Return the id as it came in, or "" when it is none."""
+    return given if _ACCEPTED.fullmatch(given) else ""
+
+
 class RequestIdMiddleware:
     """Bind the request id for the body of a request and answer with it, whatever the answer is.
 
@@ -23,7 +28,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _ACCEPTED.fullmatch(given) else references.new(references.Prefix.REQUEST)
+        request_id = accepted(given) or references.new(references.Prefix.REQUEST)
         with request_context.bound(request_id=request_id):
             response = self._get_response(request)
         response[HEADER] = request_id
