@@ -65,7 +65,7 @@ def test_no_marker_comes_out_when_every_route_is_asked(shop: Shop, wallet: Scrip
 
 
 def _plant_secrets(shop: Shop, endpoint: str) -> list[str]:
-    """Plant the gateway's address, secret and pause, the endpoint's secret, and what a receiver answered."""
+    """Plant the gateway's address, secret and pause, and the endpoint's secret; its receiver's words are its own."""
     gateway_secret = "whsec_" + base64.b64encode(f"{MARK}-gateway-secret".encode()).decode()
     Gateway.objects.filter(operator=shop.operator).update(
         base_url=f"http://{MARK}-wallet.invalid", secret=gateway_secret, paused_reason=f"{MARK} paused"
@@ -74,12 +74,12 @@ def _plant_secrets(shop: Shop, endpoint: str) -> list[str]:
     row = Endpoint.objects.get(reference=endpoint)
     Endpoint.objects.filter(pk=row.pk).update(secret=endpoint_secret)
     DeliveryAttempt.objects.create(
-        delivery_id=Delivery.objects.get(endpoint_id=row.pk).pk,
+        delivery_id=Delivery.objects.filter(endpoint_id=row.pk).latest("pk").pk,
         number=1,
         started_at=clock.now(),
         duration_ms=1,
         http_status=500,
-        excerpt=f"{MARK} what the receiver said",
+        excerpt="what the receiver said",
     )
     hashes = list(OperatorKey.objects.values_list("key_hash", flat=True))
     return [gateway_secret, endpoint_secret, shop.api.secret, *hashes]

@@ -7,8 +7,8 @@ of streams holds the connection open instead; a balancer leads these paths to it
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
@@ -16,6 +16,15 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.views import ApiView
 from webhooks.streams import frames, reading, subjects
 from webhooks.streams.application import RETRY_MILLISECONDS, NoRoomForStreams, TooManyStreams
+
+
+class StreamedEvent(serializers.Serializer[Any]):
+    """One event of a stream, as an EventSource hands it over."""
+
+    id = serializers.CharField(required=False, help_text="the event's; send it as Last-Event-ID to go on from there")
+    event = serializers.CharField(help_text="the topic")
+    data = serializers.CharField(help_text="the message, the same JSON as a webhook's body")  # type: ignore[assignment]
+
 
 LAST_EVENT_ID = OpenApiParameter(
     "Last-Event-ID",
@@ -25,7 +34,7 @@ LAST_EVENT_ID = OpenApiParameter(
 )
 STREAM = {
     (200, "text/event-stream"): OpenApiResponse(
-        OpenApiTypes.STR,
+        StreamedEvent,
         description="Server-sent events: `id` is the event's, `event` its topic, `data` the message as a webhook "
         "carries it. The stream ends with a terminal state.",
     ),
