@@ -7,7 +7,7 @@ class WebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.controls import machines
-        from webhooks import delivery, gauges, inbox_gauges, inbox_worker, models, relay
+        from webhooks import delivery, event_archive, gauges, inbox_gauges, inbox_worker, models, relay
 
         machines.register(models.Delivery, name="delivery", first="pending")
         machines.register(models.InboundEvent, name="inbound_event", first="received")
@@ -16,3 +16,4 @@ class WebhooksConfig(AppConfig):
         gauges.register()
         inbox_worker.register()
         inbox_gauges.register()
+        event_archive.register()

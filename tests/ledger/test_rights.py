@@ -22,6 +22,8 @@ TABLES: Final = {
     "legal_move": READ,
     # the journal and what is derived from it, written by functions alone
     "ledger_account": READ,
+    "ledger_archivedevent": READ,
+    "ledger_event_ever": READ,
     "ledger_balance": READ,
     "ledger_delta": READ,
     "ledger_hold": READ,
@@ -85,6 +87,7 @@ TABLES: Final = {
 
 # They run as the owner, so that the application writes money only through them.
 DEFINER_FUNCTIONS: Final = {
+    "webhooks_archive_events",
     "ledger_expire",
     "ledger_fold",
     "ledger_lock_period",
