@@ -16,6 +16,8 @@ _EVERY_SECONDS: Final = {
     "closes": 60,
     "notices": 15,
     "seals": 10,
+    "inbox": 5,
+    "event_archive": 3600,
 }
 
 

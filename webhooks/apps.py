@@ -9,7 +9,7 @@ class WebhooksConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from webhooks import delivery, event_types, gauges, inbox_gauges, inbox_worker, models, relay
+        from webhooks import delivery, event_archive, event_types, gauges, inbox_gauges, inbox_worker, models, relay
 
         machines.register(models.Delivery, name="delivery", first="pending")
         machines.register(models.InboundEvent, name="inbound_event", first="received")
@@ -19,3 +19,4 @@ class WebhooksConfig(AppConfig):
         inbox_worker.register()
         inbox_gauges.register()
         event_types.register(Path(__file__).parent / "schemas")
+        event_archive.register()

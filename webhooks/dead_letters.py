@@ -3,6 +3,7 @@
 A resent event is its aggregate's first again: those behind it that still wait go after it. What passed before stays passed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,7 +55,7 @@ def resend_all(*, actor: str, now: datetime) -> int:
     return count
 
 
-def _revive(which: str, parameters: list[object], now: datetime) -> int:
+def _revive(which: str, parameters: Sequence[str | int | datetime], now: datetime) -> int:
     rows = _rows(
         "UPDATE ledger_queuedevent AS q SET dead_at = NULL, attempts = 0, available_at = %s"  # noqa: S608 (two literals)
         f" WHERE q.dead_at IS NOT NULL AND {which} RETURNING q.event_id",
@@ -65,7 +66,7 @@ def _revive(which: str, parameters: list[object], now: datetime) -> int:
     return len(rows)
 
 
-def _rows(question: str, parameters: list[object]) -> list[Any]:
+def _rows(question: str, parameters: Sequence[str | int | datetime]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(question, parameters)
         return list(cursor.fetchall())

@@ -2,7 +2,7 @@
 
 from ledger.models.book import Asset, Book
 from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
-from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
+from ledger.models.controls import Approval, ArchivedEvent, Claim, Event, LegalMove, Move, QueuedEvent
 from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
 from ledger.models.periods import Closure, Period, PeriodChange
 from ledger.models.seals import Block, BlockMember, Unsealed
@@ -10,6 +10,7 @@ from ledger.models.seals import Block, BlockMember, Unsealed
 __all__ = [
     "Account",
     "Approval",
+    "ArchivedEvent",
     "Asset",
     "Block",
     "BlockMember",

@@ -23,6 +23,8 @@ TABLES: Final = {
     "legal_move": READ,
     # the journal and what is derived from it, written by functions alone
     "ledger_account": READ,
+    "ledger_archivedevent": READ,
+    "ledger_event_ever": READ,
     "ledger_balance": READ,
     "ledger_block": READ,
     "ledger_block_member": READ,
@@ -98,6 +100,7 @@ TABLES: Final = {
 
 # They run as the owner, so that the application writes money only through them.
 DEFINER_FUNCTIONS: Final = {
+    "webhooks_archive_events",
     "ledger_expire",
     "ledger_fold",
     "ledger_lock_balances",

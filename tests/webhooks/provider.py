@@ -43,7 +43,7 @@ class Sender:
     secret: str
 
     def post(self, body: bytes, headers: dict[str, str], *, content_type: str = "application/json") -> Any:
-        return Client().post(f"/v1/inbox/{self.code}", data=body, content_type=content_type, headers=headers)
+        return Client().generic("POST", f"/v1/inbox/{self.code}", body, content_type, headers=headers)
 
     def send(
         self, event_id: str = "evt_1", *, kind: str = KIND, data: dict[str, object] | None = None, age: int = 0
