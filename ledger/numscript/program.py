@@ -78,6 +78,7 @@ class Program:
     ) -> Execution:
         """Execute with these variables. Changes nothing but what it returns. Raises a NumscriptError."""
         run = Run(balances, metadata, unbounded)
+        run.tracking = unbounded is not everywhere or not self.balance_free
         for fill in self._fillings:
             run.append(fill(run, given))
         for step in self._steps:

@@ -56,6 +56,7 @@ class Run(list[Value]):
         "probing",
         "queue",
         "read",
+        "tracking",
         "transaction_metadata",
         "unbounded",
     )
@@ -68,6 +69,8 @@ class Run(list[Value]):
         self.unbounded = unbounded
         self.probing = probing
         """Only to learn which balances would be asked: each is zero."""
+        self.tracking = True
+        """False where nothing will ask for a balance: what moves need not be kept."""
         self.asset = ""
         """The asset of the send that is being executed."""
         self.postings: list[Sent] = []
