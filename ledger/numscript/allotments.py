@@ -15,6 +15,7 @@ from ledger.numscript.values import Kind
 
 Split = Callable[[Run, int], list[int]]
 
+
 def split(portions: Sequence[syntax.Expression | None], at: Position, scope: Scope) -> Split:
     """Compile a split; the portion None is what remains. Portions that are known are checked at once."""
     shares = [expect(compiled(node, scope), Kind.PORTION) if node is not None else None for node in portions]
@@ -38,9 +39,7 @@ def shared(amount: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-def _weights(
-    portions: Sequence[Fraction | None], shares: Sequence[Compiled | None], at: Position
-) -> list[int]:
+def _weights(portions: Sequence[Fraction | None], shares: Sequence[Compiled | None], at: Position) -> list[int]:
     """Return the portions over their common denominator, with what remains filled in.
 
     Raises AllotmentInvalid unless they make exactly a whole.

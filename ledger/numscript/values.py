@@ -117,7 +117,12 @@ def _monetary_reader(name: str, at: Position) -> Reader:
                 asset, amount = given.asset, given.minor  # type: ignore[union-attr]  # what else it is has neither
             except AttributeError:
                 raise _invalid(given, name, expected, at) from None
-        if amount.__class__ is not int or asset.__class__ is not str or not _is_asset(asset) or amount.bit_length() > 256:
+        if (
+            amount.__class__ is not int
+            or asset.__class__ is not str
+            or not _is_asset(asset)
+            or amount.bit_length() > 256
+        ):
             raise _invalid(given, name, expected, at)
         return Monetary(asset, amount)
 
