@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ledger.numscript.values import Value
 
-BalanceSource = Mapping[tuple[str, ...], int]
+BalanceSource = Mapping[tuple[str, str], int] | Mapping[tuple[str, ...], int]
 """Credits less debits less pending debits in minor units, by (address, asset), or (address, asset, color). What is not
 there is zero."""
 
@@ -64,7 +64,7 @@ class Run(list[Value]):
     def __init__(
         self, balances: BalanceSource, metadata: MetadataSource, unbounded: Unbounded, *, probing: bool = False
     ) -> None:
-        self.balances = balances
+        self.balances = cast(Mapping[tuple[str, ...], int], balances)
         self.metadata = metadata
         self.unbounded = unbounded
         self.probing = probing

@@ -118,7 +118,8 @@ def test_cases_may_be_skipped_or_looked_at_alone(pay: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{", "[]", "1", '{"testCases": 1}', '{"testCases": []}', '{"testCases": [1]}', "[" * 100_000,
+        "", "{", "[]", "1", '{"testCases": [{"it": "\\ud800"}]}', "1" * 5000, '{"testCases": 1}',
+        '{"testCases": []}', '{"testCases": [1]}', "[" * 100_000,
         '{"testCases": [{"balances": 5}]}', '{"testCases": [{"balances": [5]}]}', '{"testCases": [{"variables": []}]}',
         '{"testCases": [{"variables": {"amount": null}}]}', '{"testCases": [{"metadata": 5}]}',
         '{"testCases": [{"balances": {"a": {"EUR": "1"}}}]}', '{"featureFlags": 1, "testCases": [{}]}',
@@ -194,6 +195,7 @@ def test_run_shows_an_error_with_its_line_and_a_caret(pay: Path) -> None:
     "arguments, says",
     [
         (["--vars", "{"], "--vars is not readable as JSON"),
+        (["--vars", '{"amount": "\\ud800"}'], "--vars is not readable as JSON"),
         (["--vars", "nowhere.json"], "--vars is neither JSON nor a file"),
         (["--vars", "[]"], "variables has to be an object"),
         (["--vars", '{"amount": {}}'], "the variable amount has to be a text"),
