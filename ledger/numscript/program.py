@@ -1,6 +1,7 @@
 """A script that was read and checked, and its execution."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger.numscript import statements, variables
@@ -11,7 +12,6 @@ from ledger.numscript.reading import read
 from ledger.numscript.run import BalanceSource, MetadataSource, Run, Sent, Unbounded
 from ledger.numscript.scope import Scope, TextCode
 from ledger.numscript.statements import Step
-from ledger.numscript.syntax import Script
 from ledger.numscript.values import WORLD, Given, Value
 from ledger.numscript.variables import Filling, Variable
 
@@ -40,19 +40,19 @@ class Execution(NamedTuple):
     """Address and asset of every balance that this execution looked at."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Program:
     """A script, compiled once: keep it for as long as its source stands."""
 
-    __slots__ = ("_fillings", "_needs", "_steps", "balance_free", "features", "variables")
-
-    def __init__(self, script: Script, scope: Scope) -> None:
-        declared = [variables.compiled(node, scope) for node in script.declarations]
-        self.variables: tuple[Variable, ...] = tuple(variable for variable, _ in declared)
-        self._fillings: tuple[Filling, ...] = tuple(filling for _, filling in declared)
-        self._steps: tuple[Step, ...] = tuple(statements.compiled(node, scope) for node in script.statements)
-        self._needs: tuple[tuple[TextCode, TextCode], ...] = tuple(scope.needs)
-        self.features: frozenset[str] = frozenset(name.text for name in script.features)
-        self.balance_free: bool = is_balance_free(script)
+    variables: tuple[Variable, ...]
+    """In order of declaration."""
+    features: frozenset[str]
+    """Those that the script asks for."""
+    balance_free: bool
+    """True when no execution can depend on a balance or on stored metadata."""
+    _fillings: tuple[Filling, ...]
+    _steps: tuple[Step, ...]
+    _needs: tuple[tuple[TextCode, TextCode], ...]
 
     def balances_needed(
         self, given: Mapping[str, Given], *, metadata: MetadataSource = _NO_METADATA
@@ -78,6 +78,7 @@ class Program:
     ) -> Execution:
         """Execute with these variables. Changes nothing but what it returns. Raises a NumscriptError."""
         run = Run(balances, metadata, unbounded)
+        run.tracking = unbounded is not everywhere or not self.balance_free
         for fill in self._fillings:
             run.append(fill(run, given))
         for step in self._steps:
@@ -95,7 +96,17 @@ def parse(source: str, *, features: Collection[str] = ()) -> Program:
         if name.text not in _FEATURES:
             raise UnknownName(f"There is no feature “{name.text}”.", name.at)
     asked = {*features, *(name.text for name in script.features)}
-    return Program(script, Scope(frozenset(feature for feature in Feature if feature in asked)))
+    scope = Scope(frozenset(feature for feature in Feature if feature in asked))
+    declared = [variables.compiled(node, scope) for node in script.declarations]
+    steps = tuple(statements.compiled(node, scope) for node in script.statements)
+    return Program(
+        variables=tuple(variable for variable, _ in declared),
+        features=frozenset(name.text for name in script.features),
+        balance_free=is_balance_free(script),
+        _fillings=tuple(filling for _, filling in declared),
+        _steps=steps,
+        _needs=tuple(scope.needs),
+    )
 
 
 def execute(

@@ -2,11 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ledger.numscript.values import Value
 
-BalanceSource = Mapping[tuple[str, ...], int]
+BalanceSource = Mapping[tuple[str, str], int] | Mapping[tuple[str, ...], int]
 """Credits less debits less pending debits in minor units, by (address, asset), or (address, asset, color). What is not
 there is zero."""
 
@@ -56,6 +56,7 @@ class Run(list[Value]):
         "probing",
         "queue",
         "read",
+        "tracking",
         "transaction_metadata",
         "unbounded",
     )
@@ -63,11 +64,13 @@ class Run(list[Value]):
     def __init__(
         self, balances: BalanceSource, metadata: MetadataSource, unbounded: Unbounded, *, probing: bool = False
     ) -> None:
-        self.balances = balances
+        self.balances = cast(Mapping[tuple[str, ...], int], balances)
         self.metadata = metadata
         self.unbounded = unbounded
         self.probing = probing
         """Only to learn which balances would be asked: each is zero."""
+        self.tracking = True
+        """False where nothing will ask for a balance: what moves need not be kept."""
         self.asset = ""
         """The asset of the send that is being executed."""
         self.postings: list[Sent] = []

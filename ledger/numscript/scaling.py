@@ -46,9 +46,8 @@ def change(run: Run, address: str, through: str, needed: int | None, at: Positio
 
 def _held(run: Run, address: str, base: str, at: Position) -> Mapping[int, int]:
     """Return the account's balances in every scale of an asset, by number of decimals."""
-    assets = {
-        key[1] for key in (*run.balances, *run.moved) if (key[0] == address and len(key) == 2) or key[2:] == ("",)
-    }
+    plain = [key for key in (*run.balances, *run.moved) if key[2:] in ((), ("",))]
+    assets = {asset for holder, asset, *_ in plain if holder == address}
     return {
         parted(asset, at)[1]: run.balance(address, asset) for asset in sorted(assets) if asset.partition("/")[0] == base
     }

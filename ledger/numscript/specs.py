@@ -208,12 +208,21 @@ def _lines(rows: Rows) -> tuple[str, ...]:
 # --- what the file says
 
 
+def json_of(content: str) -> Json:
+    """Read JSON whose texts can be written again: without halves of characters. Raises SpecsInvalid."""
+    try:
+        read: Json = json.loads(content)
+        json.dumps(read, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as failed:
+        raise SpecsInvalid(f"not readable as JSON: {failed}") from failed
+    return read
+
+
 def _read_json(path: Path) -> Json:
     try:
-        content: Json = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as failed:
-        raise SpecsInvalid(f"not readable as JSON: {failed}") from failed
-    return content
+        return json_of(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as failed:
+        raise SpecsInvalid(f"not readable: {failed}") from failed
 
 
 def _object(content: Json, what: str) -> Object:

@@ -83,11 +83,9 @@ def _send_plainly(
             if held < minor:
                 raise MissingFunds(at, asset=asset, needed=minor, available=held)
         target = credited(run)
-        moved = run.moved
-        key = (account, asset, "")
-        moved[key] = moved.get(key, 0) - minor
-        key = (target, asset, "")
-        moved[key] = moved.get(key, 0) + minor
+        if run.tracking:
+            run.move(account, asset, "", -minor)
+            run.move(target, asset, "", minor)
         run.postings.append(Sent(account, target, asset, minor, ""))
 
     return step

@@ -1,6 +1,5 @@
 """Numscript: `manage.py numscript test PATH…` runs cases, `manage.py numscript run FILE` shows postings."""
 
-import json
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -93,15 +92,15 @@ def _run(console: Console, file: Path, options: dict[str, Any]) -> None:
         console.print(f"{title}: {escape(rows)}")
 
 
-def _json(text_or_file: str, name: str) -> Any:
+def _json(text_or_file: str, name: str) -> specs.Json:
     try:
         if not text_or_file.lstrip().startswith(("{", "[")):
             text_or_file = Path(text_or_file).read_text(encoding="utf-8")
-        return json.loads(text_or_file)
-    except OSError as failed:
+        return specs.json_of(text_or_file)
+    except (OSError, UnicodeDecodeError) as failed:
         raise CommandError(f"{name} is neither JSON nor a file: {failed}") from failed
-    except (ValueError, RecursionError) as failed:
-        raise CommandError(f"{name} is not readable as JSON: {failed}") from failed
+    except specs.SpecsInvalid as invalid:
+        raise CommandError(f"{name} is {invalid}") from invalid
 
 
 def _postings(run: numscript.Execution) -> Table:
