@@ -2,7 +2,7 @@
 
 from ledger.models.book import Asset, Book
 from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
-from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
+from ledger.models.journal import Account, Hold, LedgerKey, Posting, Transaction
 from ledger.models.periods import Closure, Period, PeriodChange
 from ledger.models.seals import Block, BlockMember, Unsealed
 
@@ -15,7 +15,6 @@ __all__ = [
     "Book",
     "Claim",
     "Closure",
-    "Delta",
     "Event",
     "Hold",
     "LedgerKey",

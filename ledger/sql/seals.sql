@@ -43,8 +43,8 @@ BEGIN
         RETURN;
     END IF;
     WITH gone AS (
-        DELETE FROM ledger_unsealed WHERE transaction_id IN (
-            SELECT u.transaction_id FROM ledger_unsealed u WHERE u.book_id = p_book ORDER BY u.transaction_id LIMIT p_limit)
+        DELETE FROM ledger_unsealed
+        WHERE ctid = ANY (ARRAY(SELECT ctid FROM ledger_unsealed WHERE book_id = p_book LIMIT p_limit))
         RETURNING transaction_id
     )
     SELECT array_agg(gone.transaction_id ORDER BY gone.transaction_id) INTO v_id FROM gone;

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F7")
+_ROWS = ("F1", "F2", "F3", "F4", "F7", "verify")
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import orders, postings, rows
+    from tests.bench import ledger, orders, postings, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -56,6 +56,12 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                 found.append(postings.single_through_python(stack))
             case "F2":
                 found.append(postings.function_at_sixteen(stack))
+            case "F3":
+                found += ledger.hot_account(stack)
+            case "F4":
+                found += ledger.long_lists(stack)
+            case "verify":
+                found.append(ledger.verified(stack))
             case "F7":
                 found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
     rows.show(found, Path("bench.json"))
