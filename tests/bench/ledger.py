@@ -17,7 +17,9 @@ _LIST = 1000
 _BULK = 10_000
 _VERIFIED = 1_000_000
 
-_HOT = UNIFORM.replace("ARRAY[concat_ws(chr(58), 'bench', 'payee', cast(:b AS integer))]", "ARRAY[concat_ws(chr(58), 'bench', 'hot')]")
+_HOT = UNIFORM.replace(
+    "ARRAY[concat_ws(chr(58), 'bench', 'payee', cast(:b AS integer))]", "ARRAY[concat_ws(chr(58), 'bench', 'hot')]"
+)
 assert _HOT != UNIFORM
 
 _LISTED = f"""
