@@ -2,9 +2,21 @@
 
 from django.contrib import admin
 
+from ledger.books import environment_of
 from ledger.controls.console import ReadOnlyAdmin, amount
 from ledger.controls.roles import Section
-from ledger.models import Account, Approval, Claim, Event, Hold, Move, Posting, QueuedEvent, Transaction
+from ledger.models import (
+    Account,
+    Approval,
+    Claim,
+    Event,
+    Hold,
+    Move,
+    PeriodChange,
+    Posting,
+    QueuedEvent,
+    Transaction,
+)
 
 
 @admin.register(Account)
@@ -94,3 +106,18 @@ class ApprovalAdmin(ReadOnlyAdmin):
     exact = ("reference", "subject")
     list_display = ("reference", "kind", "subject", "maker", "decision", "checker", "proposed_at")
     list_filter = ("decision", "kind")
+
+
+@admin.register(PeriodChange)
+class PeriodChangeAdmin(ReadOnlyAdmin):
+    """Which dates were locked and unlocked, by whom: the last row of a date says what it is now."""
+
+    section = Section.LEDGER
+    exact = ("business_date", "actor", "approval")
+    list_display = ("business_date", "action", "book", "actor", "approval", "changed_at")
+    list_filter = ("action",)
+    ordering = ("-business_date", "-version")
+
+    @admin.display(description="book")
+    def book(self, row: PeriodChange) -> str:
+        return environment_of(row.book_id)

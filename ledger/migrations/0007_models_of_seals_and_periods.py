@@ -1,4 +1,4 @@
-"""Tell the ORM of the tables that SQL made: seals, closures, the trace of periods."""
+"""Tell the ORM of the tables that SQL made: seals, closures, the trace of periods; deltas have no name."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.DeleteModel(name="Delta"),
         migrations.CreateModel(
             name="Block",
             fields=[

@@ -3,7 +3,7 @@
 from ledger.models.book import Asset, Book
 from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
 from ledger.models.controls import Approval, ArchivedEvent, Claim, Event, LegalMove, Move, QueuedEvent
-from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
+from ledger.models.journal import Account, Hold, LedgerKey, Posting, Transaction
 from ledger.models.periods import Closure, Period, PeriodChange
 from ledger.models.seals import Block, BlockMember, Unsealed
 
@@ -18,7 +18,6 @@ __all__ = [
     "ChartVersion",
     "Claim",
     "Closure",
-    "Delta",
     "Event",
     "GLMapping",
     "Hold",

@@ -155,18 +155,3 @@ class Hold(models.Model):
     class Meta:
         managed = False
         db_table = "ledger_hold"
-
-
-class Delta(models.Model):
-    """What postings added to an account without a balance rule since its last fold. Derived, no journal."""
-
-    id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False)
-    debits_posted = _minor()
-    credits_posted = _minor()
-    debits_pending = _minor()
-    credits_pending = _minor()
-
-    class Meta:
-        managed = False
-        db_table = "ledger_delta"

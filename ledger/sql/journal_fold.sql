@@ -8,10 +8,9 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(741000, 0) THEN
         RETURN 0;
     END IF;
-    WITH picked AS (
-        SELECT id FROM ledger_delta ORDER BY id LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ), gone AS (
-        DELETE FROM ledger_delta d USING picked WHERE d.id = picked.id RETURNING d.*
+    WITH gone AS (
+        DELETE FROM ledger_delta d
+        WHERE d.ctid = ANY (ARRAY(SELECT ctid FROM ledger_delta LIMIT p_limit FOR UPDATE SKIP LOCKED)) RETURNING d.*
     ), summed AS (
         SELECT account_id, sum(debits_posted) AS dp, sum(credits_posted) AS cp,
                sum(debits_pending) AS dq, sum(credits_pending) AS cq

@@ -27,8 +27,11 @@ BEGIN
        AND cardinality(p_credit) = 1 AND cardinality(p_asset) = 1 AND cardinality(p_amount) = 1 THEN
         v_one := ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
         IF v_one.code IS NOT NULL THEN
-            RETURN QUERY VALUES (0, v_one.code, v_one.transaction_id, CASE WHEN v_one.code <> 'created' THEN 0 END,
-                                NULL::numeric[]);
+            item := 0;
+            code := v_one.code;
+            transaction_id := v_one.transaction_id;
+            failed_position := CASE WHEN code <> 'created' THEN 0 END;
+            RETURN NEXT;
             RETURN;
         END IF;
     END IF;

@@ -1,6 +1,7 @@
 -- The seals (rule L9). Each transaction leaves a row in ledger_unsealed; the sealer empties it into a block.
+-- No index: it is small, read whole, and written by every posting.
 CREATE TABLE ledger_unsealed (
-    transaction_id uuid PRIMARY KEY,
+    transaction_id uuid NOT NULL,
     book_id smallint NOT NULL
 );
 

@@ -1,17 +1,19 @@
--- One posting of a transaction's content, with the addresses of its accounts.
+-- One posting of a transaction's content, with the addresses of its accounts. No part can hold a comma.
 CREATE OR REPLACE FUNCTION ledger_line(p ledger_posting, debit text, credit text)
-RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT jsonb_build_array(p.id, p.position, p.book_id, p.kind, p.pending_id, p.debit_account_id, debit,
-                             p.credit_account_id, credit, p.asset, p.amount_minor)
+RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT concat(p.id, ',', p.position, ',', p.book_id, ',', p.kind, ',', p.pending_id, ',', p.debit_account_id, ',', debit,
+                  ',', p.credit_account_id, ',', credit, ',', p.asset, ',', p.amount_minor)
 $$;
 
--- SHA-256 over a transaction's content and its postings, `lines` by position: the same under any setting of a session.
-CREATE OR REPLACE FUNCTION ledger_digest(t ledger_transaction, lines jsonb)
+-- SHA-256 over a transaction's content and its postings, `lines` by position with semicolons between them: the same under
+-- any setting of a session. What may hold anything is quoted as JSON.
+CREATE OR REPLACE FUNCTION ledger_digest(t ledger_transaction, lines text)
 RETURNS bytea LANGUAGE sql STABLE AS $$
-    SELECT sha256(convert_to(jsonb_build_array(
-        t.id, t.book_id, t.key, t.event_type, t.phase, t.subject, t.refs, t.metadata, t.request_id,
-        extract(epoch FROM t.effective_at), extract(epoch FROM t.value_date), extract(epoch FROM t.recorded_at),
-        t.timeout_seconds, t.hold_id, t.flags, t.locked_date - DATE '2000-01-01', lines)::text, 'UTF8'))
+    SELECT sha256(convert_to(concat(
+        t.id, ',', t.book_id, ',', t.phase, ',', extract(epoch FROM t.effective_at), ',', extract(epoch FROM t.value_date), ',',
+        extract(epoch FROM t.recorded_at), ',', t.timeout_seconds, ',', t.hold_id, ',', t.flags, ',',
+        t.locked_date - DATE '2000-01-01', ',', to_jsonb(t.key), ',', to_jsonb(t.event_type), ',', to_jsonb(t.subject), ',',
+        t.refs, ',', t.metadata, ',', to_jsonb(t.request_id), ';', lines), 'UTF8'))
 $$;
 
 -- A block's root: over everything else in its row.
@@ -43,8 +45,8 @@ BEGIN
         RETURN;
     END IF;
     WITH gone AS (
-        DELETE FROM ledger_unsealed WHERE transaction_id IN (
-            SELECT u.transaction_id FROM ledger_unsealed u WHERE u.book_id = p_book ORDER BY u.transaction_id LIMIT p_limit)
+        DELETE FROM ledger_unsealed
+        WHERE ctid = ANY (ARRAY(SELECT ctid FROM ledger_unsealed WHERE book_id = p_book LIMIT p_limit))
         RETURNING transaction_id
     )
     SELECT array_agg(gone.transaction_id ORDER BY gone.transaction_id) INTO v_id FROM gone;
@@ -58,7 +60,7 @@ BEGIN
           FROM unnest(v_id) WITH ORDINALITY AS m (id, n)
           LEFT JOIN ledger_transaction t ON t.id = m.id
           LEFT JOIN LATERAL (
-              SELECT jsonb_agg(ledger_line(p, d.address, c.address) ORDER BY p.position, p.id) AS lines
+              SELECT string_agg(ledger_line(p, d.address, c.address), ';' ORDER BY p.position, p.id) AS lines
               FROM ledger_posting p
               LEFT JOIN ledger_account d ON d.id = p.debit_account_id
               LEFT JOIN ledger_account c ON c.id = p.credit_account_id

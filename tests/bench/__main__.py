@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F8", "inbox", "F7")
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "inbox", "F7", "verify")
 _NEED_PROCESSES = {"F7", "inbox"}
 
 
@@ -46,7 +46,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import orders, postings, relay, rows
+    from tests.bench import ledger, orders, postings, relay, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -57,6 +57,12 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                 found.append(postings.single_through_python(stack))
             case "F2":
                 found.append(postings.function_at_sixteen(stack))
+            case "F3":
+                found += ledger.hot_account(stack)
+            case "F4":
+                found += ledger.long_lists(stack)
+            case "verify":
+                found.append(ledger.verified(stack))
             case "F8":
                 found.append(relay.relay(stack))
             case "inbox":

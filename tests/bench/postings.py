@@ -19,7 +19,7 @@ _ROUNDS = 3
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 _ANCHOR = "INSERT INTO bench_anchor (payload) VALUES ('a row of about the size of a posting, with some text');"
-_POSTING = r"""
+UNIFORM = r"""
 \set a random(1, 1000)
 \set b random(1, 1000)
 SELECT code FROM ledger_post((SELECT id FROM ledger_book WHERE environment = 'test')::smallint,
@@ -58,7 +58,7 @@ def prepare(stack: LocalStack) -> None:
             WITH book AS (SELECT id::smallint FROM ledger_book WHERE environment = 'test'),
             wanted AS (SELECT side || ':' || n AS address, side FROM generate_series(1, 1000) AS n,
                        unnest(ARRAY['bench:payer', 'bench:payee']) AS side
-                       UNION ALL SELECT 'bench:source', 'bench:source')
+                       UNION ALL SELECT 'bench:source', 'bench:source' UNION ALL SELECT 'bench:hot', 'bench:hot')
             SELECT ledger_open_accounts(book.id, array_agg(address), array_agg('EUR'::text), array_agg('liability'::text),
                 array_agg('2004'::text), array_agg('credit'::text), array_agg('bench'::text),
                 array_agg(CASE WHEN side = 'bench:payer' THEN 'debits_must_not_exceed_credits' ELSE 'none' END))
@@ -80,14 +80,14 @@ def prepare(stack: LocalStack) -> None:
 
 def anchor(stack: LocalStack, *, clients: int) -> float:
     """Return single-row INSERT commits a second."""
-    return _pgbench(stack, _ANCHOR, clients=clients)
+    return pgbench(stack, _ANCHOR, clients=clients)
 
 
 def single_through_python(stack: LocalStack) -> Row:
     """F1: one connection, Python's write door against pgbench calling the same function."""
     ours, theirs = [], []
     for _ in range(_ROUNDS):
-        theirs.append(_pgbench(stack, _POSTING, clients=1))
+        theirs.append(pgbench(stack, UNIFORM, clients=1))
         ours.append(_python(stack))
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     return Row(
@@ -106,7 +106,7 @@ def function_at_sixteen(stack: LocalStack) -> Row:
     ours, theirs = [], []
     for _ in range(_ROUNDS):
         theirs.append(anchor(stack, clients=16))
-        ours.append(_pgbench(stack, _POSTING, clients=16))
+        ours.append(pgbench(stack, UNIFORM, clients=16))
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     return Row(
         "F2",
@@ -119,7 +119,8 @@ def function_at_sixteen(stack: LocalStack) -> Row:
     )
 
 
-def _pgbench(stack: LocalStack, script: str, *, clients: int) -> float:
+def pgbench(stack: LocalStack, script: str, *, clients: int, seconds: int = _SECONDS) -> float:
+    """Return a script's transactions a second, run by pgbench from that many connections."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "script.sql"
         path.write_text(script, encoding="utf-8")
@@ -131,7 +132,7 @@ def _pgbench(stack: LocalStack, script: str, *, clients: int) -> float:
             "-f",
             str(path),
             "-T",
-            str(_SECONDS),
+            str(seconds),
             "-c",
             str(clients),
             "-j",

@@ -13,6 +13,8 @@ TRANSIENT = {
     "pending_transfer_not_found",
     "exceeds_credits",
     "exceeds_debits",
+    "debit_account_already_closed",
+    "credit_account_already_closed",
 }
 
 
@@ -33,6 +35,7 @@ class Account:
     cp: int = 0
     dq: int = 0
     cq: int = 0
+    closed_by: str | None = None
 
     @property
     def balances(self) -> tuple[int, int, int, int]:
@@ -53,6 +56,8 @@ class Model:
     holds: dict[str, Hold] = field(default_factory=dict)
     posted: dict[str, Counter[tuple[str, str]]] = field(default_factory=dict)
     """What each settle posted of each pair of accounts."""
+    taken: dict[str, list[int]] = field(default_factory=dict)
+    """What each plain or reserve moved, posting by posting: of a balancing one perhaps less than it asked."""
 
     def post(self, items: Sequence[Item], now: datetime) -> list[str]:
         """Post a list and return a code per item."""
@@ -92,6 +97,7 @@ class Model:
             keys=dict(self.keys),
             holds={key: replace(hold) for key, hold in self.holds.items()},
             posted=dict(self.posted),
+            taken=dict(self.taken),
         )
 
     def sweep(self, now: datetime) -> None:
@@ -101,7 +107,8 @@ class Model:
                 self._end(key, "expired", Counter())
 
     def _become(self, other: "Model") -> None:
-        self.accounts, self.keys, self.holds, self.posted = other.accounts, other.keys, other.holds, other.posted
+        self.accounts, self.keys, self.holds = other.accounts, other.keys, other.holds
+        self.posted, self.taken = other.posted, other.taken
 
     def _one(self, item: Item, now: datetime) -> str:
         key = str(item.key)
@@ -123,14 +130,18 @@ class Model:
         return "created"
 
     def _malformed(self, item: Item) -> None:
+        if item.flags and item.phase not in ("plain", "reserve"):
+            raise Refused("flags_are_mutually_exclusive")
         if item.hold is not None and item.hold == item.key:
             raise Refused("pending_id_must_be_different")
         if item.timeout and item.phase != "reserve":
             raise Refused("timeout_reserved_for_pending_transfer")
+        if item.phase == "plain" and {"closing_debit", "closing_credit"} & {*item.flags}:
+            raise Refused("closing_transfer_must_be_pending")
         for posting in item.postings:
             if posting.debit == posting.credit:
                 raise Refused("accounts_must_be_different")
-            if posting.amount == 0:
+            if posting.amount == 0 and not item.flags:
                 raise Refused("amount_must_not_be_zero")
             if item.phase == "release":
                 raise Refused("pending_transfer_has_different_amount")
@@ -138,13 +149,24 @@ class Model:
             raise Refused("amount_must_not_be_zero")
 
     def _apply(self, item: Item) -> None:
+        taken = self.taken[str(item.key)] = []
         for posting in item.postings:
             amount = int(str(posting.amount))
             debited, credited = self._pair(posting.debit, posting.credit)
+            _open(debited, credited)
+            if "balancing_debit" in item.flags:
+                amount = min(amount, max(debited.cp - debited.dp - debited.dq, 0))
+            if "balancing_credit" in item.flags:
+                amount = min(amount, max(credited.dp - credited.cp - credited.cq, 0))
             if debited.rule == "debits" and debited.dp + debited.dq + amount > debited.cp:
                 raise Refused("exceeds_credits")
             if credited.rule == "credits" and credited.cp + credited.cq + amount > credited.dp:
                 raise Refused("exceeds_debits")
+            taken.append(amount)
+            if "closing_debit" in item.flags:
+                debited.closed_by = item.key
+            if "closing_credit" in item.flags:
+                credited.closed_by = item.key
             if item.phase == "plain":
                 debited.dp += amount
                 credited.cp += amount
@@ -174,11 +196,16 @@ class Model:
             raise Refused(f"pending_transfer_already_{hold.state}")
         if hold.state == "expired" or (hold.expires is not None and hold.expires <= now):
             raise Refused("pending_transfer_expired")
+        for posting in item.postings:
+            _open(*self._pair(posting.debit, posting.credit))
         self._end(item.hold, "posted" if item.phase == "settle" else "voided", sends)
         self.posted[str(item.key)] = sends
 
     def _end(self, key: str, state: str, sends: Counter[tuple[str, str]]) -> None:
         self.holds[key].state = state
+        for account in self.accounts.values():
+            if account.closed_by == key:
+                account.closed_by = None
         for pair, whole in self._pendings(key).items():
             debited, credited = self._pair(*pair)
             debited.dq -= whole
@@ -189,7 +216,7 @@ class Model:
     def _pendings(self, key: str) -> Counter[tuple[str, str]]:
         placed = self.keys[key]
         assert placed is not None
-        return _by_pair(placed)
+        return _by_pair(placed, self.taken[key])
 
     def _pair(self, debit: str, credit: str) -> tuple[Account, Account]:
         if debit not in self.accounts:
@@ -202,7 +229,7 @@ class Model:
         stood = self.keys[key]
         if stood is None:
             return "id_already_failed"
-        if stood.phase != item.phase:
+        if stood.phase != item.phase or {*stood.flags} != {*item.flags}:
             return "exists_with_different_flags"
         if stood.hold != item.hold:
             return "exists_with_different_pending_id"
@@ -212,10 +239,13 @@ class Model:
             return self._repeated_settle(key, item)
         if stood.phase == "release":
             return "exists"
-        for side in ("debit", "credit", "amount"):
+        for side in ("debit", "credit"):
             if [getattr(p, side) for p in stood.postings] != [getattr(p, side) for p in item.postings]:
-                return f"exists_with_different_{side}" + ("" if side == "amount" else "_account_id")
-        return "exists"
+                return f"exists_with_different_{side}_account_id"
+        taken, asked = self.taken[key], [int(str(p.amount)) for p in item.postings]
+        balancing = {"balancing_debit", "balancing_credit"} & {*item.flags}
+        fits = all(a >= t for a, t in zip(asked, taken, strict=True)) if balancing else asked == taken
+        return "exists" if fits else "exists_with_different_amount"
 
     def _repeated_settle(self, key: str, item: Item) -> str:
         assert item.hold is not None
@@ -232,8 +262,16 @@ class Model:
         return "exists" if same else "exists_with_different_amount"
 
 
-def _by_pair(item: Item) -> Counter[tuple[str, str]]:
+def _open(debited: Account, credited: Account) -> None:
+    if debited.closed_by is not None:
+        raise Refused("debit_account_already_closed")
+    if credited.closed_by is not None:
+        raise Refused("credit_account_already_closed")
+
+
+def _by_pair(item: Item, taken: Sequence[int] | None = None) -> Counter[tuple[str, str]]:
     total: Counter[tuple[str, str]] = Counter()
-    for posting in item.postings:
-        total[(posting.debit, posting.credit)] += int(str(posting.amount))
+    amounts = taken if taken is not None else [int(str(posting.amount)) for posting in item.postings]
+    for posting, amount in zip(item.postings, amounts, strict=True):
+        total[(posting.debit, posting.credit)] += amount
     return total

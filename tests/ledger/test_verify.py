@@ -73,7 +73,7 @@ DAMAGE = [
     ),
     (
         "a lost delta",
-        "DELETE FROM ledger_delta WHERE id = (SELECT min(id) FROM ledger_delta)",
+        "DELETE FROM ledger_delta WHERE ctid = (SELECT min(ctid) FROM ledger_delta)",
         {"balances": ["@world EUR"], "zero_sum": ["EUR"]},
     ),
     (

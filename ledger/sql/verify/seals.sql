@@ -1,6 +1,6 @@
 -- L9: what was sealed is as it was when it was sealed, in the order in which it was sealed.
 WITH lines AS (
-    SELECT p.transaction_id, jsonb_agg(ledger_line(p, d.address, c.address) ORDER BY p.position, p.id) AS lines
+    SELECT p.transaction_id, string_agg(ledger_line(p, d.address, c.address), ';' ORDER BY p.position, p.id) AS lines
     FROM ledger_posting p
     LEFT JOIN ledger_account d ON d.id = p.debit_account_id
     LEFT JOIN ledger_account c ON c.id = p.credit_account_id
