@@ -39,6 +39,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Transactions", "list_alt", "admin:ledger_transaction_changelist", ""),
             ("Postings", "sync_alt", "admin:ledger_posting_changelist", ""),
             ("Holds", "lock_clock", "admin:ledger_hold_changelist", ""),
+            ("Chart and event types", "schema", "admin:event-types", ""),
         ),
     ),
     (

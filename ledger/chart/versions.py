@@ -79,7 +79,7 @@ def check(*, environment: str, event_type: str, source: str, content: AnyMapping
     now = stored.standing(environment)
     changed = dict(now.mappings)
     if content is not None:
-        changed[event_type] = _mapping(event_type, content)
+        changed[event_type] = mapping_of(event_type, content)
     found = drift.find(chart=now.chart, mappings=changed, sources={**now.sources, event_type: source})
     members = _family(changed, event_type)
     family = [one for one in found if one.kind in drift.FAMILY and one.subject in members]
@@ -109,7 +109,7 @@ def propose(
             raise LeavesDrift(checked.refused or "; ".join(str(one) for one in checked.drifts))
         rows: list[Version] = []
         common = {"environment": environment, "event_type": event_type, "note": note[:500], "actor": actor}
-        if content is not None and _mapping(event_type, content) != standing.mappings[event_type]:
+        if content is not None and mapping_of(event_type, content) != standing.mappings[event_type]:
             rows.append(_new(GLMapping, Prefix.MAPPING, content=dict(content), **common))
         if source != standing.sources[event_type]:
             rows.append(_new(PostingTemplate, Prefix.TEMPLATE, source=source, **common))
@@ -151,9 +151,9 @@ def chart_faults(environment: str, chart: Chart) -> list[Drift]:
 def activate(*, reference: str, reason: str, actor: str, now: datetime) -> list[Version]:
     """Activate a proposal, with its family's. Raises SelfApproval, NotAProposal, OutdatedProposal or LeavesDrift."""
     with db_transaction.atomic():
-        row = _find(reference)
+        row = named(reference)
         _one_at_a_time(row.environment)
-        rows = _together(_find(reference))
+        rows = _together(named(reference))
         for one in rows:
             approval = approvals.lock_open(subject=one.reference)
             if approval is None or one.state != Version.State.PROPOSED:
@@ -168,14 +168,23 @@ def activate(*, reference: str, reason: str, actor: str, now: datetime) -> list[
 def refuse(*, reference: str, reason: str, actor: str, now: datetime) -> Version:
     """Refuse a proposal (or, as its maker, withdraw it): it is a draft again. Raises NotAProposal."""
     with db_transaction.atomic():
-        _one_at_a_time(_find(reference).environment)
-        row = _find(reference)
+        _one_at_a_time(named(reference).environment)
+        row = named(reference)
         approval = approvals.lock_open(subject=reference)
         if approval is None or row.state != Version.State.PROPOSED:
             raise NotAProposal
         approvals.refuse(approval, checker=actor, reason=reason, now=now)
         transitions.take_back([row], why=Why(actor, reason.strip() or "refused"), now=now)
     return row
+
+
+def named(reference: str) -> Version:
+    """Return the version of a reference. Raises NotFound."""
+    for model in _MODELS:
+        row = model._default_manager.filter(reference=reference).first()
+        if isinstance(row, Version):
+            return row
+    raise NotFound("There is no such version.")
 
 
 def proposal_of(row: Version) -> Approval | None:
@@ -188,6 +197,14 @@ def together(row: Version) -> list[Version]:
     return _together(row)
 
 
+def mapping_of(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
+    """Read a mapping that a person wrote. Raises Malformed."""
+    try:
+        return mappings.from_content(event_type, content)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Malformed(f"The mapping is not one: {type(error).__name__} {error}.") from error
+
+
 def content_of(text: str) -> dict[str, Any]:
     """Read a mapping that a person wrote as JSON. Raises Malformed naming the place."""
     try:
@@ -197,13 +214,6 @@ def content_of(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Malformed("The mapping has to be a JSON object.")
     return found
-
-
-def _mapping(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
-    try:
-        return mappings.from_content(event_type, content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Malformed(f"The mapping is not one: {type(error).__name__} {error}.") from error
 
 
 def _sized(text: str) -> str:
@@ -246,14 +256,6 @@ def _propose(rows: Sequence[Version], *, note: str, actor: str, now: datetime) -
             maker=actor,
             now=now,
         )
-
-
-def _find(reference: str) -> Version:
-    for model in _MODELS:
-        row = model._default_manager.filter(reference=reference).first()
-        if isinstance(row, Version):
-            return row
-    raise NotFound("There is no such version.")
 
 
 def _together(row: Version) -> list[Version]:

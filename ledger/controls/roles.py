@@ -39,6 +39,8 @@ class Ability(StrEnum):
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close"
     MANAGE_KEYS = "create operators and keys"
+    PROPOSE_CHART = "propose charts, mappings and templates"
+    ACTIVATE_CHART = "activate charts, mappings and templates"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -63,6 +65,8 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,
     Ability.MANAGE_KEYS: {Role.ADMIN},
+    Ability.PROPOSE_CHART: _FINANCE,
+    Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
 }
 
 
