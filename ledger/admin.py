@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -49,7 +49,7 @@ class TransactionAdmin(ReadOnlyAdmin):
     list_filter = ("event_type", "phase")
     ordering = ("-recorded_at", "-id")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         """Name the template version of each row in the same query."""
         version = PostingTemplate.objects.filter(pk=OuterRef("template_version"))
         return (

@@ -79,7 +79,7 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
         items, lines = _arguments(environment, current, drafts, now)
         rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter(), current.stamp])
         if rows:
-            return [Result(*row[:3], row[3] and tuple(map(int, row[3]))) for row in rows]
+            return [Result(*row[:3], tuple(map(int, row[3])) if row[3] else None) for row in rows]
         current = active.read(environment)
     raise TemplatesUnsettled
 

@@ -108,11 +108,11 @@ def propose(
         if not checked.stands:
             raise LeavesDrift(checked.refused or "; ".join(str(one) for one in checked.drifts))
         rows: list[Version] = []
-        common = {"environment": environment, "event_type": event_type, "note": note[:500], "actor": actor}
+        common = {"environment": environment, "event_type": event_type, "note": note[:500], "made_by": actor}
         if content is not None and mapping_of(event_type, content) != standing.mappings[event_type]:
-            rows.append(_new(GLMapping, Prefix.MAPPING, content=dict(content), **common))
+            rows.append(_born(GLMapping(content=dict(content), **common), Prefix.MAPPING))
         if source != standing.sources[event_type]:
-            rows.append(_new(PostingTemplate, Prefix.TEMPLATE, source=source, **common))
+            rows.append(_born(PostingTemplate(source=source, **common), Prefix.TEMPLATE))
         if not rows:
             raise Unchanged
         _propose(rows, note=note, actor=actor, now=now)
@@ -131,9 +131,8 @@ def propose_chart(
         if set(chart.entries) == set(stored.chart_of(environment).entries):
             raise Unchanged
         _refuse_drift(chart_faults(environment, chart))
-        row = _new(
-            ChartVersion, Prefix.CHART, content=list(rows), environment=environment, note=note[:500], actor=actor
-        )
+        row = ChartVersion(content=list(rows), environment=environment, note=note[:500], made_by=actor)
+        _born(row, Prefix.CHART)
         _propose([row], note=note, actor=actor, now=now)
     return row
 
@@ -227,19 +226,11 @@ def _one_at_a_time(environment: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, environment])
 
 
-def _new(model: type[Version], prefix: Prefix, *, environment: str, actor: str, note: str, **values: Any) -> Any:
-    same = model._default_manager.filter(environment=environment)
-    if "event_type" in values:
-        same = same.filter(event_type=values["event_type"])
-    highest = same.order_by("-number").values_list("number", flat=True).first() or 0
-    return model(
-        reference=references.new(prefix),
-        environment=environment,
-        number=highest + 1,
-        made_by=actor,
-        note=note,
-        **values,
-    )
+def _born(row: Version, prefix: Prefix) -> Version:
+    """Give a new version its reference and the number after its siblings' highest."""
+    row.reference = references.new(prefix)
+    row.number = (row.siblings().order_by("-number").values_list("number", flat=True).first() or 0) + 1
+    return row
 
 
 def _propose(rows: Sequence[Version], *, note: str, actor: str, now: datetime) -> None:
@@ -264,16 +255,14 @@ def _together(row: Version) -> list[Version]:
         return [row]
     own = str(getattr(row, "event_type", ""))
     members = _family(_mappings_with_proposals(row.environment), own)
-    wanted = {"environment": row.environment, "state": Version.State.PROPOSED, "event_type__in": members}
-    rows: list[Version] = []
-    for model in (GLMapping, PostingTemplate):
-        chosen: dict[str, Version] = {}
-        for one in model._default_manager.filter(**wanted).order_by("number"):
-            chosen[one.event_type] = one
-        if isinstance(row, model):
-            chosen[own] = row
-        rows += chosen.values()
-    return rows
+    mapped = GLMapping.objects.filter(environment=row.environment, state=Version.State.PROPOSED, event_type__in=members)
+    made = PostingTemplate.objects.filter(
+        environment=row.environment, state=Version.State.PROPOSED, event_type__in=members
+    )
+    chosen: dict[tuple[str, str], Version] = {}
+    for one in [*mapped.order_by("number"), *made.order_by("number"), row]:
+        chosen[one.MACHINE, str(getattr(one, "event_type", ""))] = one
+    return list(chosen.values())
 
 
 def _mappings_with_proposals(environment: str) -> dict[str, Mapping]:
@@ -306,10 +295,7 @@ def _after(environment: str, rows: Sequence[Version]) -> list[Drift]:
 
 
 def _standing_of(row: Version) -> list[Version]:
-    same = type(row)._default_manager.filter(environment=row.environment, state=Version.State.ACTIVE)
-    if not isinstance(row, ChartVersion):
-        same = same.filter(event_type=getattr(row, "event_type", ""))
-    return list(same)
+    return list(row.siblings().filter(state=Version.State.ACTIVE))
 
 
 def _refuse_drift(found: Sequence[Drift]) -> None:

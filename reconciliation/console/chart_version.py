@@ -95,12 +95,13 @@ def _found(reference: str) -> Version:
 
 def _before(row: Version) -> Version | None:
     """Return what stands, or for a version that has stood itself the one before it."""
-    same = type(row)._default_manager.filter(environment=row.environment)
-    if not isinstance(row, ChartVersion):
-        same = same.filter(event_type=getattr(row, "event_type", ""))
+    same = row.siblings()
     if row.state in (Version.State.DRAFT, Version.State.PROPOSED):
-        return same.filter(state=Version.State.ACTIVE).first()
-    return same.filter(number__lt=row.number, activated_at__isnull=False).order_by("-number").first()
+        same = same.filter(state=Version.State.ACTIVE)
+    else:
+        same = same.filter(number__lt=row.number, activated_at__isnull=False)
+    found: Version | None = same.order_by("-number").first()
+    return found
 
 
 def _text(row: Version) -> str:

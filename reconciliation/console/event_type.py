@@ -47,6 +47,7 @@ def page(request: HttpRequest, environment: str, name: str) -> HttpResponse:
         answer = _answer(request, environment, name, source, mapped, context)
         if answer is not None:
             return answer
+    of_this = {"environment": environment, "event_type": name}
     context = {
         **admin.site.each_context(request),
         "title": f"{name} ({environment})",
@@ -60,8 +61,8 @@ def page(request: HttpRequest, environment: str, name: str) -> HttpResponse:
         "parameters": _parameters(request, standing.mappings[name]),
         "assets": sorted(assets.codes()),
         "asset": request.POST.get("asset", "EUR"),
-        "versions": _versions(PostingTemplate, environment, name),
-        "mapping_versions": _versions(GLMapping, environment, name),
+        "versions": PostingTemplate.objects.filter(**of_this).order_by("-number")[:_SHOWN],
+        "mapping_versions": GLMapping.objects.filter(**of_this).order_by("-number")[:_SHOWN],
         "bundled": sources().get(name) == standing.sources[name] and gl_mappings().get(name) == standing.mappings[name],
         "may_propose": may(request.user, Ability.PROPOSE_CHART),
         **context,
@@ -170,7 +171,3 @@ def _text(request: HttpRequest, name: str, otherwise: str) -> str:
 def _written(environment: str, name: str) -> str:
     row = GLMapping.objects.get(environment=environment, event_type=name, state=Version.State.ACTIVE)
     return json.dumps(row.content, indent=2, ensure_ascii=False)
-
-
-def _versions(model: type[Version], environment: str, name: str) -> list[Version]:
-    return list(model._default_manager.filter(environment=environment, event_type=name).order_by("-number")[:_SHOWN])

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from html import unescape
+from typing import Any
 
+import psycopg
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from ledger import accounts
+from ledger.accounts import Opening
 from ledger.chart import bundled
 from ledger.models import Approval, ChartVersion, Move, PostingTemplate, Transaction
 from tests.ledger.chart.finance import baseline, codes, collection, open_accounts
+from tests.ledger.chart.rows import open_as_it_is
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -76,20 +81,24 @@ def test_the_page_of_event_types_shows_each_with_its_phase_pair_version_and_lamp
         assert f">{name}</a>" in page
     assert "1000 → 2004" in page
     assert "ends TRADE_RESERVE" in page
-    assert "no drift" in page
+    assert "no drift of event types" in page
     assert '<span class="hf-lamp red">' not in page
 
 
-def test_a_planted_drift_lights_the_lamp_and_is_named(signed_in: SignIn, superuser_connection: object) -> None:
-    from ledger import accounts
-    from ledger.accounts import Opening
-    from tests.ledger.chart.rows import open_as_it_is
-
+def test_a_planted_drift_lights_the_lamp_and_is_named(
+    signed_in: SignIn, superuser_connection: psycopg.Connection[Any]
+) -> None:
     open_as_it_is(Opening("somewhere:else", "EUR", accounts.MERCHANT))
+    superuser_connection.execute("SET session_replication_role = replica")
+    superuser_connection.execute(
+        "UPDATE ledger_postingtemplate SET source = replace(source, 'destination = $due', 'destination = $transit')"
+        " WHERE event_type = 'ORDER_COMPENSATION' AND environment = 'test'"
+    )
     client = signed_in("fina", "finance")
-    page = client.get(reverse("admin:event-types") + "?environment=test").content.decode()
-    assert "1 drift" in page
-    page = client.get(reverse("admin:chart-drift")).content.decode()
+    page = unescape(client.get(reverse("admin:event-types") + "?environment=test").content.decode())
+    assert "amount credits transit at GL code 2900, the mapping says 1100" in page
+    assert '<span class="hf-lamp red">drift</span>' in page
+    page = unescape(client.get(reverse("admin:chart-drift")).content.decode())
     assert "somewhere:else EUR" in page
     assert "no pattern of the chart covers it" in page
 

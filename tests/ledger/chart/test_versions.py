@@ -190,7 +190,7 @@ def test_a_move_by_raw_sql_is_seen_by_the_write_door(application_connection: psy
 # --- the baseline
 
 
-def _as_owner(owner: psycopg.Connection[Any], work: Callable[[], None]) -> None:
+def _as_owner(owner: psycopg.Connection[Any], work: Callable[[], object]) -> None:
     from django.db import connection
 
     connection.close()
