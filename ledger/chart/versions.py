@@ -199,9 +199,29 @@ def together(row: Version) -> list[Version]:
 def mapping_of(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
     """Read a mapping that a person wrote. Raises Malformed."""
     try:
-        return mappings.from_content(event_type, content)
+        mapping = mappings.from_content(event_type, content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Malformed(f"The mapping is not one: {type(error).__name__} {error}.") from error
+    lists = [codes for line in mapping.lines.values() for codes in (line.debit, line.credit)]
+    lists += [role.codes for role in mapping.accounts.values()]
+    words = [
+        mapping.about,
+        mapping.debit,
+        mapping.credit,
+        mapping.main,
+        *(line.about for line in mapping.lines.values()),
+    ]
+    optional = [mapping.ends, *(role.otherwise for role in mapping.accounts.values())]
+    optional += [name for line in mapping.lines.values() for name in line.needs]
+    if (
+        not mapping.lines
+        or not all(codes and all(isinstance(code, str) and code for code in codes) for codes in lists)
+        or not all(isinstance(word, str) for word in words)
+        or not all(word is None or isinstance(word, str) for word in optional)
+        or not all(isinstance(line.required, bool) for line in mapping.lines.values())
+    ):
+        raise Malformed("The mapping is not one: codes and names are texts, and every list of codes has one.")
+    return mapping
 
 
 def content_of(text: str) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ledger.chart import csv_import, versions
 from ledger.chart.entries import from_rows
+from ledger.chart.mappings import written
 from ledger.controls import clock
 from ledger.controls.console import actor_of, attempt
 from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.roles import Ability, Section, may, need, sees
-from ledger.models import Approval, ChartVersion, Move, PostingTemplate
+from ledger.models import Approval, ChartVersion, GLMapping, Move, PostingTemplate
 from ledger.models.chart import Version
 from reconciliation.console.event_type import difference
 
@@ -107,6 +108,8 @@ def _before(row: Version) -> Version | None:
 def _text(row: Version) -> str:
     if isinstance(row, PostingTemplate):
         return row.source
+    if isinstance(row, GLMapping):
+        return written(row.content)
     return json.dumps(getattr(row, "content", None), indent=2, ensure_ascii=False)
 
 

@@ -4,7 +4,6 @@ Checking and previewing are POSTs that write nothing: their text is too long for
 """
 
 import difflib
-import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from ledger import assets, money
 from ledger.chart import stored, versions
 from ledger.chart.bundled import gl_mappings, sources
-from ledger.chart.mappings import Mapping
+from ledger.chart.mappings import Mapping, written
 from ledger.chart.preview import Effect, Preview, preview
 from ledger.controls import clock
 from ledger.controls.console import actor_of, amount
@@ -170,4 +169,4 @@ def _text(request: HttpRequest, name: str, otherwise: str) -> str:
 
 def _written(environment: str, name: str) -> str:
     row = GLMapping.objects.get(environment=environment, event_type=name, state=Version.State.ACTIVE)
-    return json.dumps(row.content, indent=2, ensure_ascii=False)
+    return written(row.content)
