@@ -76,7 +76,14 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
         return []
     current = active.active(environment)
     for _ in range(_READINGS):
-        items, lines = _arguments(environment, current, drafts, now)
+        try:
+            items, lines = _arguments(environment, current, drafts, now)
+        except Refusal:
+            newest = active.fresh(environment)
+            if newest is current:
+                raise
+            current = newest
+            continue
         rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter(), current.stamp])
         if rows:
             return [Result(*row[:3], tuple(map(int, row[3])) if row[3] else None) for row in rows]
@@ -102,7 +109,7 @@ def postings_of(draft: Draft, *, environment: str = Environment.LIVE) -> list[Po
 
     Looks at balances without locking, where the template depends on them. A release shows what it gives back.
     """
-    template = active.active(environment).template(draft.event_type)
+    template = active.fresh(environment).template(draft.event_type)
     done = template_balances.previewed(environment, template, draft)
     return [
         Posting(address_of(sent.source), address_of(sent.destination), Money(amount_of(sent), sent.asset))
