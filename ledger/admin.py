@@ -1,6 +1,12 @@
 """The book, the moves and the events, read-only."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import OuterRef, Subquery
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from ledger.books import environment_of
 from ledger.controls.console import ReadOnlyAdmin, amount
@@ -14,6 +20,7 @@ from ledger.models import (
     Move,
     PeriodChange,
     Posting,
+    PostingTemplate,
     QueuedEvent,
     Transaction,
 )
@@ -40,9 +47,32 @@ class AccountAdmin(ReadOnlyAdmin):
 class TransactionAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
     exact = ("key", "subject", "request_id")
-    list_display = ("key", "event_type", "phase", "subject", "effective_at")
+    list_display = ("key", "event_type", "phase", "subject", "template", "effective_at")
     list_filter = ("event_type", "phase")
     ordering = ("-recorded_at", "-id")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Name the template version of each row in the same query."""
+        version = PostingTemplate.objects.filter(pk=OuterRef("template_version"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                template_number=Subquery(version.values("number")),
+                template_reference=Subquery(version.values("reference")),
+            )
+        )
+
+    @admin.display(description="template")
+    def template(self, row: Transaction) -> str:
+        number, reference = getattr(row, "template_number", None), getattr(row, "template_reference", None)
+        if number is None:
+            return ""
+        return format_html('<a href="{}">version {}</a>', reverse("admin:chart-version", args=[reference]), number)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        fields = super().get_fields(request, obj)
+        return [name if name != "template_version" else "template" for name in fields]
 
 
 @admin.register(Posting)

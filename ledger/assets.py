@@ -29,6 +29,11 @@ def named(code: str) -> money.Asset:
     return found
 
 
+def codes() -> list[str]:
+    """Return the codes of all assets."""
+    return list(_scales())
+
+
 def text(minor: int, code: str) -> str:
     """Write minor units as REST and CSV carry them: a decimal string with exactly the asset's scale."""
     return money.decimal_text(minor, named(code).scale)

@@ -19,13 +19,13 @@ from ledger.books import number_of
 from ledger.chart import active
 from ledger.chart.active import Active
 from ledger.chart.mappings import Phase
-from ledger.chart.template import address_of, amount_of
+from ledger.chart.template import Template, address_of, amount_of
 from ledger.controls import clock, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
 from ledger.environments import Environment
 from ledger.money import Money
-from ledger.numscript import text
+from ledger.numscript import Execution, text
 
 _CALL: Final = (
     "SELECT code, transaction_id, failed_position, amounts FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[],"
@@ -76,10 +76,17 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
         return []
     current = active.active(environment)
     for _ in range(_READINGS):
-        items, lines = _arguments(environment, current, drafts, now)
+        try:
+            items, lines = _arguments(environment, current, drafts, now)
+        except Refusal:
+            newest = active.fresh(environment)
+            if newest is current:
+                raise
+            current = newest
+            continue
         rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter(), current.stamp])
         if rows:
-            return [Result(*row[:3], row[3] and tuple(map(int, row[3]))) for row in rows]
+            return [Result(*row[:3], tuple(map(int, row[3])) if row[3] else None) for row in rows]
         current = active.read(environment)
     raise TemplatesUnsettled
 
@@ -102,7 +109,7 @@ def postings_of(draft: Draft, *, environment: str = Environment.LIVE) -> list[Po
 
     Looks at balances without locking, where the template depends on them. A release shows what it gives back.
     """
-    template = active.active(environment).template(draft.event_type)
+    template = active.fresh(environment).template(draft.event_type)
     done = template_balances.previewed(environment, template, draft)
     return [
         Posting(address_of(sent.source), address_of(sent.destination), Money(amount_of(sent), sent.asset))
@@ -138,28 +145,9 @@ def _arguments(
         ]
     else:
         executions = template_balances.executed(environment, list(zip(templates, drafts, strict=True)), now=now)
+    request_id = request_context.request_id()
     for position, (draft, template, done) in enumerate(zip(drafts, templates, executions, strict=True), start=1):
-        metadata = dict(draft.metadata)
-        if done.transaction_metadata:
-            metadata.update({key: text(value) for key, value in done.transaction_metadata.items()})
-        items.append(
-            {
-                "key": draft.key,
-                "event_type": draft.event_type,
-                "phase": template.phase,
-                "subject": draft.subject,
-                "refs": dict(draft.refs),
-                "metadata": metadata,
-                "request_id": request_context.request_id(),
-                "effective_at": draft.effective_at.isoformat() if draft.effective_at else None,
-                "timeout": draft.timeout,
-                "hold_key": draft.hold_key,
-                "linked": draft.linked,
-                "template_version": template.version,
-                "refuse_locked": draft.refuse_locked,
-                "flags": sorted(draft.flags),
-            }
-        )
+        items.append(_item(draft, template, done, request_id))
         for sent in done.postings:
             number.append(position)
             debit.append(address_of(sent.source))
@@ -167,3 +155,33 @@ def _arguments(
             asset.append(sent.asset)
             amount.append(amount_of(sent))
     return items, (number, debit, credit, asset, amount)  # type: ignore[return-value]  # five lists, two types
+
+
+def _item(draft: Draft, template: Template, done: Execution, request_id: str) -> dict[str, object]:
+    """Return what the function takes of a draft. What is as the function takes it anyway is left out: lists are long."""
+    item: dict[str, object] = {
+        "key": draft.key,
+        "event_type": draft.event_type,
+        "phase": template.phase,
+        "subject": draft.subject,
+        "request_id": request_id,
+        "template_version": template.version,
+    }
+    if draft.refs:
+        item["refs"] = dict(draft.refs)
+    if draft.metadata or done.transaction_metadata:
+        made = {key: text(value) for key, value in done.transaction_metadata.items()}
+        item["metadata"] = {**draft.metadata, **made}
+    if draft.effective_at is not None:
+        item["effective_at"] = draft.effective_at.isoformat()
+    if draft.timeout:
+        item["timeout"] = draft.timeout
+    if draft.hold_key is not None:
+        item["hold_key"] = draft.hold_key
+    if draft.linked:
+        item["linked"] = True
+    if draft.refuse_locked:
+        item["refuse_locked"] = True
+    if draft.flags:
+        item["flags"] = sorted(draft.flags)
+    return item

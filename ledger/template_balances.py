@@ -48,9 +48,9 @@ def executed(environment: str, work: Sequence[tuple[Template, Draft]], *, now: d
     """
     givens = [template.given(draft) if template.phase is not Phase.RELEASE else {} for template, draft in work]
     touched = {pair: None for given in givens for pair in _touched(given)}
-    for (template, _), given in zip(work, givens, strict=True):
-        if template.phase is not Phase.RELEASE and not template.balance_free:
-            touched.update(dict.fromkeys(template.program.balances_needed(given)))
+    for (template, draft), given in zip(work, givens, strict=True):
+        if not template.balance_free:
+            touched.update(dict.fromkeys(template.needed(draft, given)))
     locked = balances.lock(
         environment,
         [draft.key for _, draft in work],
@@ -84,7 +84,7 @@ def previewed(environment: str, template: Template, draft: Draft) -> Execution:
     given = template.given(draft)
     if template.program.balance_free:
         return template.sends(draft, given)
-    wanted = template.program.balances_needed(given)
+    wanted = template.needed(draft, given)
     with connection.cursor() as cursor:
         cursor.execute(_READ, [[a for a, _ in wanted], [s for _, s in wanted], number_of(environment)])
         rows = cursor.fetchall()

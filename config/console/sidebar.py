@@ -43,6 +43,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Postings", "sync_alt", "admin:ledger_posting_changelist", ""),
             ("Holds", "lock_clock", "admin:ledger_hold_changelist", ""),
             ("Periods", "event_busy", "admin:ledger_periodchange_changelist", ""),
+            ("Chart and event types", "schema", "admin:event-types", ""),
         ),
     ),
     (

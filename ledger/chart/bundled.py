@@ -9,6 +9,7 @@ from typing import Any, Final
 from ledger.chart import mappings
 from ledger.chart.entries import Chart, from_csv
 from ledger.chart.mappings import Mapping
+from ledger.numscript import parse
 
 FOLDER: Final = Path(__file__).resolve().parent / "baseline"
 TEMPLATES: Final = FOLDER / "templates"
@@ -35,3 +36,8 @@ def gl_mappings() -> AnyMapping[str, Mapping]:
 def sources() -> AnyMapping[str, str]:
     """Return each event type's template."""
     return {path.stem.upper(): path.read_text(encoding="utf-8") for path in sorted(TEMPLATES.glob("*.num"))}
+
+
+def is_balance_free(event_type: str) -> bool:
+    """Whether an event type's template is fixed by its parameters alone."""
+    return parse(sources()[event_type]).balance_free

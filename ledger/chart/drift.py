@@ -12,7 +12,7 @@ from typing import Final
 from ledger.chart.active import compiled
 from ledger.chart.entries import ANY, Chart, is_at
 from ledger.chart.mappings import Mapping, Phase
-from ledger.chart.template import Template, address_of
+from ledger.chart.template import Template, TemplateFailed, address_of
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft
 from ledger.money import Money
@@ -129,7 +129,10 @@ def _probed(chart: Chart, template: Template) -> Iterator[_Sent]:
                     },
                     accounts=accounts,
                 )
-                for sent in _execution(chart, template, draft, held).postings:
+                done = _execution(chart, template, draft, held)
+                if done.account_metadata or any(sent.color for sent in done.postings):
+                    raise TemplateFailed("The book keeps neither metadata of accounts nor colors.")
+                for sent in done.postings:
                     debit, credit = address_of(sent.source), address_of(sent.destination)
                     yield _Sent(
                         line,
@@ -149,7 +152,7 @@ def _execution(chart: Chart, template: Template, draft: Draft, held: int) -> Exe
         return entry is None or entry.balance_rule == "none"
 
     given = template.given(draft)
-    wanted = template.program.balances_needed(given)
+    wanted = template.needed(draft, given)
     return template.sends(draft, given, balances=dict.fromkeys(wanted, held), unbounded=unruled)
 
 

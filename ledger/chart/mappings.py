@@ -1,5 +1,6 @@
 """GL mappings: what an event type debits and credits, by GL code. Knows no database."""
 
+import json
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,6 +82,28 @@ def from_content(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
                 required=line.get("required", False),
                 needs=tuple(line.get("needs", ())),
             )
-            for name, line in content["lines"].items()
+            for name, line in _main_first(content)
         },
     )
+
+
+def written(content: AnyMapping[str, Any]) -> str:
+    """Write a stored mapping as a person edits it: JSON in a fixed order, an account or a line of it a line."""
+    parts = [f'  "{key}": {_json(content[key])}' for key in _HEAD if key in content]
+    for key, items in (("accounts", sorted(content["accounts"].items())), ("lines", _main_first(content))):
+        inner = ",\n".join(f'    "{name}": {_json(value)}' for name, value in items)
+        parts.append(f'  "{key}": {{\n{inner}\n  }}')
+    return "{\n" + ",\n".join(parts) + "\n}"
+
+
+_HEAD = ("about", "phase", "ends", "debit", "credit", "main")
+
+
+def _main_first(content: AnyMapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the lines with the main one first: stored JSON keeps no order."""
+    main = content["main"]
+    return sorted(content["lines"].items(), key=lambda item: (item[0] != main, item[0]))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

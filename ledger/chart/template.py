@@ -103,12 +103,22 @@ class Template:
         try:
             done = self.program.execute(given, balances=balances or {}, unbounded=unbounded)
         except NumscriptError as error:
-            raise TemplateFailed(
-                f"{draft.event_type}, template version {self.number}: {error.message}", event_type=draft.event_type
-            ) from error
+            raise self._failed(draft, error) from error
         if not draft.accounts.keys() >= self._roles:
             _all_present(draft, done.postings)
         return done
+
+    def needed(self, draft: Draft, given: AnyMapping[str, Given]) -> tuple[tuple[str, str], ...]:
+        """Return the (account, asset) pairs whose balances an execution may look at. Raises TemplateFailed."""
+        try:
+            return self.program.balances_needed(given)
+        except NumscriptError as error:
+            raise self._failed(draft, error) from error
+
+    def _failed(self, draft: Draft, error: NumscriptError) -> TemplateFailed:
+        return TemplateFailed(
+            f"{draft.event_type}, template version {self.number}: {error.message}", event_type=draft.event_type
+        )
 
     def _otherwise(self, role: str, accounts: AnyMapping[str, str]) -> str:
         declared = self.mapping.accounts.get(role)

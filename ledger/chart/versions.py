@@ -79,7 +79,7 @@ def check(*, environment: str, event_type: str, source: str, content: AnyMapping
     now = stored.standing(environment)
     changed = dict(now.mappings)
     if content is not None:
-        changed[event_type] = _mapping(event_type, content)
+        changed[event_type] = mapping_of(event_type, content)
     found = drift.find(chart=now.chart, mappings=changed, sources={**now.sources, event_type: source})
     members = _family(changed, event_type)
     family = [one for one in found if one.kind in drift.FAMILY and one.subject in members]
@@ -108,11 +108,11 @@ def propose(
         if not checked.stands:
             raise LeavesDrift(checked.refused or "; ".join(str(one) for one in checked.drifts))
         rows: list[Version] = []
-        common = {"environment": environment, "event_type": event_type, "note": note[:500], "actor": actor}
-        if content is not None and _mapping(event_type, content) != standing.mappings[event_type]:
-            rows.append(_new(GLMapping, Prefix.MAPPING, content=dict(content), **common))
+        common = {"environment": environment, "event_type": event_type, "note": note[:500], "made_by": actor}
+        if content is not None and mapping_of(event_type, content) != standing.mappings[event_type]:
+            rows.append(_born(GLMapping(content=dict(content), **common), Prefix.MAPPING))
         if source != standing.sources[event_type]:
-            rows.append(_new(PostingTemplate, Prefix.TEMPLATE, source=source, **common))
+            rows.append(_born(PostingTemplate(source=source, **common), Prefix.TEMPLATE))
         if not rows:
             raise Unchanged
         _propose(rows, note=note, actor=actor, now=now)
@@ -131,9 +131,8 @@ def propose_chart(
         if set(chart.entries) == set(stored.chart_of(environment).entries):
             raise Unchanged
         _refuse_drift(chart_faults(environment, chart))
-        row = _new(
-            ChartVersion, Prefix.CHART, content=list(rows), environment=environment, note=note[:500], actor=actor
-        )
+        row = ChartVersion(content=list(rows), environment=environment, note=note[:500], made_by=actor)
+        _born(row, Prefix.CHART)
         _propose([row], note=note, actor=actor, now=now)
     return row
 
@@ -151,9 +150,9 @@ def chart_faults(environment: str, chart: Chart) -> list[Drift]:
 def activate(*, reference: str, reason: str, actor: str, now: datetime) -> list[Version]:
     """Activate a proposal, with its family's. Raises SelfApproval, NotAProposal, OutdatedProposal or LeavesDrift."""
     with db_transaction.atomic():
-        row = _find(reference)
+        row = named(reference)
         _one_at_a_time(row.environment)
-        rows = _together(_find(reference))
+        rows = _together(named(reference))
         for one in rows:
             approval = approvals.lock_open(subject=one.reference)
             if approval is None or one.state != Version.State.PROPOSED:
@@ -168,14 +167,23 @@ def activate(*, reference: str, reason: str, actor: str, now: datetime) -> list[
 def refuse(*, reference: str, reason: str, actor: str, now: datetime) -> Version:
     """Refuse a proposal (or, as its maker, withdraw it): it is a draft again. Raises NotAProposal."""
     with db_transaction.atomic():
-        _one_at_a_time(_find(reference).environment)
-        row = _find(reference)
+        _one_at_a_time(named(reference).environment)
+        row = named(reference)
         approval = approvals.lock_open(subject=reference)
         if approval is None or row.state != Version.State.PROPOSED:
             raise NotAProposal
         approvals.refuse(approval, checker=actor, reason=reason, now=now)
         transitions.take_back([row], why=Why(actor, reason.strip() or "refused"), now=now)
     return row
+
+
+def named(reference: str) -> Version:
+    """Return the version of a reference. Raises NotFound."""
+    for model in _MODELS:
+        row = model._default_manager.filter(reference=reference).first()
+        if isinstance(row, Version):
+            return row
+    raise NotFound("There is no such version.")
 
 
 def proposal_of(row: Version) -> Approval | None:
@@ -186,6 +194,34 @@ def proposal_of(row: Version) -> Approval | None:
 def together(row: Version) -> list[Version]:
     """Return what is activated with a proposal: the proposals of its event type's family."""
     return _together(row)
+
+
+def mapping_of(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
+    """Read a mapping that a person wrote. Raises Malformed."""
+    try:
+        mapping = mappings.from_content(event_type, content)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Malformed(f"The mapping is not one: {type(error).__name__} {error}.") from error
+    lists = [codes for line in mapping.lines.values() for codes in (line.debit, line.credit)]
+    lists += [role.codes for role in mapping.accounts.values()]
+    words = [
+        mapping.about,
+        mapping.debit,
+        mapping.credit,
+        mapping.main,
+        *(line.about for line in mapping.lines.values()),
+    ]
+    optional = [mapping.ends, *(role.otherwise for role in mapping.accounts.values())]
+    optional += [name for line in mapping.lines.values() for name in line.needs]
+    if (
+        not mapping.lines
+        or not all(codes and all(isinstance(code, str) and code for code in codes) for codes in lists)
+        or not all(isinstance(word, str) for word in words)
+        or not all(word is None or isinstance(word, str) for word in optional)
+        or not all(isinstance(line.required, bool) for line in mapping.lines.values())
+    ):
+        raise Malformed("The mapping is not one: codes and names are texts, and every list of codes has one.")
+    return mapping
 
 
 def content_of(text: str) -> dict[str, Any]:
@@ -199,13 +235,6 @@ def content_of(text: str) -> dict[str, Any]:
     return found
 
 
-def _mapping(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
-    try:
-        return mappings.from_content(event_type, content)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Malformed(f"The mapping is not one: {type(error).__name__} {error}.") from error
-
-
 def _sized(text: str) -> str:
     if len(text) > _LONGEST:
         raise Malformed(f"The text is longer than {_LONGEST} characters.")
@@ -217,19 +246,11 @@ def _one_at_a_time(environment: str) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, environment])
 
 
-def _new(model: type[Version], prefix: Prefix, *, environment: str, actor: str, note: str, **values: Any) -> Any:
-    same = model._default_manager.filter(environment=environment)
-    if "event_type" in values:
-        same = same.filter(event_type=values["event_type"])
-    highest = same.order_by("-number").values_list("number", flat=True).first() or 0
-    return model(
-        reference=references.new(prefix),
-        environment=environment,
-        number=highest + 1,
-        made_by=actor,
-        note=note,
-        **values,
-    )
+def _born(row: Version, prefix: Prefix) -> Version:
+    """Give a new version its reference and the number after its siblings' highest."""
+    row.reference = references.new(prefix)
+    row.number = (row.siblings().order_by("-number").values_list("number", flat=True).first() or 0) + 1
+    return row
 
 
 def _propose(rows: Sequence[Version], *, note: str, actor: str, now: datetime) -> None:
@@ -248,30 +269,20 @@ def _propose(rows: Sequence[Version], *, note: str, actor: str, now: datetime) -
         )
 
 
-def _find(reference: str) -> Version:
-    for model in _MODELS:
-        row = model._default_manager.filter(reference=reference).first()
-        if isinstance(row, Version):
-            return row
-    raise NotFound("There is no such version.")
-
-
 def _together(row: Version) -> list[Version]:
     """Return the proposal and its family's: of each event type and kind the newest, of its own kind itself."""
     if isinstance(row, ChartVersion):
         return [row]
     own = str(getattr(row, "event_type", ""))
     members = _family(_mappings_with_proposals(row.environment), own)
-    wanted = {"environment": row.environment, "state": Version.State.PROPOSED, "event_type__in": members}
-    rows: list[Version] = []
-    for model in (GLMapping, PostingTemplate):
-        chosen: dict[str, Version] = {}
-        for one in model._default_manager.filter(**wanted).order_by("number"):
-            chosen[one.event_type] = one
-        if isinstance(row, model):
-            chosen[own] = row
-        rows += chosen.values()
-    return rows
+    mapped = GLMapping.objects.filter(environment=row.environment, state=Version.State.PROPOSED, event_type__in=members)
+    made = PostingTemplate.objects.filter(
+        environment=row.environment, state=Version.State.PROPOSED, event_type__in=members
+    )
+    chosen: dict[tuple[str, str], Version] = {}
+    for one in [*mapped.order_by("number"), *made.order_by("number"), row]:
+        chosen[one.MACHINE, str(getattr(one, "event_type", ""))] = one
+    return list(chosen.values())
 
 
 def _mappings_with_proposals(environment: str) -> dict[str, Mapping]:
@@ -304,10 +315,7 @@ def _after(environment: str, rows: Sequence[Version]) -> list[Drift]:
 
 
 def _standing_of(row: Version) -> list[Version]:
-    same = type(row)._default_manager.filter(environment=row.environment, state=Version.State.ACTIVE)
-    if not isinstance(row, ChartVersion):
-        same = same.filter(event_type=getattr(row, "event_type", ""))
-    return list(same)
+    return list(row.siblings().filter(state=Version.State.ACTIVE))
 
 
 def _refuse_drift(found: Sequence[Drift]) -> None:

@@ -42,6 +42,8 @@ class Ability(StrEnum):
     REPLAY = "resend and replay"
     MANAGE_ENDPOINTS = "manage webhook endpoints"
     RESEND = "send webhooks again"
+    PROPOSE_CHART = "propose charts, mappings and templates"
+    ACTIVATE_CHART = "activate charts, mappings and templates"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -69,6 +71,8 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.REPLAY: _OPS,
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
     Ability.RESEND: _OPS,
+    Ability.PROPOSE_CHART: _FINANCE,
+    Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
 }
 
 

@@ -1,5 +1,7 @@
 """Chart, GL mappings and posting templates: each in versions that two people change (DESIGN.md section 6, Versions)."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django_fsm import FSMField, transition
@@ -34,6 +36,10 @@ class Version(Stateful):
 
     def announcement(self) -> Announcement | None:
         return None
+
+    def siblings(self) -> Any:
+        """Return every version of the same thing, this one among them."""
+        return type(self)._default_manager.filter(environment=self.environment)
 
     @transition(field=state, source=State.DRAFT, target=State.PROPOSED)
     def propose(self) -> None:
@@ -82,6 +88,9 @@ class GLMapping(Version):
             ),
         ]
 
+    def siblings(self) -> Any:
+        return super().siblings().filter(event_type=self.event_type)
+
 
 class PostingTemplate(Version):
     """What an event type posts, in Numscript."""
@@ -98,6 +107,9 @@ class PostingTemplate(Version):
                 fields=["environment", "event_type"], condition=Q(state="active"), name="template_one_active"
             ),
         ]
+
+    def siblings(self) -> Any:
+        return super().siblings().filter(event_type=self.event_type)
 
 
 class TemplateStamp(models.Model):

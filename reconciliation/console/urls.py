@@ -4,7 +4,16 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from reconciliation.console import endpoint_page, operations, review, trace
+from reconciliation.console import (
+    chart_import,
+    chart_version,
+    endpoint_page,
+    event_type,
+    event_types,
+    operations,
+    review,
+    trace,
+)
 
 
 def patterns(site: Any) -> list[URLPattern]:
@@ -17,4 +26,11 @@ def patterns(site: Any) -> list[URLPattern]:
         path("trace/<slug:reference>/packet/", site.admin_view(trace.packet), name="support-packet"),
         path("review/<slug:reference>/", site.admin_view(review.page), name="review-case"),
         path("review/<slug:reference>/<slug:action>/", site.admin_view(review.act), name="review-act"),
+        path("chart/", site.admin_view(event_types.page), name="event-types"),
+        path("chart/drift/", site.admin_view(event_types.drift), name="chart-drift"),
+        path("chart/version/<slug:reference>/", site.admin_view(chart_version.page), name="chart-version"),
+        path("chart/version/<slug:reference>/<slug:action>/", site.admin_view(chart_version.act), name="chart-act"),
+        path("chart/<slug:environment>/import/", site.admin_view(chart_import.page), name="chart-import"),
+        path("chart/<slug:environment>/chart.csv", site.admin_view(chart_import.export), name="chart-export"),
+        path("chart/<slug:environment>/<slug:name>/", site.admin_view(event_type.page), name="event-type"),
     ]

@@ -138,7 +138,10 @@ def test_no_page_of_the_console_shows_a_planted_secret(signed_in: SignIn) -> Non
             continue
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         pages = [client.get(reverse(f"{name}_changelist"))]
-        pages += [client.get(reverse(f"{name}_change", args=[row.pk]), follow=True) for row in model._default_manager.all()[:2]]
+        pages += [
+            client.get(reverse(f"{name}_change", args=[row.pk]), follow=True)
+            for row in model._default_manager.all()[:2]
+        ]
         for page in pages:
             assert page.status_code == 200
             assert PLANTED not in page.content.decode(), name

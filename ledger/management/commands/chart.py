@@ -1,4 +1,4 @@
-"""The chart of accounts: `chart restore` loads the baseline, `chart drift` names what disagrees."""
+"""The chart of accounts: load the baseline, name what disagrees, write its page of the documentation."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction as db_transaction
 
-from ledger.chart import stored
+from ledger.chart import document, stored
 from ledger.chart.restore import restore
 from ledger.controls import clock
 from ledger.environments import Environment
@@ -23,8 +23,13 @@ class Command(BaseCommand):
         ):
             action = actions.add_parser(name, help=text)
             action.add_argument("--environment", choices=Environment.values, help="one book; both when not given")
+        actions.add_parser("document", help="write docs/event-types.md from the bundled baseline")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "document":
+            document.PATH.write_text(document.written(), encoding="utf-8")
+            self.stdout.write(f"{document.PATH.name} is written")
+            return
         environments = [options["environment"]] if options["environment"] else Environment.values
         if options["action"] == "restore":
             for environment in environments:

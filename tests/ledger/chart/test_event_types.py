@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from ledger.chart import bundled
+from ledger.chart import bundled, document
 from ledger.numscript.specs import check, found
 
 EVENT_TYPES: Final = {
@@ -62,3 +62,7 @@ def test_the_cases_beside_a_template_pass(event_type: str) -> None:
 def test_every_chart_line_is_sound_by_itself() -> None:
     assert bundled.chart().faults() == {}
     assert len(bundled.chart().entries) == 22
+
+
+def test_the_page_of_event_types_is_the_baselines() -> None:
+    assert document.PATH.read_text(encoding="utf-8") == document.written(), "run: manage.py chart document"

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db import transaction as db_transaction
@@ -71,6 +72,22 @@ def test_what_is_posted_follows_the_new_version_at_once_in_a_process_that_kept_t
     assert active.active(ENVIRONMENT) is not kept
     assert [amount for _, _, amount in _postings("one")] == [100, 4]
     assert [amount for _, _, amount in _postings("two")] == [100, 2, 2]
+
+
+def test_a_refusal_by_what_a_process_kept_is_asked_again_of_what_stands(
+    superuser_connection: psycopg.Connection[Any],
+) -> None:
+    open_accounts()
+    retired = "UPDATE ledger_postingtemplate SET state = 'retired' WHERE event_type = 'PAYIN_COLLECTION'"
+    superuser_connection.execute(retired)
+    with pytest.raises(active.UnknownEventType):
+        codes(collection("early", 100))
+    superuser_connection.execute("ALTER TABLE ledger_postingtemplate DISABLE TRIGGER legal_move")
+    superuser_connection.execute(
+        "UPDATE ledger_postingtemplate SET state = 'active' WHERE event_type = 'PAYIN_COLLECTION'"
+    )
+    superuser_connection.execute("ALTER TABLE ledger_postingtemplate ENABLE TRIGGER legal_move")
+    assert codes(collection("early", 100)) == ["created"]
 
 
 def test_nothing_is_posted_with_an_outdated_stamp() -> None:

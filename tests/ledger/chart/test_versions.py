@@ -190,7 +190,7 @@ def test_a_move_by_raw_sql_is_seen_by_the_write_door(application_connection: psy
 # --- the baseline
 
 
-def _as_owner(owner: psycopg.Connection[Any], work: Callable[[], None]) -> None:
+def _as_owner(owner: psycopg.Connection[Any], work: Callable[[], object]) -> None:
     from django.db import connection
 
     connection.close()
@@ -240,3 +240,55 @@ def test_restore_leaves_what_people_changed_and_replaces_an_older_baseline(
     ]
     assert _states() == [(1, "retired"), (2, "active")]
     assert _states("RETURN_KEPT") == [(1, "retired"), (2, "active")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lines": {}},
+        {"lines": []},
+        {"lines": {"amount": {"debit": [], "credit": ["3100"], "about": "x"}}},
+        {"lines": {"amount": {"debit": [1000], "credit": ["3100"], "about": "x"}}},
+        {"lines": {"amount": {"debit": ["3900"], "credit": ["3100"], "about": None}}},
+        {"lines": {"amount": {"debit": ["3900"], "credit": ["3100"], "about": "x", "required": "yes"}}},
+        {"lines": {"amount": {"debit": ["3900"], "credit": ["3100"], "about": "x", "needs": [[]]}}},
+        {"accounts": {"world": {"codes": []}}},
+        {"accounts": {"world": {"codes": ["3900"], "else": 7}}},
+        {"accounts": "world"},
+        {"phase": "later"},
+        {"ends": 5},
+        {"main": None},
+    ],
+)
+def test_a_mapping_of_another_shape_is_refused_whatever_it_is(change: dict[str, Any]) -> None:
+    content = {**deepcopy(bundled.contents()["POOL_FUNDING"]), **change}
+    with pytest.raises(Malformed, match="not one"):
+        versions.check(
+            environment=ENVIRONMENT, event_type="POOL_FUNDING", source=baseline("POOL_FUNDING"), content=content
+        )
+
+
+@pytest.mark.parametrize(
+    "added, told",
+    [
+        ('set_account_meta($wallet, "a", "b")', "neither metadata of accounts nor colors"),
+        ('set_tx_meta("net", $net)', None),
+        ("send [EUR *] (source = $wallet destination = $bank)", "net debits wallet at GL code 2004"),
+    ],
+)
+def test_what_the_book_cannot_keep_is_told(added: str, told: str | None) -> None:
+    found = versions.check(
+        environment=ENVIRONMENT, event_type="PAYIN_COLLECTION", source=baseline("PAYIN_COLLECTION") + "\n" + added
+    )
+    assert not found.refused
+    assert (told is None) == found.stands, found
+    assert told is None or any(told in one.detail for one in found.drifts), found
+
+
+def test_metadata_that_a_template_sets_are_the_transactions() -> None:
+    from ledger.models import Transaction
+
+    open_accounts()
+    activated("PAYIN_COLLECTION", baseline("PAYIN_COLLECTION") + '\nset_tx_meta("net", $net)\n')
+    assert codes(collection("one", 100)) == ["created"]
+    assert Transaction.objects.get(key="one").metadata == {"net": "EUR 100"}
