@@ -107,7 +107,7 @@ def test_a_missing_variable_is_named() -> None:
         accounts.order_transit("acme"),
         accounts.fx("EUR"),
         accounts.pool("gold-2"),
-        accounts.position("acme", "user@example.org: 7 ünïcode/ß."),
+        accounts.position("acme", "user@example.org-7._"),
         accounts.ORDER_REVENUE,
         accounts.VAT_PAYABLE,
         accounts.WORLD,
