@@ -140,6 +140,12 @@ def test_everything_of_an_account_without_a_rule_is_its_balance() -> None:
     assert run.postings == (Sent("transit", "b", "EUR", 7),)
 
 
+def test_balances_are_followed_when_they_are_asked_for_though_no_account_has_a_rule() -> None:
+    program = parse("send [EUR 5] (source = @a destination = @b)\nsend [EUR *] (source = @b destination = @c)")
+    run = execute(program, {}, balances={("b", "EUR"): 2}, unbounded=everywhere)
+    assert run.postings == (Sent("a", "b", "EUR", 5), Sent("b", "c", "EUR", 7))
+
+
 NEEDS = """
 #![feature("experimental-mid-script-function-call", "experimental-asset-scaling", "experimental-oneof")]
 vars {

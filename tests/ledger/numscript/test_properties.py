@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from ledger.numscript import Feature, Kind, MissingFunds, NumscriptError, Program, Sent, execute, parse, pointed_out
 from ledger.numscript.allotments import shared
 
+UNHURRIED = settings(deadline=None)
+"""The grammar is built at the first script, and the machine may be busy."""
+
 ACCOUNTS = ["a", "b", "c:1", "d"]
 FEATURES = list(Feature)
 SCRIPTS = [path.read_text(encoding="utf-8") for path in sorted((Path(__file__).parent / "cases").rglob("*.num"))]
@@ -90,6 +93,7 @@ def _ran(script: str, held: dict[tuple[str, ...], int]) -> tuple[Sent, ...] | No
 
 
 @given(st.integers(0, 500), sources, _destinations(kept=False), balances)
+@UNHURRIED
 def test_the_postings_of_a_send_sum_to_its_amount(
     amount: int, source: str, destination: str, held: dict[tuple[str, ...], int]
 ) -> None:
@@ -100,6 +104,7 @@ def test_the_postings_of_a_send_sum_to_its_amount(
 
 
 @given(st.integers(0, 500), sources, _destinations(kept=True), balances)
+@UNHURRIED
 def test_what_is_kept_is_not_posted_and_stays_with_its_accounts(
     amount: int, source: str, destination: str, held: dict[tuple[str, ...], int]
 ) -> None:
@@ -141,6 +146,7 @@ def bounded_sources(draw: st.DrawFn) -> Bounded:
 
 
 @given(st.integers(0, 500), bounded_sources(), st.sampled_from(["[EUR %d]", "[EUR *]"]), balances)
+@UNHURRIED
 def test_no_account_goes_below_its_overdraft(
     amount: int, source: Bounded, sent: str, held: dict[tuple[str, ...], int]
 ) -> None:
@@ -155,6 +161,7 @@ def test_no_account_goes_below_its_overdraft(
 
 
 @given(st.integers(0, 2**130), st.lists(st.integers(0, 10**9), min_size=1, max_size=12).filter(any))
+@UNHURRIED
 def test_shares_are_exact_and_a_unit_from_their_portion_at_most(amount: int, weights: list[int]) -> None:
     parts = shared(amount, weights)
     assert sum(parts) == amount
@@ -166,6 +173,7 @@ def test_shares_are_exact_and_a_unit_from_their_portion_at_most(amount: int, wei
 
 
 @given(st.integers(0, 10**30), st.integers(0, 1000), st.integers(1, 1000))
+@UNHURRIED
 def test_a_script_splits_as_the_shares_say(amount: int, first: int, rest: int) -> None:
     whole = first + rest
     script = _send(f"[EUR {amount}]", "@world", f"{{ {first}/{whole} to @a remaining to @b }}")
@@ -174,6 +182,7 @@ def test_a_script_splits_as_the_shares_say(amount: int, first: int, rest: int) -
 
 
 @given(st.text(max_size=300))
+@UNHURRIED
 def test_any_text_is_read_or_refused(text: str) -> None:
     _read_or_refused(text)
 
@@ -186,6 +195,7 @@ TOKENS = st.sampled_from([*'\n{}()[]\\*=+-/,:$@"', *WORDS.replace("'", '"').spli
 
 
 @given(st.lists(TOKENS, max_size=60).map(" ".join))
+@UNHURRIED
 def test_any_words_are_read_or_refused(text: str) -> None:
     _read_or_refused(text)
 
@@ -203,7 +213,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 @given(mutated())
-@settings(max_examples=400)
+@settings(UNHURRIED, max_examples=400)
 def test_a_mutated_script_is_read_or_refused_and_executed_or_refused(text: str) -> None:
     _read_or_refused(text)
 
