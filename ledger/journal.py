@@ -61,7 +61,10 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
         return []
     items, lines = _arguments(drafts)
     rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter()])
-    return [Result(*row[:3], row[3] and tuple(map(int, row[3]))) for row in rows]
+    return [
+        Result(code, transaction, position, None if amounts is None else tuple(map(int, amounts)))
+        for code, transaction, position, amounts in rows
+    ]
 
 
 def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None = None) -> list[Result]:
