@@ -88,7 +88,7 @@ def verify(*, environment: str | None = None, roots: Sequence[OutsideRoot] = ())
     """Run the checks over one environment's book, or all books, and yield each verdict as it is known."""
     books = dict(Book.objects.values_list("id", "environment"))
     chosen = [number for number, name in books.items() if environment in (None, name)]
-    asked = {
+    asked: dict[str, list[int] | list[str]] = {
         "books": chosen,
         "root_books": [number_of(root.environment) for root in roots],
         "root_numbers": [root.number for root in roots],

@@ -50,26 +50,28 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
 
     postings.prepare(stack)
     found: list[rows.Row] = []
-    for name in wanted:
-        console.print(f"measuring {name} …")
-        match name:
-            case "F1":
-                found.append(postings.single_through_python(stack))
-            case "F2":
-                found.append(postings.function_at_sixteen(stack))
-            case "F3":
-                found += ledger.hot_account(stack)
-            case "F4":
-                found += ledger.long_lists(stack)
-            case "verify":
-                found.append(ledger.verified(stack))
-            case "F8":
-                found.append(relay.relay(stack))
-            case "inbox":
-                found.append(relay.inbox(stack))
-            case "F7":
-                found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
-    rows.show(found, Path("bench.json"))
+    try:
+        for name in wanted:
+            console.print(f"measuring {name} …")
+            match name:
+                case "F1":
+                    found.append(postings.single_through_python(stack))
+                case "F2":
+                    found.append(postings.function_at_sixteen(stack))
+                case "F3":
+                    found += ledger.hot_account(stack)
+                case "F4":
+                    found += ledger.long_lists(stack)
+                case "verify":
+                    found.append(ledger.verified(stack))
+                case "F8":
+                    found.append(relay.relay(stack))
+                case "inbox":
+                    found.append(relay.inbox(stack))
+                case "F7":
+                    found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
+    finally:  # what was measured before a row failed is shown
+        rows.show(found, Path("bench.json"))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 W = "@world"
 JOURNAL = ("ledger_transaction", "ledger_posting", "ledger_key", "ledger_move", "ledger_event")
-DERIVED = ("ledger_account", "ledger_hold", "ledger_delta", "ledger_period", "legal_move")
+DERIVED = ("ledger_account", "ledger_hold", "ledger_delta", "ledger_period", "ledger_closure", "legal_move")
 
 
 @pytest.fixture
@@ -21,6 +21,8 @@ def _rows(superuser_connection: psycopg.Connection[Any]) -> None:
     """Have a row in each of these tables."""
     open_book("a", "b")
     codes(plain("1", W, "a", 100), reserve("2", "a", "b", 10), reserve("3", "a", "b", 5), release("4", "2"))
+    open_book("shut")
+    codes(reserve("5", "shut", W, 0, flags=["closing_debit"]))
     superuser_connection.execute(
         "INSERT INTO ledger_move (environment, machine, subject, sequence, from_state, to_state, actor, cause, request_id,"
         " event_reference, moved_at) VALUES ('test', 'order', 'ord_1', 1, '', 'queued', 'x', 'x', '', '', now())"
@@ -46,7 +48,17 @@ def test_application_may_not_change_rows(
 
 @pytest.mark.usefixtures("_rows")
 @pytest.mark.parametrize(
-    "table", ["ledger_transaction", "ledger_posting", "ledger_key", "ledger_account", "ledger_hold", "ledger_delta"]
+    "table",
+    [
+        "ledger_transaction",
+        "ledger_posting",
+        "ledger_key",
+        "ledger_account",
+        "ledger_hold",
+        "ledger_delta",
+        "ledger_closure",
+        "ledger_unsealed",
+    ],
 )
 def test_application_may_not_insert_past_the_function(
     application_connection: psycopg.Connection[Any], table: str
@@ -87,6 +99,13 @@ def test_trigger_refuses_even_the_owner(owner_connection: psycopg.Connection[Any
         "DELETE FROM ledger_hold",
         "TRUNCATE ledger_hold",
         "DELETE FROM ledger_period",
+        "TRUNCATE ledger_closure",
+        "UPDATE ledger_transaction SET flags = NULL",
+        "UPDATE ledger_unsealed SET book_id = 0",
+        "TRUNCATE ledger_unsealed",
+        "INSERT INTO ledger_transaction SELECT uuidv7(), book_id, 'x', event_type, phase, subject, refs, metadata,"
+        " request_id, effective_at, value_date, recorded_at, timeout_seconds, hold_id, '{imported}', NULL"
+        " FROM ledger_transaction LIMIT 1",
         "INSERT INTO ledger_posting SELECT uuidv7(), transaction_id, 9, book_id, 'posted', NULL, debit_account_id,"
         " credit_account_id, asset, -1 FROM ledger_posting LIMIT 1",
         "INSERT INTO ledger_posting SELECT uuidv7(), transaction_id, 9, book_id, 'posted', NULL, debit_account_id,"

@@ -46,7 +46,7 @@ def test_late_arrival_keeps_the_date_that_it_fell_into() -> None:
     late, other = (Transaction.objects.get(key=key) for key in ("late", "other"))
     assert (late.effective_at, late.value_date, late.locked_date) == (LATER, THEN, DAY)
     assert (other.effective_at, other.value_date, other.locked_date) == (LATER, None, None)
-    assert Period.objects.get(book_id=late.book_id, business_date=late.locked_date).locked_by == "finance"
+    assert Period.objects.get(book_id=late.book_id, business_date=DAY).locked_by == "finance"
 
 
 def test_two_people_unlock_a_date_and_the_trace_names_them() -> None:

@@ -80,6 +80,7 @@ def test_every_column_is_renewed_with_the_newest_key_and_the_old_one_may_go(
     assert out.getvalue().split("\n")[:4] == [
         "wallets_gateway.secret: 0",
         "webhooks_endpoint.secret: 1",
+        "webhooks_retiredsecret.secret: 0",
         "webhooks_providersecret.secret: 1",
         "ledger_claim.answer_body: 1",
     ]
