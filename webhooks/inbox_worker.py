@@ -14,6 +14,7 @@ from typing import Any, Final, assert_never
 import structlog
 from django.db import connection
 from django.db import transaction as db_transaction
+from django.db.models import QuerySet
 
 from ledger.controls import bell, clock, drains, randomness, request_context
 from ledger.controls.redaction import redacted
@@ -59,14 +60,15 @@ def replay(*, reference: str, actor: str, now: datetime) -> None:
 def dead() -> list[dict[str, Any]]:
     """Return the dead events, oldest first, a thousand at most; no bodies."""
     rows = InboundEvent.objects.filter(state=_State.DEAD).order_by("judged_at", "id")
-    return list(rows.values("reference", "provider_code", "kind", "subjects", "reason", "judged_at")[:1000])
+    found = rows.values("reference", "provider_code", "kind", "subjects", "reason", "judged_at")[:1000]
+    return [dict(row) for row in found]
 
 
 def register() -> None:
     drains.register(drains.Drain(kind=KIND, work=work, depth=depth))
 
 
-def _due(now: datetime) -> Any:
+def _due(now: datetime) -> QuerySet[InboundEvent]:
     return InboundEvent.objects.filter(state__in=(_State.RECEIVED, _State.PARKED), available_at__lte=now)
 
 
@@ -75,7 +77,7 @@ def _judge_next() -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL lock_timeout = '2s'")
         due = _due(clock.now()).select_for_update(skip_locked=True).order_by("available_at", "id")
-        event: InboundEvent | None = due.first()
+        event = due.first()
         if event is None:
             return False
         with request_context.bound(request_id=event.request_id, inbound_event=event.reference):

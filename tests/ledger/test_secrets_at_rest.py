@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.core.management import call_command
 from django.db import transaction as db_transaction
+from django.db.migrations.state import StateApps
 from pytest_django.fixtures import Settings
 
 from config.settings import environment
@@ -144,12 +145,12 @@ def test_migration_encrypts_what_stood_there_in_plain_text(
     superuser_connection.execute("UPDATE webhooks_endpoint SET secret = 'whsec_plain' WHERE id = %s", [first.pk])
     operation = encrypt_column("webhooks_endpoint", "secret")
     with connection.schema_editor() as editor:
-        operation.code(None, editor)
+        operation.code(StateApps([], {}), editor)
     assert Endpoint.objects.get(pk=first.pk).secret == "whsec_plain"
     assert Endpoint.objects.get(pk=second.pk).secret == second.secret
     with connection.schema_editor() as editor:
         assert operation.reverse_code is not None
-        operation.reverse_code(None, editor)
+        operation.reverse_code(StateApps([], {}), editor)
     plain = raw(superuser_connection, "SELECT secret FROM webhooks_endpoint ORDER BY id")
     assert plain == ["whsec_plain", second.secret]
 

@@ -14,6 +14,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.controls.moves import IllegalMove
+from ledger.controls.refusals import Malformed
 from ledger.models import Event, Move
 from tests.threads import raise_first
 from tests.webhooks.provider import (
@@ -510,6 +511,6 @@ def test_provider_is_checked_when_it_is_made() -> None:
         {"terms": providers.Terms(scheme=Provider.Scheme.STANDARD, kind="a", subjects=(), size_limit=10**9)},
     ):
         given = {"code": "acme", "secret": "", "terms": STANDARD, **spoilt}
-        with pytest.raises(providers.Malformed):
+        with pytest.raises(Malformed):
             providers.create(environment="test", operator_id=None, now=clock.now(), **given)  # type: ignore[arg-type]  # a table of bad values
     assert Provider.objects.count() == 0

@@ -27,5 +27,5 @@ def _columns() -> set[tuple[str, str]]:
         (model._meta.db_table, field.column)
         for model in apps.get_models()
         for field in model._meta.concrete_fields
-        if isinstance(field, EncryptedField)
+        if isinstance(field, EncryptedField) and field.column is not None
     }
