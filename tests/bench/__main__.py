@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F7")
+_ROWS = ("F1", "F2", "F7", "delivery")
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     data = Path(tempfile.mkdtemp(prefix="hf-bench-", dir="/tmp"))
     stack = LocalStack(data, without=["console_people"], say=console.print)
     try:
-        _bring_up(stack, processes="F7" in wanted)
+        _bring_up(stack, processes=bool({"F7", "delivery"} & set(wanted)))
         _measure(stack, wanted, console)
     finally:
         stack.stop()
@@ -45,7 +45,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import orders, postings, rows
+    from tests.bench import delivery, orders, postings, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -58,6 +58,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                 found.append(postings.function_at_sixteen(stack))
             case "F7":
                 found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
+            case "delivery":
+                found += delivery.recorded_to_received(stack)
     rows.show(found, Path("bench.json"))
 
 
