@@ -9,7 +9,7 @@ class OrdersConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from orders import models, streams
+        from orders import models, operation_news, streams
         from orders.operations import expire_quotes
         from orders.sagas import runner
         from webhooks import event_types
@@ -22,3 +22,4 @@ class OrdersConfig(AppConfig):
         runner.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")
+        operation_news.register()

@@ -46,6 +46,9 @@ FAULTS = (
     "not-found-for-a-while",
     "lost",
     "too-late",
+    "pending-twice",
+    "pending-reordered",
+    "event-early",
 )
 
 
@@ -107,6 +110,14 @@ def subscribe(api: Api, sandbox_url: str, *, run: str) -> None:
     status, _ = Api(sandbox_url, "").call("POST", "/admin/webhook-secret", secret)
     if status != 200:
         raise DayInterrupted(f"the receiver did not take the secret: {status}")
+
+
+def connect_inbox(sandbox_url: str, *, url: str, secret: str) -> None:
+    """Tell the sandbox's wallet where its events go, and what signs them."""
+    body = json.dumps({"url": url, "secret": secret}).encode()
+    status, _ = Api(sandbox_url, "").call("POST", "/admin/inbox", body)
+    if status != 200:
+        raise DayInterrupted(f"the wallet did not take the inbox: {status}")
 
 
 def play(api: Api, day: list[Planned], *, run: str, after_alone: Callable[[], None], say: Callable[[str], None]) -> int:

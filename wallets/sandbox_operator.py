@@ -8,7 +8,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import randomness
 from ledger.environments import Environment
-from wallets import operators
+from wallets import inbox_provider, operators
 from wallets.models import Gateway, Operator, OperatorKey
 
 SLUG = "sandbox"
@@ -41,6 +41,7 @@ def load(*, now: datetime) -> dict[str, str]:
         if not made and gateway.base_url != _wallet_url():
             gateway.base_url = _wallet_url()
             gateway.save(update_fields=["base_url"])
+        inbox_provider.ensure(gateway, now=now)
         found = {"operator": operator.reference}
         found |= _key(operator, "api_key", [str(scope) for scope in operators.OPERATOR_SCOPES], now)
         found |= _key(house, "house_key", [str(scope) for scope in operators.HOUSE_ONLY], now)

@@ -1,14 +1,27 @@
-"""Endpoints and deliveries, read-only. Secrets are never shown."""
+"""Endpoints, deliveries and what arrives, read-only. Secrets are never shown."""
 
+import json
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
 
 from ledger.controls.console import ReadOnlyAdmin, lamp
+from ledger.controls.redaction import redacted
 from ledger.controls.roles import Section
-from webhooks.models import Delivery, DeliveryAttempt, Endpoint, Notice
+from webhooks.models import (
+    Delivery,
+    DeliveryAttempt,
+    Endpoint,
+    InboundEvent,
+    InboxCount,
+    Notice,
+    Provider,
+    ProviderTransaction,
+)
 
 
 @admin.register(Endpoint)
@@ -53,3 +66,73 @@ class NoticeAdmin(ReadOnlyAdmin):
     exact = ("endpoint_reference",)
     list_display = ("endpoint_reference", "reason", "environment", "noticed_at", "settled_at", "settled_by")
     list_filter = ("environment",)
+
+
+@admin.register(InboundEvent)
+class InboundEventAdmin(ReadOnlyAdmin):
+    """A list by state and reason; a page per event: what it did or why it was ignored, its body redacted."""
+
+    section = Section.WEBHOOKS
+    exact = ("reference", "provider_event_id", "provider_transaction", "request_id")
+    hidden = ("body", "version", "provider_id", "operator_id")
+    list_display = (
+        "reference",
+        "provider_code",
+        "kind",
+        "shown_state",
+        "reason",
+        "attempts",
+        "created_at",
+        "judged_at",
+    )
+    list_filter = ("state", "provider_code", "kind")
+    ordering = ("-created_at", "-id")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request)
+        one = request.resolver_match is not None and "object_id" in request.resolver_match.kwargs
+        return found if one else found.defer("body", "headers")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_fields(request, obj), "shown_body", "replay"]
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: InboundEvent) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="body (secrets removed)")
+    def shown_body(self, row: InboundEvent) -> str:
+        text = json.dumps(redacted(json.loads(bytes(row.body))), indent=2, ensure_ascii=False)
+        return format_html('<pre style="white-space:pre-wrap;overflow-wrap:anywhere">{}</pre>', text)
+
+    @admin.display(description="replay")
+    def replay(self, row: InboundEvent) -> str:
+        if row.state != InboundEvent.State.DEAD:
+            return "only a dead event is replayed"
+        return format_html(
+            '<a class="text-primary-600 underline" href="{}">replay it</a>',
+            reverse("admin:operation", args=["replay-inbound"]),
+        )
+
+
+@admin.register(Provider)
+class ProviderAdmin(ReadOnlyAdmin):
+    section = Section.WEBHOOKS
+    exact = ("code",)
+    list_display = ("code", "environment", "scheme", "tolerance_seconds", "size_limit", "created_at", "disabled_at")
+
+
+@admin.register(InboxCount)
+class InboxCountAdmin(ReadOnlyAdmin):
+    section = Section.WEBHOOKS
+    exact = ("provider_code",)
+    list_display = ("provider_code", "reason", "day", "count")
+    list_filter = ("reason",)
+    ordering = ("-day", "provider_code", "reason")
+
+
+@admin.register(ProviderTransaction)
+class ProviderTransactionAdmin(ReadOnlyAdmin):
+    section = Section.WEBHOOKS
+    exact = ("reference", "event_reference")
+    list_display = ("reference", "kind", "event_reference", "booked_at")

@@ -1,4 +1,4 @@
-"""Endpoints, deliveries, attempts, and the feed: what leaves. What arrives, the inbox, will stand beside them."""
+"""Endpoints, deliveries, attempts, and the feed: what leaves. What arrives stands in `inbox_models`."""
 
 from django.db import models
 from django_fsm import FSMField, transition
@@ -7,6 +7,11 @@ from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from webhooks.inbox_models import InboundEvent as InboundEvent
+from webhooks.inbox_models import InboxCount as InboxCount
+from webhooks.inbox_models import Provider as Provider
+from webhooks.inbox_models import ProviderSecret as ProviderSecret
+from webhooks.inbox_models import ProviderTransaction as ProviderTransaction
 
 
 class Endpoint(models.Model):

@@ -1,7 +1,10 @@
-"""Who listens to what: floors above register here, in `AppConfig.ready()`, and are called by the relay.
+"""Who listens to what: floors above register here, in `AppConfig.ready()`, and are called by the relay and the inbox.
 
 A listener runs in the relay's transaction, in sequence per aggregate, and is local: it writes rows and rings bells,
 never talks to the outside. What it raises holds back its aggregate alone, and is tried again.
+
+A handler judges inbound events of a kind, in the inbox worker's transaction, and is local too: it loads what the event
+names, compares, and applies only a legal forward move (0Pools, steps 3 to 5). What it raises parks its event.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,9 +31,68 @@ class RelayedEvent:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A verified event of a provider. `content` is its body as JSON: what the provider says, which is not yet so."""
+
+    reference: str
+    provider_id: int
+    provider: str
+    environment: str
+    operator_id: int | None
+    kind: str
+    subjects: tuple[str, ...]
+    transaction: str
+    content: object
+    request_id: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """It moved something, or made us look. `reason` says what, for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """It is stale, repeated, illegal from where we are, or about nothing of ours; it never will be of use."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Not now: it came before our own commit, or something holds it up. Tried again later.
+
+    One that does not count towards the cap waits as long as it takes: for people who hold an order, say.
+    """
+
+    reason: str
+    counts: bool = True
+
+
+Judgement = Applied | Ignored | Parked
 Listener = Callable[[RelayedEvent], None]
+Handler = Callable[[InboundMessage], Judgement]
 
 _listeners: dict[str, list[Listener]] = {}
+_handlers: dict[str, Handler] = {}
+
+
+def handle(kind: str, handler: Handler) -> None:
+    """Have a handler judge every inbound event of a kind (`operation.updated`); one handler a kind."""
+    _handlers[kind] = handler
+
+
+def unhandle(kind: str) -> None:
+    """Take a kind's handler away. For tests."""
+    _handlers.pop(kind, None)
+
+
+def handler_of(kind: str) -> Handler | None:
+    return _handlers.get(kind)
 
 
 def listen(topic: str, listener: Listener) -> None:

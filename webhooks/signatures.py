@@ -68,6 +68,8 @@ def verify(
     )
     if not (message_id and timestamp and signatures):
         raise InvalidSignature("a header is missing")
+    if not message_id.isascii():
+        raise InvalidSignature("the id is not ASCII")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):
         raise InvalidSignature("the timestamp is no whole number")
     if abs(now - int(timestamp)) > tolerance:

@@ -13,12 +13,20 @@ from typing import Final
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from ledger.controls import clock, references
+from ledger.controls import clock, event_log, references
 from ledger.controls.event_log import RecordedEvent
 from ledger.controls.moves import Birth, Why, move
+from ledger.controls.refusals import Refusal
 from webhooks.models import Delivery, Endpoint
 
 DISABLE_AFTER: Final = timedelta(days=5)
+
+
+class EventArchived(Refusal):
+    """This event is archived: read it with GET /v1/events; it is sent no more."""
+
+    code = "event_archived"
+    status = 409
 
 
 class Verdict(StrEnum):
@@ -83,7 +91,9 @@ def hasten(*, endpoint_ids: Sequence[int]) -> None:
 
 
 def deliver_again(*, delivery: Delivery, why: Why, now: datetime) -> Delivery:
-    """Start a new delivery of the same event to the same endpoint."""
+    """Start a new delivery of the same event to the same endpoint. Raises EventArchived."""
+    if event_log.is_archived(delivery.event_id):
+        raise EventArchived
     again = _new_delivery(endpoint_id=delivery.endpoint_id, now=now)
     again.environment, again.operator_id = delivery.environment, delivery.operator_id
     again.event_id, again.event_reference = delivery.event_id, delivery.event_reference

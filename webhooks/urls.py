@@ -1,9 +1,9 @@
-"""The routes of webhook endpoints and events, below /v1."""
+"""The routes of webhook endpoints and events, and the inbox, below /v1."""
 
 from django.urls import path
 
 from ledger.controls.rest import paths
-from webhooks import event_views, recovery_views, views
+from webhooks import event_views, inbox_views, recovery_views, views
 
 paths.register()
 
@@ -30,4 +30,5 @@ urlpatterns = [
         views.RedeliverView.as_view(),
         name="webhook-redeliver",
     ),
+    path("inbox/<slug:provider>", inbox_views.receive, name="inbox"),
 ]

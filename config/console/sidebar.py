@@ -58,6 +58,9 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Deliveries", "outgoing_mail", "admin:webhooks_delivery_changelist", ""),
             ("Events", "campaign", "admin:ledger_event_changelist", ""),
             ("Outbox", "outbox", "admin:ledger_queuedevent_changelist", ""),
+            ("Inbound events", "inbox", "admin:webhooks_inboundevent_changelist", ""),
+            ("Providers", "input", "admin:webhooks_provider_changelist", ""),
+            ("Refused at the inbox", "block", "admin:webhooks_inboxcount_changelist", ""),
         ),
     ),
     (

@@ -4,6 +4,7 @@ from config.settings.console import *
 from config.settings.core import *
 from config.settings.database import *
 from config.settings.logging import *
+from config.settings.messaging import *
 from config.settings.money import *
 from config.settings.rest import *
 from config.settings.security import *

@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.utils import OperationalError
 
 from ledger.controls import clock, request_context
+from ledger.controls.kept_answers import as_given, to_keep
 from ledger.controls.refusals import Refusal
 from ledger.models import Claim
 
@@ -125,7 +126,7 @@ def take(*, operator_id: int, environment: str, key: str, digest: str, route: st
         raise IdempotencyConflict(first_request_id=claim.request_id)
     if claim.answer_status is None or claim.answer_body is None:
         raise InProgress
-    return Answered(Answer(claim.answer_status, bytes(claim.answer_body), claim.answer_headers))
+    return Answered(Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers))
 
 
 def look_up(*, operator_id: int, environment: str, key: str) -> Kept | None:
@@ -135,16 +136,16 @@ def look_up(*, operator_id: int, environment: str, key: str) -> Kept | None:
         return None
     answer = None
     if claim.answer_status is not None and claim.answer_body is not None:
-        answer = Answer(claim.answer_status, bytes(claim.answer_body), claim.answer_headers)
+        answer = Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers)
     return Kept(claim.claimed_at, claim.answered_at, answer)
 
 
 def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:
-    """Keep the answer with its claim. Written once."""
+    """Keep the answer with its claim, encrypted where it shows a secret. Written once."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE ledger_claim SET answer_status = %s, answer_body = %s, answer_headers = %s::jsonb, answered_at = %s"
             " WHERE id = %s AND answered_at IS NULL",
-            [answer.status, answer.body, json.dumps(answer.headers), now, taken.claim_id],
+            [answer.status, to_keep(answer.body), json.dumps(answer.headers), now, taken.claim_id],
         )
         assert cursor.rowcount == 1

@@ -105,6 +105,8 @@ _COLOURS = {
     "compensation_pending": "bg-orange-100 text-orange-800",
     "open": "bg-orange-100 text-orange-800",
     "proposed": "bg-blue-100 text-blue-800",
+    "applied": "bg-green-100 text-green-800",
+    "parked": "bg-orange-100 text-orange-800",
 }
 
 

@@ -10,7 +10,7 @@ from django.db.models import Max
 from ledger.controls import references, request_context
 from ledger.controls.events import Payload
 from ledger.controls.moves import OutsideTransaction
-from ledger.models import Event
+from ledger.models import ArchivedEvent, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,24 @@ class RecordedEvent:
 
 
 def with_ids(ids: Iterable[int]) -> dict[int, RecordedEvent]:
-    """Return the events with these ids, by id."""
-    return {event.pk: _recorded(event) for event in Event.objects.filter(pk__in=list(ids))}
+    """Return the events with these ids, by id; archived ones too."""
+    wanted = set(ids)
+    found = {event.pk: _recorded(event) for event in Event.objects.filter(pk__in=wanted)}
+    if missing := wanted - set(found):
+        found |= {event.pk: _recorded(event) for event in ArchivedEvent.objects.filter(pk__in=missing)}
+    return found
 
 
 def id_of(*, reference: str, operator_id: int, environment: str) -> int | None:
     """Return the id of an operator's event, or None where there is none."""
-    mine = Event.objects.filter(reference=reference, operator_id=operator_id, environment=environment)
-    return mine.values_list("pk", flat=True).first()
+    whose = {"reference": reference, "operator_id": operator_id, "environment": environment}
+    found = Event.objects.filter(**whose).values_list("pk", flat=True).first()
+    return found or ArchivedEvent.objects.filter(**whose).values_list("pk", flat=True).first()
+
+
+def is_archived(event_id: int) -> bool:
+    """Tell whether an event was archived: it is read as before, and sent no more."""
+    return ArchivedEvent.objects.filter(pk=event_id).exists()
 
 
 def record_unqueued(
@@ -65,7 +75,7 @@ def record_unqueued(
     )
 
 
-def _recorded(event: Event) -> RecordedEvent:
+def _recorded(event: Event | ArchivedEvent) -> RecordedEvent:
     return RecordedEvent(
         id=event.pk,
         reference=event.reference,

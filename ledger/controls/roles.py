@@ -40,7 +40,7 @@ class Ability(StrEnum):
     CLOSE = "run a close"
     MANAGE_KEYS = "create operators and keys"
     MANAGE_ENDPOINTS = "manage webhook endpoints"
-    RESEND = "send webhooks again"
+    REPLAY = "resend and replay"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -66,7 +66,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.CLOSE: _FINANCE,
     Ability.MANAGE_KEYS: {Role.ADMIN},
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
-    Ability.RESEND: _OPS,
+    Ability.REPLAY: _OPS,
 }
 
 

@@ -120,6 +120,30 @@ class Event(models.Model):
         return self.reference
 
 
+class ArchivedEvent(models.Model):
+    """An event of a locked day, moved here by age: the same row, out of the way. The view `ledger_event_ever` has both."""
+
+    id = models.BigIntegerField(primary_key=True)
+    reference = models.CharField(max_length=40, unique=True)
+    environment = models.CharField(max_length=4)
+    operator_id = models.BigIntegerField(null=True)
+    topic = models.CharField(max_length=60)
+    aggregate = models.CharField(max_length=40)
+    sequence = models.PositiveIntegerField()
+    payload = models.JSONField()
+    public = models.BooleanField()
+    request_id = models.CharField(max_length=128)
+    recorded_at = models.DateTimeField()
+    archived_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["aggregate", "sequence"], name="archived_event_sequence_once")]
+        indexes = [models.Index(fields=["environment", "recorded_at"], name="archived_event_window")]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
 class QueuedEvent(models.Model):
     """An event that the relay has not yet passed on. The relay deletes it."""
 

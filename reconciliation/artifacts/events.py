@@ -20,7 +20,7 @@ SELECT e.reference AS event_id,
        e.payload ->> 'quote_id' AS quote_id,
        p.reference AS operator_id,
        e.environment
-FROM ledger_event e
+FROM ledger_event_ever e
 LEFT JOIN wallets_operator p ON p.id = e.operator_id
 LEFT JOIN LATERAL (
     SELECT sum(x.deliveries) AS deliveries, count(*) AS endpoints, count(x.delivered_at) AS delivered,

@@ -18,7 +18,7 @@ SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(o.sour
 FROM close_trades(%(environment)s, %(from)s, %(to)s) t
 LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
     AND m.machine = 'trade' AND m.moved_at >= %(from)s
-LEFT JOIN ledger_event e
+LEFT JOIN ledger_event_ever e
     ON e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || m.to_state
 LEFT JOIN ledger_queuedevent w ON w.event_id = e.id AND w.dead_at IS NOT NULL
 LEFT JOIN (SELECT x.id, x.reference, x.event_id FROM webhooks_delivery x

@@ -1,4 +1,4 @@
-"""What an operation of the console is: a form, who may send it, and the one call that it makes."""
+"""What an operation of the console is: a title, who may do it, the fields of its dialog, and what it does."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -21,10 +21,10 @@ from ledger.environments import Environment
 from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
-from reconciliation.console import endpoint_operations
+from reconciliation.console import endpoint_operations, messaging
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
-from wallets import operators
+from wallets import inbox_provider, operators
 from wallets.models import Gateway, Operator, OperatorKey
 
 
@@ -62,12 +62,15 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
+_SUBJECT_FIELDS = ("reference", "provider", "slug", "pool")
+
+
 def _log(request: HttpRequest, operation: Operation) -> None:
     """Write the audit entry: who did what to what, without secrets."""
     LogEntry.objects.create(
         user_id=int(request.user.pk or 0),
         content_type=ContentType.objects.get_for_model(Operator),
-        object_id=request.POST.get("reference", "") or request.POST.get("slug", "") or request.POST.get("pool", ""),
+        object_id=next(filter(None, (request.POST.get(name, "")[:100] for name in _SUBJECT_FIELDS)), ""),
         object_repr=operation.title[:200],
         action_flag=CHANGE,
         change_message=request.POST.get("reason", "")[:500],
@@ -88,7 +91,7 @@ def _create_operator(form: Form, actor: str) -> str:
         environment = Environment(form.get("environment", "test"))
         if not form.get("wallet_secret", "").startswith("whsec_"):
             raise Malformed("The wallet's secret begins with whsec_.")
-        Gateway.objects.create(
+        gateway = Gateway.objects.create(
             operator=operator,
             environment=environment,
             base_url=url[:500],
@@ -96,6 +99,12 @@ def _create_operator(form: Form, actor: str) -> str:
             wallet_asset=asset,
         )
         operators.open_operator_accounts(operator=operator, environment=environment, wallet_asset=asset)
+        made = inbox_provider.ensure(gateway, now=clock.now())
+        assert made is not None, "a new operator has no provider yet"
+        return (
+            f"{operator.name} is {operator.reference}. Its wallet may send events to /v1/inbox/{made.provider.code};"
+            f" the secret, shown this once: {made.secret}"
+        )
     return f"{operator.name} is {operator.reference}."
 
 
@@ -252,5 +261,6 @@ OPERATIONS: dict[str, Operation] = {
         lambda: [("reference", "Case", []), ("owner", "Owner", []), ("next_review_on", "Next review (YYYY-MM-DD)", [])],
         _assign_exception,
     ),
+    **messaging.OPERATIONS,
     **endpoint_operations.OPERATIONS,
 }

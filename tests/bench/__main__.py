@@ -14,7 +14,8 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F7", "delivery")
+_ROWS = ("F1", "F2", "F8", "inbox", "F7", "delivery")
+_NEED_PROCESSES = {"F7", "inbox", "delivery"}
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     data = Path(tempfile.mkdtemp(prefix="hf-bench-", dir="/tmp"))
     stack = LocalStack(data, without=["console_people"], say=console.print)
     try:
-        _bring_up(stack, processes=bool({"F7", "delivery"} & set(wanted)))
+        _bring_up(stack, processes=bool(_NEED_PROCESSES & set(wanted)))
         _measure(stack, wanted, console)
     finally:
         stack.stop()
@@ -45,7 +46,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import delivery, orders, postings, rows
+    from tests.bench import delivery, orders, postings, relay, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -56,6 +57,10 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                 found.append(postings.single_through_python(stack))
             case "F2":
                 found.append(postings.function_at_sixteen(stack))
+            case "F8":
+                found.append(relay.relay(stack))
+            case "inbox":
+                found.append(relay.inbox(stack))
             case "F7":
                 found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
             case "delivery":

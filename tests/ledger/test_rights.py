@@ -22,6 +22,8 @@ TABLES: Final = {
     "legal_move": READ,
     # the journal and what is derived from it, written by functions alone
     "ledger_account": READ,
+    "ledger_archivedevent": READ,
+    "ledger_event_ever": READ,
     "ledger_balance": READ,
     "ledger_delta": READ,
     "ledger_hold": READ,
@@ -39,6 +41,7 @@ TABLES: Final = {
     "wallets_remoteattempt": APPEND,
     "webhooks_deliveryattempt": APPEND,
     "webhooks_feedentry": APPEND,
+    "webhooks_providertransaction": APPEND,
     # what is never deleted
     "ledger_approval": CHANGE,
     "ledger_claim": CHANGE,
@@ -60,6 +63,10 @@ TABLES: Final = {
     "webhooks_delivery": CHANGE,
     "webhooks_endpoint": CHANGE,
     "webhooks_notice": CHANGE,
+    "webhooks_inboundevent": CHANGE,
+    "webhooks_inboxcount": CHANGE,
+    "webhooks_provider": CHANGE,
+    "webhooks_providersecret": CHANGE,
     # queues, sessions and what people keep
     "auth_group": EVERY,
     "auth_group_permissions": EVERY,
@@ -82,6 +89,7 @@ TABLES: Final = {
 
 # They run as the owner, so that the application writes money only through them.
 DEFINER_FUNCTIONS: Final = {
+    "webhooks_archive_events",
     "ledger_expire",
     "ledger_fold",
     "ledger_lock_period",

@@ -49,6 +49,19 @@ class Sight(StrEnum):
     OTHER_AMOUNT = "other amount"
 
 
+class News(StrEnum):
+    """Which `operation.updated` events are sent about it."""
+
+    ONCE = "once"
+    """When a pending operation has ended; none about an operation that was never pending."""
+    TWICE = "twice"
+    """The same event twice, and then the same news under another id."""
+    REORDERED = "reordered"
+    """First how it ended, then that it is pending."""
+    EARLY = "early"
+    """How it ends, before the ask is answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
     """What one fault makes happen. `code` is the reason of a rejection."""
@@ -57,6 +70,7 @@ class Course:
     manner: Manner
     sight: Sight = Sight.TRUTH
     code: str = ""
+    news: News = News.ONCE
 
 
 USUAL: Final = Course(Effect.CONFIRMED, Manner.TRUTH)
@@ -81,6 +95,9 @@ COURSES: Final = {
     "lost": Course(Effect.NOTHING, Manner.ERROR, Sight.ERROR),
     "throttled": Course(Effect.NOTHING, Manner.THROTTLED),
     "too-late": Course(Effect.NOTHING, Manner.TOO_LATE),
+    "pending-twice": Course(Effect.PENDING_CONFIRMED, Manner.TRUTH, news=News.TWICE),
+    "pending-reordered": Course(Effect.PENDING_CONFIRMED, Manner.TRUTH, news=News.REORDERED),
+    "event-early": Course(Effect.CONFIRMED, Manner.LATE_TRUTH, news=News.EARLY),
 }
 
 SIGHTS: Final = {sight.value.replace(" ", "-"): sight for sight in Sight}

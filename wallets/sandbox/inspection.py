@@ -8,10 +8,10 @@ from wallets.sandbox.clock import Clock, microseconds
 from wallets.sandbox.messages import Answer, Request, answered, refused
 from wallets.sandbox.store import MOST_ROWS, Store
 
-LOGS: Final = ("operations", "requests", "webhooks")
+LOGS: Final = ("operations", "requests", "webhooks", "news")
 _PAGE_ROWS: Final = 50
 _USUAL_ROWS: Final = 1_000
-_TIMES: Final = frozenset({"asked_at", "applied_at", "pending_until", "received_at"})
+_TIMES: Final = frozenset({"asked_at", "applied_at", "pending_until", "received_at", "due_at"})
 _HIDDEN: Final = frozenset({"digest", "body", "then_status", "pending_until", "path"})
 
 _PAGE: Final = """<!doctype html>
@@ -23,7 +23,7 @@ th {{ font-weight: 600; }}
 .confirmed {{ color: #0a7a3d; }} .rejected {{ color: #b00020; }} .pending {{ color: #8a5a00; }}
 </style></head><body><h1>Sandbox</h1>
 <p>What the operator's side believes. As JSON: <a href="/inspect/operations">operations</a>,
-<a href="/inspect/requests">requests</a>, <a href="/inspect/webhooks">webhooks</a>
+<a href="/inspect/requests">requests</a>, <a href="/inspect/webhooks">webhooks</a>, <a href="/inspect/news">news</a>
 (<code>?prefix=</code>, <code>?after=</code>, <code>?limit=</code>).</p>
 {tables}</body></html>
 """

@@ -33,6 +33,8 @@ class Instructions:
                     self._secret(WALLET_PURPOSE, content)
                 case "webhook-secret":
                     self._secret(receiver.webhook_purpose(_text(content, "name")), content)
+                case "inbox":
+                    self._inbox(content)
                 case "faults":
                     self._fault(content)
                 case "advance":
@@ -57,6 +59,14 @@ class Instructions:
             if content.get("only") is True:
                 self._store.forget_secrets(purpose)
             self._store.add_secret(purpose, secret)
+
+    def _inbox(self, content: dict[str, object]) -> None:
+        """Say where `operation.updated` events go, and what signs them."""
+        url, secret = _text(content, "url"), _text(content, "secret")
+        if not url.startswith("http://") or not signatures.usable(secret):
+            raise NotUnderstood("url begins with http://, secret is whsec_ and base64.")
+        with self._store.transaction():
+            self._store.set_inbox(url, secret)
 
     def _fault(self, content: dict[str, object]) -> None:
         """Plan a fault for keys (a webhook: names) with a prefix, so many times or always."""

@@ -1,4 +1,4 @@
-"""The rows that the wallet and the receiver keep."""
+"""The rows that the wallet and the receiver keep, and the events that the wallet sends."""
 
 from dataclasses import dataclass
 
@@ -38,6 +38,17 @@ class LoggedRequest:
     did: str
     fault: str
     status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One `operation.updated` event that waits to be sent. `event_id` is the webhook-id."""
+
+    id: int
+    event_id: str
+    key: str
+    status: str
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from wallets.sandbox.clock import Clock
 from wallets.sandbox.inspection import Inspection
 from wallets.sandbox.instructions import Instructions
 from wallets.sandbox.messages import Answer, Request, answered, refused
+from wallets.sandbox.news import Messenger
 from wallets.sandbox.receiver import WebhookReceiver
 from wallets.sandbox.store import Store
 from wallets.sandbox.wallet import OperatorWallet
@@ -18,6 +19,7 @@ class Sandbox:
     def __init__(self, store: Store, wall: Clock, *, pending_seconds: float = 5, hidden_seconds: float = 5) -> None:
         self.wallet = OperatorWallet(store, wall, pending_seconds=pending_seconds, hidden_seconds=hidden_seconds)
         self.receiver = WebhookReceiver(store, wall)
+        self.messenger = Messenger(store, wall)
         self._inspection = Inspection(store, wall)
         self._instructions = Instructions(store)
 

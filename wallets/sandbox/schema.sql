@@ -76,6 +76,23 @@ CREATE TABLE IF NOT EXISTS plans (
     times    INTEGER
 );
 
+-- Where operation.updated events go, and those that wait to be sent.
+CREATE TABLE IF NOT EXISTS inbox (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    url    TEXT NOT NULL,
+    secret TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS news (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    status   TEXT NOT NULL CHECK (status IN ('confirmed', 'pending', 'rejected')),
+    due_at   INTEGER NOT NULL,
+    tries    INTEGER NOT NULL DEFAULT 0,
+    answered INTEGER
+);
+CREATE INDEX IF NOT EXISTS news_due ON news (due_at, id) WHERE answered IS NULL;
+
 -- How lookups of one key see it, once a fault has said so.
 CREATE TABLE IF NOT EXISTS sights (
     key   TEXT PRIMARY KEY,

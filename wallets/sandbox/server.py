@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from wallets.sandbox import news
 from wallets.sandbox.clock import SystemClock
 from wallets.sandbox.routes import Sandbox
 from wallets.sandbox.store import Store
@@ -40,8 +41,10 @@ async def serve(
             lambda: Connection(sandbox.answer), host, port, backlog=_BACKLOG
         )
         listening(_port(server.sockets[0]))
+        telling = asyncio.create_task(news.tell_until(stop, sandbox.messenger))
         await stop.wait()
         server.close()
+        await telling
     finally:
         store.close()
 

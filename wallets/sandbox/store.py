@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import RLock
 from typing import Final
 
-from wallets.sandbox.records import LoggedRequest, LoggedWebhook, Operation
+from wallets.sandbox.records import LoggedRequest, LoggedWebhook, News, Operation
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
-_LOGS: Final = {"operations": "key", "requests": "key", "webhooks": "name"}
+_LOGS: Final = {"operations": "key", "requests": "key", "webhooks": "name", "news": "key"}
 MOST_ROWS: Final = 10_000
 
 
@@ -93,6 +93,36 @@ class Store:
             (key, fault, until),
         )
 
+    # --- what it tells ------------------------------------------------------------------------------------
+
+    def inbox(self) -> tuple[str, str] | None:
+        """Return where events go (URL and secret), if anywhere."""
+        row = self._connection.execute("SELECT url, secret FROM inbox").fetchone()
+        return (row["url"], row["secret"]) if row is not None else None
+
+    def set_inbox(self, url: str, secret: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO inbox VALUES (1, ?, ?)", (url, secret))
+
+    def add_news(self, event_id: str, key: str, status: str, due_at: int) -> None:
+        self._connection.execute(
+            "INSERT INTO news (event_id, key, status, due_at) VALUES (?, ?, ?, ?)", (event_id, key, status, due_at)
+        )
+
+    def due_news(self, now: int) -> list[News]:
+        """Return the events whose time has come, in order; a handful at a time."""
+        rows = self._connection.execute(
+            "SELECT id, event_id, key, status, tries FROM news WHERE answered IS NULL AND due_at <= ?"
+            " ORDER BY due_at, id LIMIT 20",
+            (now,),
+        )
+        return [News(**dict(row)) for row in rows]
+
+    def news_told(self, number: int, *, answered: int | None, again_at: int) -> None:
+        """Write down how a sending was answered, or when it is tried again."""
+        self._connection.execute(
+            "UPDATE news SET tries = tries + 1, answered = ?, due_at = ? WHERE id = ?", (answered, again_at, number)
+        )
+
     # --- the receiver ---------------------------------------------------------------------------------
 
     def log_webhook(self, webhook: LoggedWebhook) -> None:
@@ -138,14 +168,15 @@ class Store:
 
     def reset(self) -> None:
         """Forget every plan, sight and secret. What happened stays."""
-        for table in ("plans", "sights", "secrets"):
-            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 (one of three literals)
+        for table in ("plans", "sights", "secrets", "inbox"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 (one of four literals)
 
     def advance(self, microseconds: int) -> None:
         """Bring forward what waits for its time, as if so much time had gone by."""
         self._connection.execute(
             "UPDATE operations SET pending_until = pending_until - ? WHERE status = 'pending'", (microseconds,)
         )
+        self._connection.execute("UPDATE news SET due_at = due_at - ? WHERE answered IS NULL", (microseconds,))
         self._connection.execute("UPDATE sights SET until = until - ? WHERE until IS NOT NULL", (microseconds,))
 
     # --- inspection -----------------------------------------------------------------------------------

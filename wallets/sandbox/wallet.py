@@ -12,7 +12,7 @@ from typing import Final
 from wallets.sandbox import asks, faults, operation_answers, signatures
 from wallets.sandbox.asks import Ask, Malformed
 from wallets.sandbox.clock import Clock, microseconds
-from wallets.sandbox.faults import COURSES, SIGHTS, USUAL, Course, Effect, Manner, Sight
+from wallets.sandbox.faults import COURSES, SIGHTS, USUAL, Course, Effect, Manner, News, Sight
 from wallets.sandbox.messages import Answer, Ending, Request, refused
 from wallets.sandbox.records import LoggedRequest, Operation
 from wallets.sandbox.signatures import Signature
@@ -103,6 +103,7 @@ class OperatorWallet:
             return Decision("not_applied", operation_answers.untold(course.manner, silence=silence), word)
         made = self._made(ask, course, digest, microseconds(now))
         self._store.add_operation(made)
+        self._news(made, course, microseconds(now))
         return Decision(made.status, operation_answers.told(made, manner=course.manner, silence=silence), word)
 
     def _course(self, ask: Ask) -> tuple[str, Course]:
@@ -146,6 +147,24 @@ class OperatorWallet:
                 return replace(waiting, pending_until=now + self._pending, then_status=then)
             case _:
                 return made
+
+    def _news(self, made: Operation, course: Course, now: int) -> None:
+        """Plan the events about an operation, once an inbox is known to send them to."""
+        if self._store.inbox() is None:
+            return
+        ended, pending = made.then_status or made.status, made.pending_until or now
+        first = "wev_" + hashlib.sha256(f"{made.key} {made.asked_at}".encode()).hexdigest()[:20]
+        match course.news:
+            case News.EARLY:
+                self._store.add_news(first, made.key, ended, now)
+            case News.TWICE:
+                for event_id in (first, first, f"{first}-again"):
+                    self._store.add_news(event_id, made.key, ended, pending)
+            case News.REORDERED:
+                self._store.add_news(f"{first}-late", made.key, ended, pending)
+                self._store.add_news(first, made.key, "pending", pending)
+            case News.ONCE if made.then_status is not None:
+                self._store.add_news(first, made.key, ended, pending)
 
     def _can_reverse(self, ask: Ask) -> bool:
         """Say whether so much of the reference's debits is left to give back."""

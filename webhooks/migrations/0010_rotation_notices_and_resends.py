@@ -22,7 +22,7 @@ def _before(function: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("webhooks", "0005_secrets_at_rest")]
+    dependencies = [("webhooks", "0008_event_archive")]
 
     operations = [
         migrations.CreateModel(

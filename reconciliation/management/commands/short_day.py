@@ -15,6 +15,9 @@ from ledger.environments import Environment
 from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
 from reconciliation import short_day, summary
+from wallets import inbox_provider, sandbox_operator
+from wallets.models import Gateway
+from webhooks import providers
 
 
 class Command(BaseCommand):
@@ -33,6 +36,7 @@ class Command(BaseCommand):
         api = short_day.Api(url, key)
         run = randomness.octets(4).hex()
         short_day.subscribe(api, settings.SANDBOX_URL, run=run)
+        _connect_inbox(url)
         if day:
             self.stdout.write(f"  playing {len(day)} orders …")
             short_day.play(
@@ -48,6 +52,16 @@ class Command(BaseCommand):
         call_command("close", date=today, environment="test", stdout=self.stdout)
         for line in summary.lines(environment=Environment.TEST):
             self.stdout.write(line)
+
+
+def _connect_inbox(url: str) -> None:
+    gateway = Gateway.objects.select_related("operator").get(
+        operator__slug=sandbox_operator.SLUG, environment=Environment.TEST
+    )
+    code = inbox_provider.code_of(gateway)
+    with db_transaction.atomic():
+        secret = providers.newest_secret(code, now=clock.now())
+    short_day.connect_inbox(settings.SANDBOX_URL, url=f"{url.rstrip('/')}/v1/inbox/{code}", secret=secret)
 
 
 def _kept_key() -> str:

@@ -48,6 +48,9 @@ FAULTS = [
     Fault("reset", Unknown(Cause.CONNECTION), None, SEEN, SEEN),
     Fault("pending", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), SEEN),
     Fault("pending-declined", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), Rejected("declined")),
+    Fault("pending-twice", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), SEEN),
+    Fault("pending-reordered", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), SEEN),
+    Fault("event-early", Unknown(Cause.TIMEOUT), None, SEEN, SEEN),
     Fault("garbled", Unknown(Cause.UNREADABLE), 200, SEEN, SEEN),
     Fault("other-amount", Unknown(Cause.CONTRADICTORY), 200, SEEN, SEEN),
     Fault(

@@ -48,6 +48,9 @@ WORDS = [
     Word("lost", "500 internal_error", "", "500 internal_error", "500 internal_error"),
     Word("throttled", "429 too_many_requests", "", "404 not_found", "404 not_found"),
     Word("too-late", "422 too_late", "", "404 not_found", "404 not_found"),
+    Word("pending-twice", "202 pending", "pending", "200 pending", "200 confirmed"),
+    Word("pending-reordered", "202 pending", "pending", "200 pending", "200 confirmed"),
+    Word("event-early", "200 confirmed late", "confirmed", "200 confirmed", "200 confirmed"),
 ]
 
 

@@ -9,7 +9,7 @@ from django.db import transaction as db_transaction
 from ledger.assets import UnknownAsset, named
 from ledger.controls import clock
 from ledger.environments import Environment
-from wallets import operators
+from wallets import inbox_provider, operators
 from wallets.models import Gateway, Operator
 
 
@@ -33,9 +33,9 @@ class Command(BaseCommand):
             raise CommandError("--wallet-url needs --wallet-secret, whsec_ and base64.")
         with db_transaction.atomic():
             operator, created = _operator(options)
-            if options["wallet_url"]:
-                _connect(operator, options)
+            inbox = _connect(operator, options) if options["wallet_url"] else {}
         told = {"operator": operator.reference, "slug": operator.slug, "kind": operator.kind, "created": created}
+        told |= inbox
         self.stdout.write(json.dumps(told))
 
 
@@ -53,8 +53,11 @@ def _operator(options: dict[str, Any]) -> tuple[Operator, bool]:
     return found, False
 
 
-def _connect(operator: Operator, options: dict[str, Any]) -> None:
-    """Point the operator's gateway at a wallet service, and open what its orders post to."""
+def _connect(operator: Operator, options: dict[str, Any]) -> dict[str, str]:
+    """Point the operator's gateway at a wallet service, and open what its orders post to.
+
+    Returns where the wallet service may send events, and the secret when it was made just now.
+    """
     try:
         asset = named(options["asset"]).code
     except UnknownAsset as error:
@@ -69,3 +72,6 @@ def _connect(operator: Operator, options: dict[str, Any]) -> None:
     if not made:
         Gateway.objects.filter(pk=gateway.pk).update(base_url=options["wallet_url"], secret=options["wallet_secret"])
     operators.open_operator_accounts(operator=operator, environment=options["environment"], wallet_asset=asset)
+    made_provider = inbox_provider.ensure(gateway, now=clock.now())
+    inbox = {"inbox": f"/v1/inbox/{inbox_provider.code_of(gateway)}"}
+    return inbox | ({"inbox_secret": made_provider.secret} if made_provider else {})

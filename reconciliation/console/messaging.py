@@ -1,0 +1,160 @@
+"""The console's operations at the messaging edge: providers (admin), and what was given up (ops)."""
+
+from datetime import timedelta
+
+from ledger.controls import clock
+from ledger.controls.refusals import Malformed, NotFound
+from ledger.controls.roles import Ability
+from ledger.environments import Environment
+from reconciliation.console.operation import Form, Operation
+from wallets.models import Operator
+from webhooks import dead_letters, inbox_worker, providers
+from webhooks.models import InboundEvent, Provider
+
+_HOUSE = "(the house)"
+
+
+def _create(form: Form, actor: str) -> str:
+    scheme = form.get("scheme", "")
+    if scheme not in providers.Scheme.values:
+        raise Malformed("The scheme is one of the list.")
+    made = providers.create(
+        code=form.get("provider", ""),
+        environment=Environment(form.get("environment", "test")),
+        operator_id=_operator_id(form.get("slug", _HOUSE)),
+        terms=providers.Terms(
+            scheme=providers.Scheme(scheme),
+            kind=form.get("kind") or "type",
+            subjects=[path for path in form.get("subjects", "").replace(",", " ").split() if path],
+            event_id=form.get("event_id", ""),
+            transaction=form.get("transaction", ""),
+            signature_header=form.get("signature_header", ""),
+            timestamp_header=form.get("timestamp_header", ""),
+        ),
+        secret=form.get("secret", ""),
+        now=clock.now(),
+    )
+    return f"It sends to /v1/inbox/{made.provider.code}. {_shown(form, made)}"
+
+
+def _rotate(form: Form, actor: str) -> str:
+    hours = form.get("hours", "24")
+    if not (hours.isascii() and hours.isdigit() and len(hours) <= 4):
+        raise Malformed("The overlap is a whole number of hours.")
+    made = providers.rotate(
+        code=form.get("provider", ""),
+        overlap=timedelta(hours=int(hours)),
+        secret=form.get("secret", ""),
+        now=clock.now(),
+    )
+    return f"The older secrets end in {hours} hours. {_shown(form, made)}"
+
+
+def _shown(form: Form, made: providers.Made) -> str:
+    return "It has the secret that you gave." if form.get("secret") else f"The secret, shown this once: {made.secret}"
+
+
+def _disable(form: Form, actor: str) -> str:
+    if not form.get("reason"):
+        raise Malformed("A reason is needed.")
+    providers.disable(code=form.get("provider", ""), reason=form["reason"], now=clock.now())
+    return f"{form['provider']} is answered 401 from now on."
+
+
+def _enable(form: Form, actor: str) -> str:
+    providers.enable(code=form.get("provider", ""))
+    return f"{form['provider']} is heard again."
+
+
+def _replay(form: Form, actor: str) -> str:
+    inbox_worker.replay(reference=form.get("reference", ""), actor=actor, now=clock.now())
+    return f"{form['reference']} is judged again."
+
+
+def _resend(form: Form, actor: str) -> str:
+    dead_letters.resend(reference=form.get("reference", ""), actor=actor, now=clock.now())
+    return f"{form['reference']} is passed on again."
+
+
+def _operator_id(slug: str) -> int | None:
+    if slug == _HOUSE:
+        return None
+    operator = Operator.objects.filter(slug=slug).first()
+    if operator is None:
+        raise NotFound("There is no such operator.")
+    return operator.pk
+
+
+def _codes() -> list[str]:
+    return list(Provider.objects.order_by("code").values_list("code", flat=True))
+
+
+def _dead_inbound() -> list[str]:
+    dead = InboundEvent.objects.filter(state=InboundEvent.State.DEAD).order_by("judged_at")
+    return list(dead.values_list("reference", flat=True)[:200])
+
+
+def _dead_events() -> list[str]:
+    return [letter.reference for letter in dead_letters.waiting()[:200]]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "create-provider": Operation(
+        "Create a provider",
+        "Who may send events to the inbox. Paths name members of its JSON body, such as data.object.id.",
+        Ability.MANAGE_KEYS,
+        lambda: [
+            ("provider", "Code, part of its path", []),
+            ("environment", "Environment", [environment.value for environment in Environment]),
+            ("slug", "Operator", [_HOUSE, *Operator.objects.values_list("slug", flat=True)]),
+            ("scheme", "Signing scheme", list(providers.Scheme.values)),
+            ("secret", "Secret, if the provider has chosen one", []),
+            ("signature_header", "Signature's header (HMAC schemes)", []),
+            ("timestamp_header", "Timestamp's header (plain HMAC schemes)", []),
+            ("event_id", "Path of the event id (HMAC schemes)", []),
+            ("kind", "Path of the kind", []),
+            ("subjects", "Paths of the ids that it is about", []),
+            ("transaction", "Path of the provider's own reference", []),
+        ],
+        _create,
+    ),
+    "rotate-provider": Operation(
+        "Rotate a provider's secret",
+        "The new secret is valid at once, the older ones until the overlap ends.",
+        Ability.MANAGE_KEYS,
+        lambda: [
+            ("provider", "Provider", _codes()),
+            ("secret", "Secret, if the provider has chosen one", []),
+            ("hours", "Overlap in hours", []),
+        ],
+        _rotate,
+    ),
+    "disable-provider": Operation(
+        "Disable a provider",
+        "Its messages are answered 401 and not stored.",
+        Ability.MANAGE_KEYS,
+        lambda: [("provider", "Provider", _codes()), ("reason", "Reason", [])],
+        _disable,
+    ),
+    "enable-provider": Operation(
+        "Enable a provider",
+        "Its messages are taken again.",
+        Ability.MANAGE_KEYS,
+        lambda: [("provider", "Provider", _codes())],
+        _enable,
+    ),
+    "replay-inbound": Operation(
+        "Replay an inbound event",
+        "A dead event goes round again: it is judged as if it had just come.",
+        Ability.REPLAY,
+        lambda: [("reference", "Dead event", _dead_inbound())],
+        _replay,
+    ),
+    "resend-event": Operation(
+        "Resend a dead letter",
+        "The relay tries the event again, before those of its aggregate that still wait.",
+        Ability.REPLAY,
+        lambda: [("reference", "Dead letter", _dead_events())],
+        _resend,
+    ),
+}

@@ -1,0 +1,153 @@
+"""Events leave by age, into the archive, from locked days alone; they are read as before, and nobody else removes any."""
+
+import io
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import transaction as db_transaction
+from pytest_django.fixtures import Settings
+
+from ledger.controls import clock, drains
+from ledger.controls.moves import Why
+from ledger.models import ArchivedEvent, Event
+from tests.webhooks.edge import OPERATOR, make_endpoint, record_events
+from webhooks import event_archive, feed, transitions
+from webhooks.models import Delivery
+
+pytestmark = pytest.mark.usefixtures("database")
+
+DAY = date(2026, 5, 4)
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def lock(connection: psycopg.Connection[Any], day: date = DAY, environment: str = "test") -> None:
+    connection.execute(
+        "INSERT INTO ledger_period (book_id, business_date, locked_at, locked_by)"
+        " SELECT id, %s, now(), 'test' FROM ledger_book WHERE environment = %s",
+        [day, environment],
+    )
+
+
+def old_events() -> list[str]:
+    """Record three events at noon of the day and pass them on."""
+    with clock.use(clock.FixedClock(NOON)):
+        references = record_events("ord_1", range(1, 4))
+        drains.drain("relay")
+    return references
+
+
+def archived() -> list[str]:
+    return list(ArchivedEvent.objects.order_by("id").values_list("reference", flat=True))
+
+
+def test_events_of_an_open_day_stay_however_old_they_are() -> None:
+    old_events()
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 0
+    assert (Event.objects.count(), archived()) == (3, [])
+
+
+def test_events_of_a_locked_day_are_moved_as_they_are(superuser_connection: psycopg.Connection[Any]) -> None:
+    references = old_events()
+    before = list(Event.objects.order_by("id").values())
+    lock(superuser_connection)
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 3
+    assert (Event.objects.count(), archived()) == (0, references)
+    moved = [
+        {name: value for name, value in row.items() if name != "archived_at"} for row in ArchivedEvent.objects.values()
+    ]
+    assert moved == before
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 0
+
+
+def test_young_queued_and_undelivered_events_and_those_of_the_other_book_stay(
+    superuser_connection: psycopg.Connection[Any],
+) -> None:
+    with clock.use(clock.FixedClock(NOON)):
+        record_events("ord_queued", range(1, 2))
+        make_endpoint()
+    lock(superuser_connection)
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 0, "the relay has not passed it on"
+    drains.drain("relay")
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 0, "its delivery is pending"
+    superuser_connection.execute("UPDATE webhooks_delivery SET state = 'dead'")
+    with clock.use(clock.FixedClock(NOON + timedelta(days=3))):
+        assert event_archive.archive(environment="test", older_than=timedelta(days=4)) == 0, "it is young"
+        assert event_archive.archive(environment="live", older_than=timedelta(0)) == 0
+        assert event_archive.archive(environment="test", older_than=timedelta(days=2)) == 1
+
+
+def test_archived_events_are_read_as_before_and_sent_no_more(superuser_connection: psycopg.Connection[Any]) -> None:
+    with clock.use(clock.FixedClock(NOON)):
+        make_endpoint()
+    references = old_events()
+    superuser_connection.execute("UPDATE webhooks_delivery SET state = 'delivered'")
+    before, _ = feed.page(operator_id=OPERATOR, environment="test", after="", limit=10)
+    lock(superuser_connection)
+    event_archive.archive(environment="test", older_than=timedelta(0))
+    page, _ = feed.page(operator_id=OPERATOR, environment="test", after="", limit=10)
+    assert page == before
+    rest, _ = feed.page(operator_id=OPERATOR, environment="test", after=references[0], limit=10)
+    assert [event.reference for event in rest] == references[1:]
+    delivery = Delivery.objects.order_by("pk").first()
+    assert delivery is not None
+    with pytest.raises(transitions.EventArchived), db_transaction.atomic():
+        transitions.deliver_again(delivery=delivery, why=Why("test", "resend"), now=clock.now())
+    assert Delivery.objects.count() == 3
+    rows = superuser_connection.execute("SELECT reference FROM ledger_event_ever ORDER BY id").fetchall()
+    assert [row[0] for row in rows] == references
+
+
+def test_nobody_removes_an_event_otherwise(
+    application_connection: psycopg.Connection[Any],
+    owner_connection: psycopg.Connection[Any],
+    superuser_connection: psycopg.Connection[Any],
+) -> None:
+    old_events()
+    lock(superuser_connection)
+    for table in ("ledger_event", "ledger_archivedevent"):
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE", f"UPDATE {table} SET topic = 'x'"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                application_connection.execute(statement)
+            with pytest.raises(psycopg.errors.RestrictViolation):
+                owner_connection.execute(statement)
+        event_archive.archive(environment="test", older_than=timedelta(0))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        application_connection.execute("INSERT INTO ledger_archivedevent SELECT *, now() FROM ledger_event")
+    assert len(archived()) == 3
+
+
+def test_event_that_the_archive_has_otherwise_is_not_removed(
+    owner_connection: psycopg.Connection[Any],
+) -> None:
+    old_events()
+    owner_connection.execute(
+        "INSERT INTO ledger_archivedevent SELECT id, reference, environment, operator_id, topic, aggregate, sequence,"
+        " '{}'::jsonb, public, request_id, recorded_at, now() FROM ledger_event"
+    )
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        owner_connection.execute("DELETE FROM ledger_event")
+    assert Event.objects.count() == 3
+
+
+def test_it_is_off_until_the_setting_says_otherwise(
+    settings: Settings, superuser_connection: psycopg.Connection[Any]
+) -> None:
+    old_events()
+    lock(superuser_connection)
+    with clock.use(clock.FixedClock(NOON + timedelta(days=40))):
+        drains.drain("event_archive")
+        assert archived() == []
+        settings.EVENT_ARCHIVE_DAYS = 39
+        assert drains.drain("event_archive") == 3
+    assert len(archived()) == 3
+
+
+def test_command_moves_all_and_says_how_many(superuser_connection: psycopg.Connection[Any]) -> None:
+    old_events()
+    lock(superuser_connection)
+    out = io.StringIO()
+    call_command("archive_events", days=1, stdout=out)
+    assert out.getvalue().strip() == "3"

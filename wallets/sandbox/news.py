@@ -1,0 +1,106 @@
+"""What the operator's wallet tells by itself: signed `operation.updated` events about what it answered *pending*."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from standardwebhooks import Webhook
+
+from wallets.sandbox.clock import Clock, microseconds
+from wallets.sandbox.store import Store
+
+KIND: Final = "operation.updated"
+_TRIES: Final = 8
+_AGAIN_AFTER: Final = 1_000_000
+_PAUSE_SECONDS: Final = 0.2
+_TIME_LIMIT_SECONDS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One event on its way: a POST of these bytes to this URL."""
+
+    number: int
+    tries: int
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Messenger:
+    """Knows which events are due, and writes down how they were answered. Sends nothing itself."""
+
+    def __init__(self, store: Store, wall: Clock) -> None:
+        self._store = store
+        self._clock = wall
+
+    def due(self) -> list[Message]:
+        """Return the events whose time has come, signed as of now."""
+        now = self._clock.now()
+        with self._store.transaction():
+            place = self._store.inbox()
+            if place is None:
+                return []
+            self._store.settle_due(microseconds(now))
+            found = self._store.due_news(microseconds(now))
+        url, secret = place
+        return [
+            _message(one.id, one.tries, url, secret, one.event_id, one.key, one.status, now=now.replace(microsecond=0))
+            for one in found
+        ]
+
+    def told(self, message: Message, status: int | None) -> None:
+        """A 2xx is the end of it, and so is the last try; else it is sent again a second later."""
+        taken = status is not None and 200 <= status < 300
+        answered = status or 0 if taken or message.tries + 1 >= _TRIES else None
+        with self._store.transaction():
+            again_at = microseconds(self._clock.now()) + _AGAIN_AFTER
+            self._store.news_told(message.number, answered=answered, again_at=again_at)
+
+
+async def tell_until(stop: asyncio.Event, messenger: Messenger) -> None:
+    """Send what is due, one after another, until told to stop."""
+    while not stop.is_set():
+        for message in messenger.due():
+            messenger.told(message, await asyncio.to_thread(send, message))
+        try:
+            await asyncio.wait_for(stop.wait(), _PAUSE_SECONDS)
+        except TimeoutError:
+            continue
+
+
+def send(message: Message) -> int | None:
+    """Send one event; return the answer's status, or None when there was none. Another party's HTTP, not the house's."""
+    parts = urlsplit(message.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=_TIME_LIMIT_SECONDS)
+    try:
+        connection.request("POST", parts.path, body=message.body, headers=dict(message.headers))
+        return connection.getresponse().status
+    except (http.client.HTTPException, OSError):
+        return None
+    finally:
+        connection.close()
+
+
+def _message(
+    number: int, tries: int, url: str, secret: str, event_id: str, key: str, status: str, *, now: datetime
+) -> Message:
+    content = {
+        "type": KIND,
+        "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "data": {"idempotency_key": key, "status": status},
+    }
+    body = json.dumps(content).encode()
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "holdfast-sandbox",
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(event_id, now, body.decode()),
+    }
+    return Message(number, tries, url, headers, body)
