@@ -41,7 +41,6 @@ class Ability(StrEnum):
     MANAGE_KEYS = "create operators and keys"
     REPLAY = "resend and replay"
     MANAGE_ENDPOINTS = "manage webhook endpoints"
-    RESEND = "send webhooks again"
     PROPOSE_CHART = "propose charts, mappings and templates"
     ACTIVATE_CHART = "activate charts, mappings and templates"
 
@@ -70,7 +69,6 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.MANAGE_KEYS: {Role.ADMIN},
     Ability.REPLAY: _OPS,
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
-    Ability.RESEND: _OPS,
     Ability.PROPOSE_CHART: _FINANCE,
     Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
 }

@@ -219,21 +219,21 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "test-endpoint": Operation(
         "Send a test event",
         "To this endpoint alone, whatever its topics.",
-        Ability.RESEND,
+        Ability.REPLAY,
         lambda: [("reference", "Endpoint", _references())],
         _test,
     ),
     "resend-delivery": Operation(
         "Resend a delivery",
         "A new delivery of the same event, with the same webhook-id.",
-        Ability.RESEND,
+        Ability.REPLAY,
         lambda: [("delivery", "Delivery", [])],
         _resend_one,
     ),
     "resend-events": Operation(
         "Resend a range of events",
         "By time or by ids, at most 1000 at once. What still waits for its attempt is left alone.",
-        Ability.RESEND,
+        Ability.REPLAY,
         lambda: [
             ("reference", "Endpoint", _references()),
             ("since", "Since (YYYY-MM-DD HH:MM, UTC)", []),
@@ -247,7 +247,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "settle-notice": Operation(
         "Settle an endpoint's notice",
         "Its operator knows; the endpoint stays disabled.",
-        Ability.RESEND,
+        Ability.REPLAY,
         lambda: [
             ("reference", "Endpoint", list(dict.fromkeys(one.endpoint_reference for one in notices.open_notices())))
         ],

@@ -46,7 +46,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     operations = [(name, OPERATIONS[name]) for name in _DIALOGS if may(request.user, OPERATIONS[name].ability)]
     context = {
         **admin.site.each_context(request),
-        "title": endpoint.reference,
+        "title": "Webhook endpoint",
         "endpoint": endpoint,
         "operator": Operator.objects.filter(pk=endpoint.operator_id).first(),
         "health": found,

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "inbox", "F7", "verify")
-_NEED_PROCESSES = {"F7", "inbox"}
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "inbox", "F7", "delivery", "verify")
+_NEED_PROCESSES = {"F7", "inbox", "delivery"}
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import ledger, orders, postings, relay, rows
+    from tests.bench import delivery, ledger, orders, postings, relay, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -68,6 +68,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found.append(relay.relay(stack))
                 case "inbox":
                     found.append(relay.inbox(stack))
+                case "delivery":
+                    found += delivery.recorded_to_received(stack)
                 case "F7":
                     found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
     finally:  # what was measured before a row failed is shown
