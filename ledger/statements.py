@@ -33,6 +33,7 @@ class Line:
     """
 
     posting_id: UUID
+    transaction_id: UUID
     key: str
     event_type: str
     kind: str
@@ -125,8 +126,9 @@ WITH opening AS (
     LEFT JOIN ledger_posting q ON q.id = p.pending_id
     ORDER BY p.id LIMIT %(limit)s
 )
-SELECT o.dp, o.cp, o.dq, o.cq, e.id, t.key, t.event_type, e.kind, t.subject, t.effective_at, t.recorded_at, t.value_date,
-       a.address, CASE WHEN e.is_debit THEN 'debit' ELSE 'credit' END, e.posted, e.pending,
+SELECT o.dp, o.cp, o.dq, o.cq, e.id, e.transaction_id, t.key, t.event_type, e.kind, t.subject,
+       t.effective_at, t.recorded_at, t.value_date, a.address,
+       CASE WHEN e.is_debit THEN 'debit' ELSE 'credit' END, e.posted, e.pending,
        o.dp + sum(CASE WHEN e.is_debit THEN e.posted ELSE 0 END) OVER before,
        o.cp + sum(CASE WHEN e.is_debit THEN 0 ELSE e.posted END) OVER before,
        o.dq + sum(CASE WHEN e.is_debit THEN e.pending ELSE 0 END) OVER before,

@@ -76,5 +76,6 @@ _EVENT_TYPES = {
         EventType("ORDER_COMPENSATION", Phase.PLAIN, _pair("transit", "due")),
         EventType("POOL_FUNDING", Phase.PLAIN, _pair("world", "pool")),
         EventType("OPENING_BALANCE", Phase.PLAIN, _pair("world", "account")),
+        EventType("MANUAL_ADJUSTMENT", Phase.PLAIN, _pair("debit", "credit")),
     )
 }

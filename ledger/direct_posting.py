@@ -1,0 +1,163 @@
+"""Postings that a house key or a person asks for directly: always through an event type, never into a flow's own keys.
+
+1 the event type exists, is not one that takes two people, and its parameters fit it
+2 the keys are nobody's flow: a key that begins with a reference of ours belongs to its saga
+3 one call of the write door; a refusal is the caller's to commit (its key stays failed) or to roll back
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from ledger import balances, journal
+from ledger.balances import Balance
+from ledger.controls.refusals import Malformed, Refusal
+from ledger.drafts import Draft, Posting
+from ledger.models import Posting as StoredPosting
+from ledger.models import Transaction
+
+TWO_PEOPLE: Final = frozenset({"MANUAL_ADJUSTMENT", "OPERATOR_SETTLEMENT"})
+"""Event types that one person proposes and another approves, always (DESIGN.md section 10)."""
+
+MOST_POSTINGS: Final = 10_000
+
+_OF_A_FLOW = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}(:.*)?", re.ASCII | re.DOTALL)
+
+
+class NoSuchEventType(Refusal):
+    """There is no such event type: nothing is posted except through one."""
+
+    code = "unknown_event_type"
+
+
+class ParametersDoNotFit(Refusal):
+    """The amounts and accounts are not those that the event type takes."""
+
+    code = "parameters_do_not_fit"
+
+
+class KeyOfAFlow(Refusal):
+    """This ledger key belongs to an order, intent or return: only its own steps post under it, or end its hold."""
+
+    code = "key_of_a_flow"
+
+
+class TwoPeopleNeeded(Refusal):
+    """This event type is proposed by one person and approved by another; a list cannot hold it."""
+
+    code = "two_people_needed"
+
+
+class TooManyPostings(Malformed):
+    """A list has at most 10,000 postings."""
+
+    code = "too_many_postings"
+
+
+class KeyTaken(Refusal):
+    """Something else is posted under this ledger key."""
+
+    code = "ledger_key_taken"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """One draft with what became of it; `ledger_ids` are those of the transaction that stands under its key."""
+
+    draft: Draft
+    result: journal.Result
+    ledger_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a list came to, and the balances of every account that it touched, afterwards."""
+
+    posted: Sequence[Posted]
+    balances: Sequence[Balance]
+
+
+def postings_of(draft: Draft) -> list[Posting]:
+    """Return the postings that a draft stands for. Raises NoSuchEventType or ParametersDoNotFit."""
+    try:
+        return journal.postings_of(draft)
+    except KeyError as error:
+        raise ParametersDoNotFit(f"{draft.event_type} needs {str(error.args[0])!r}.") from error
+    except LookupError as error:
+        raise NoSuchEventType(f"There is no event type {draft.event_type!r}.") from error
+
+
+def check(draft: Draft) -> list[Posting]:
+    """Return a draft's postings, or raise why it may not be posted from outside a flow."""
+    for key in (draft.key, draft.hold_key):
+        if key is not None and _OF_A_FLOW.fullmatch(key):
+            raise KeyOfAFlow(f"{key} belongs to a flow.")
+    return postings_of(draft)
+
+
+def post(*, environment: str, drafts: Sequence[Draft], now: datetime) -> Outcome:
+    """Post a list in one call, in the caller's transaction, and say what became of each.
+
+    Raises what `check` raises, TwoPeopleNeeded or TooManyPostings before anything is posted. A draft that the ledger
+    refuses raises nothing: the others stand, and a key that failed for a transient reason stays failed.
+    """
+    lines = 0
+    for draft in drafts:
+        if draft.event_type in TWO_PEOPLE:
+            raise TwoPeopleNeeded(f"{draft.event_type} is proposed by one person and approved by another.")
+        lines += len(check(draft))
+        if lines > MOST_POSTINGS:
+            raise TooManyPostings
+    results = journal.post(environment=environment, drafts=drafts, now=now)
+    standing = [result.transaction_id for result in results if result.stands and result.transaction_id is not None]
+    rows = _rows(standing)
+    touched = {
+        (account.address, row.asset)
+        for of_one in rows.values()
+        for row in of_one
+        for account in (row.debit_account, row.credit_account)
+    }
+    found = balances.read(environment=environment, accounts=sorted(touched)) if touched else {}
+    posted = [
+        Posted(
+            draft,
+            result,
+            [row.reference for row in rows.get(result.transaction_id, ())] if result.transaction_id else [],
+        )
+        for draft, result in zip(drafts, results, strict=True)
+    ]
+    return Outcome(posted, [found[key] for key in sorted(found)])
+
+
+def refusal_of(posted: Posted) -> Refusal | None:
+    """Return the refusal that a single draft's result stands for, or None when it stands."""
+    code = posted.result.code
+    if posted.result.stands:
+        return None
+    if code.startswith("exists_with_different"):
+        return KeyTaken(f"Something else is posted under {posted.draft.key!r}: {code}.", ledger_code=code)
+    return journal.PostingRefused(
+        f"{posted.draft.event_type} was refused by the ledger: {code}.",
+        ledger_code=code,
+        event_type=posted.draft.event_type,
+        failed_posting=posted.result.failed_position,
+    )
+
+
+def stored(*, book: int, transaction_id: UUID) -> Transaction | None:
+    """Return a transaction of the book."""
+    return Transaction.objects.filter(book_id=book, pk=transaction_id).first()
+
+
+def _rows(transactions: Sequence[UUID]) -> Mapping[UUID, list[StoredPosting]]:
+    found: dict[UUID, list[StoredPosting]] = {}
+    query = StoredPosting.objects.filter(transaction_id__in=transactions).select_related(
+        "debit_account", "credit_account"
+    )
+    for row in query.order_by("transaction_id", "position"):
+        found.setdefault(row.transaction_id, []).append(row)
+    return found
