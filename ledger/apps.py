@@ -6,7 +6,8 @@ class LedgerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from ledger import expiry, fold
+        from ledger import expiry, fold, seals
 
         fold.register()
         expiry.register()
+        seals.register()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
 
 _CALL: Final = (
-    "SELECT code, transaction_id, failed_position FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[], %s::text[],"
+    "SELECT code, transaction_id, failed_position, amounts FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[], %s::text[],"
     " %s::text[], %s::text[], %s::numeric[], %s::timestamptz) ORDER BY item"
 )
 
@@ -30,11 +31,14 @@ class Result:
     """What became of one draft: `code` in TigerBeetle's words (`created`, `exists`, `exceeds_credits`, …).
 
     `transaction_id` is None unless something is posted under the draft's key; `failed_position` counts from 0.
+    `amounts` are the minor units that a balancing draft took, posting by posting; None for any other.
+    docs/ledger-results.md lists the codes.
     """
 
     code: str
     transaction_id: UUID | None
     failed_position: int | None
+    amounts: tuple[int, ...] | None = None
 
     @property
     def stands(self) -> bool:
@@ -57,7 +61,7 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
         return []
     items, lines = _arguments(drafts)
     rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter()])
-    return [Result(*row) for row in rows]
+    return [Result(*row[:3], row[3] and tuple(map(int, row[3]))) for row in rows]
 
 
 def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None = None) -> list[Result]:
@@ -74,11 +78,11 @@ def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None 
 
 
 def postings_of(draft: Draft) -> list[Posting]:
-    """Return the postings that a draft stands for (the preview of it). A send of 0 posts nothing."""
+    """Return the postings that a draft stands for (the preview of it). A send of 0 posts nothing, but one with flags."""
     return _sends(draft, templates.event_type(draft.event_type))
 
 
-def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None]]:
+def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None, list[Decimal] | None]]:
     """Call the function in Django's transaction, as a statement that the server has parsed and planned once."""
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
@@ -109,6 +113,8 @@ def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[
                 "timeout": draft.timeout,
                 "hold_key": draft.hold_key,
                 "linked": draft.linked,
+                "refuse_locked": draft.refuse_locked,
+                "flags": sorted(draft.flags),
             }
         )
         for posting in _sends(draft, kind):
@@ -121,4 +127,5 @@ def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[
 
 
 def _sends(draft: Draft, kind: templates.EventType) -> list[Posting]:
-    return [posting for posting in kind.postings(draft.amounts, draft.accounts) if posting.amount.minor != 0]
+    postings = kind.postings(draft.amounts, draft.accounts)
+    return postings if draft.flags else [posting for posting in postings if posting.amount.minor != 0]

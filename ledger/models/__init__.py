@@ -2,14 +2,19 @@
 
 from ledger.models.book import Asset, Book
 from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
-from ledger.models.journal import Account, Delta, Hold, LedgerKey, Period, Posting, Transaction
+from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
+from ledger.models.periods import Closure, Period, PeriodChange
+from ledger.models.seals import Block, BlockMember, Unsealed
 
 __all__ = [
     "Account",
     "Approval",
     "Asset",
+    "Block",
+    "BlockMember",
     "Book",
     "Claim",
+    "Closure",
     "Delta",
     "Event",
     "Hold",
@@ -17,7 +22,9 @@ __all__ = [
     "LegalMove",
     "Move",
     "Period",
+    "PeriodChange",
     "Posting",
     "QueuedEvent",
     "Transaction",
+    "Unsealed",
 ]

@@ -23,12 +23,17 @@ TABLES: Final = {
     # the journal and what is derived from it, written by functions alone
     "ledger_account": READ,
     "ledger_balance": READ,
+    "ledger_block": READ,
+    "ledger_block_member": READ,
+    "ledger_closure": READ,
     "ledger_delta": READ,
     "ledger_hold": READ,
     "ledger_key": READ,
     "ledger_period": READ,
+    "ledger_period_change": READ,
     "ledger_posting": READ,
     "ledger_transaction": READ,
+    "ledger_unsealed": READ,
     # what is only added to
     "django_admin_log": APPEND,
     "ledger_event": APPEND,
@@ -82,9 +87,11 @@ TABLES: Final = {
 DEFINER_FUNCTIONS: Final = {
     "ledger_expire",
     "ledger_fold",
+    "ledger_lock_balances",
     "ledger_lock_period",
     "ledger_open_accounts",
     "ledger_post",
+    "ledger_seal",
     "ledger_share_period",
     "ledger_unlock_period",
 }
