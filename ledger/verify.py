@@ -60,6 +60,7 @@ CHECKS: Final = (
     Check("sealed_once", "each transaction is sealed or waits to be"),
     Check("outside_roots", "each root that left the database is that of its block"),
     Check("locked_periods", "nothing was posted into a locked period"),
+    Check("gl_drift", "a posting lands on a GL code of its event type's mapping"),
 )
 SHOWN: Final = 20
 

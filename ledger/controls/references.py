@@ -26,6 +26,9 @@ class Prefix(StrEnum):
     REQUEST = "req"
     REMOTE_OPERATION = "rop"
     APPROVAL = "apr"
+    CHART = "cht"
+    MAPPING = "map"
+    TEMPLATE = "tpl"
 
 
 def new(prefix: Prefix) -> str:

@@ -1,6 +1,7 @@
 """The tables of the ground floor. The journal's own tables are written in SQL (`ledger/sql/`), never by the ORM."""
 
 from ledger.models.book import Asset, Book
+from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
 from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
 from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
 from ledger.models.periods import Closure, Period, PeriodChange
@@ -13,10 +14,12 @@ __all__ = [
     "Block",
     "BlockMember",
     "Book",
+    "ChartVersion",
     "Claim",
     "Closure",
     "Delta",
     "Event",
+    "GLMapping",
     "Hold",
     "LedgerKey",
     "LegalMove",
@@ -24,7 +27,9 @@ __all__ = [
     "Period",
     "PeriodChange",
     "Posting",
+    "PostingTemplate",
     "QueuedEvent",
+    "TemplateStamp",
     "Transaction",
     "Unsealed",
 ]

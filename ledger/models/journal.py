@@ -101,6 +101,7 @@ class Transaction(models.Model):
     recorded_at = models.DateTimeField()
     timeout_seconds = models.BigIntegerField()
     hold_id = models.UUIDField(null=True)
+    template_version = models.BigIntegerField(null=True)
     flags = ArrayField(models.TextField(), null=True)
     locked_date = models.DateField(null=True)
 

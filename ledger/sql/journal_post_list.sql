@@ -610,14 +610,17 @@ BEGIN
             SELECT u.id, p_book FROM unnest(v_id, v_code) AS u (id, code) WHERE u.code = 'created'
         )
         INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
-                                        effective_at, value_date, recorded_at, timeout_seconds, hold_id, flags, locked_date)
+                                        effective_at, value_date, recorded_at, timeout_seconds, hold_id, flags, locked_date,
+                                        template_version)
         SELECT u.id, p_book, u.key, i.event_type, u.phase, coalesce(i.subject, ''), coalesce(i.refs, '{}'),
                coalesce(i.metadata, '{}'), coalesce(i.request_id, ''), u.effective, u.value_date, p_now, u.timeout, u.hold,
-               string_to_array(u.flags, ','), (u.value_date AT TIME ZONE v_zone)::date
+               string_to_array(u.flags, ','), (u.value_date AT TIME ZONE v_zone)::date,
+               i.template_version
         FROM unnest(v_id, v_key, v_phase, v_effective, v_value_date, v_timeout, v_hold, v_flags, v_code) WITH ORDINALITY
              AS u (id, key, phase, effective, value_date, timeout, hold, flags, code, n)
         JOIN ROWS FROM (jsonb_to_recordset(p_items) AS (event_type text, subject text, refs jsonb, metadata jsonb,
-             request_id text)) WITH ORDINALITY AS i (event_type, subject, refs, metadata, request_id, n) ON i.n = u.n
+             request_id text, template_version bigint)) WITH ORDINALITY
+             AS i (event_type, subject, refs, metadata, request_id, template_version, n) ON i.n = u.n
         WHERE u.code = 'created';
 
         INSERT INTO ledger_posting (id, transaction_id, position, book_id, kind, pending_id, debit_account_id,

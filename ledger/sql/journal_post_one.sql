@@ -107,8 +107,9 @@ BEGIN
         INSERT INTO ledger_unsealed (transaction_id, book_id) VALUES (transaction_id, p_book)
     )
     INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
-                                    effective_at, value_date, recorded_at, timeout_seconds, hold_id)
+                                    effective_at, value_date, recorded_at, timeout_seconds, hold_id, template_version)
     VALUES (transaction_id, p_book, v_key, p_item ->> 'event_type', v_phase, coalesce(p_item ->> 'subject', ''),
             coalesce(nullif(p_item -> 'refs', 'null'), '{}'), coalesce(nullif(p_item -> 'metadata', 'null'), '{}'),
-            coalesce(p_item ->> 'request_id', ''), v_effective, NULL, p_now, v_timeout, NULL);
+            coalesce(p_item ->> 'request_id', ''), v_effective, NULL, p_now, v_timeout, NULL,
+            (p_item ->> 'template_version')::bigint);
 END $$;

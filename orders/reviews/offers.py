@@ -61,7 +61,7 @@ def _offer(resolution: Resolution, facts: Facts, case: ReviewCase) -> Offer:
         allowed=not refusal,
         why_not=refusal,
         ends_in=rule.ends_in,
-        postings=[posting for draft in drafts for posting in journal.postings_of(draft)],
+        postings=[posting for draft in drafts for posting in journal.postings_of(draft, environment=case.environment)],
         releases_hold=any(draft.hold_key for draft in drafts),
         remote=rule.remote(facts),
         webhooks=[f"order.{rule.ends_in}"],

@@ -46,7 +46,7 @@ class Item:
     timeout: int = 0
     linked: bool = False
     subject: str = "ord_1"
-    event_type: str | None = "ANY"
+    event_type: str | None = "MANUAL_ADJUSTMENT"
     effective_at: datetime | None = None
     refs: Mapping[str, str] = field(default_factory=dict)
     refuse_locked: bool = False

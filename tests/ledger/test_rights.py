@@ -19,6 +19,7 @@ TABLES: Final = {
     "auth_permission": READ,
     "ledger_asset": READ,
     "ledger_book": READ,
+    "ledger_template_stamp": READ,
     "legal_move": READ,
     # the journal and what is derived from it, written by functions alone
     "ledger_account": READ,
@@ -46,7 +47,10 @@ TABLES: Final = {
     "webhooks_feedentry": APPEND,
     # what is never deleted
     "ledger_approval": CHANGE,
+    "ledger_chartversion": CHANGE,
     "ledger_claim": CHANGE,
+    "ledger_glmapping": CHANGE,
+    "ledger_postingtemplate": CHANGE,
     "orders_approvalthreshold": CHANGE,
     "orders_freeze": CHANGE,
     "orders_order": CHANGE,
@@ -93,6 +97,7 @@ DEFINER_FUNCTIONS: Final = {
     "ledger_post",
     "ledger_seal",
     "ledger_share_period",
+    "ledger_stamp_templates",
     "ledger_unlock_period",
 }
 
