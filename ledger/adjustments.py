@@ -9,21 +9,26 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.db import transaction as db_transaction
 
 from ledger import direct_posting, journal
 from ledger.books import number_of
 from ledger.controls import approvals
-from ledger.controls.moves import PeriodLocked
 from ledger.controls.refusals import NotFound, Refusal
-from ledger.direct_posting import TWO_PEOPLE, NoSuchEventType
+from ledger.direct_posting import TWO_PEOPLE
 from ledger.drafts import Draft, Posting
 from ledger.models import Approval, LedgerKey
 from ledger.money import Money
 
 KIND: Final = "ledger_posting"
 _VERSION: Final = 1  # a proposal's draft never changes; what it decides has one version
+
+
+class OnePersonIsEnough(Refusal):
+    """This event type is posted at once, not proposed."""
+
+    code = "one_person_is_enough"
 
 
 class AlreadyProposed(Refusal):
@@ -42,13 +47,14 @@ class ReasonMissing(Refusal):
 def propose(*, environment: str, draft: Draft, reason: str, maker: str, now: datetime) -> Approval:
     """Keep a draft for a second person's decision, in the caller's transaction; nothing is posted.
 
-    What the ledger would refuse now is refused now. Raises ReasonMissing, AlreadyProposed, KeyTaken, PeriodLocked,
+    What the ledger would refuse now is refused now. Raises ReasonMissing, AlreadyProposed, KeyTaken,
     journal.PostingRefused or what `direct_posting.check` raises.
     """
     if draft.event_type not in TWO_PEOPLE:
-        raise NoSuchEventType(f"{draft.event_type} is not posted by two people.")
+        raise OnePersonIsEnough(f"{draft.event_type} is not posted by two people.")
     _need_reason(reason)
-    postings = direct_posting.check(draft)
+    direct_posting.check(environment=environment, drafts=[draft])
+    postings = journal.postings_of(draft, environment=environment)
     if _key_is_taken(environment, draft.key):
         raise direct_posting.KeyTaken(f"Something is posted under {draft.key!r} already.")
     _try_out(environment=environment, draft=draft, now=now)
@@ -132,15 +138,7 @@ def _try_out(*, environment: str, draft: Draft, now: datetime) -> None:
 
 def _posted(*, environment: str, draft: Draft, now: datetime) -> journal.Result:
     """Post one draft; into a locked period nothing manual is posted, not even at a later instant."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT ledger_share_period(id::smallint, (%s AT TIME ZONE close_zone)::date) FROM ledger_book"
-            " WHERE environment = %s",
-            [draft.effective_at or now, environment],
-        )
-        row = cursor.fetchone()
-    if row is None or row[0]:
-        raise PeriodLocked("The business date of this posting is locked.")
+    draft = replace(draft, refuse_locked=True)
     (result,) = journal.post_all(environment=environment, drafts=[draft], now=now)
     return result
 

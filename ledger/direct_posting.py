@@ -14,10 +14,11 @@ from uuid import UUID
 
 from ledger import balances, journal
 from ledger.balances import Balance
+from ledger.chart import active, stored
+from ledger.chart.entries import is_at
 from ledger.controls.refusals import Malformed, Refusal
-from ledger.drafts import Draft, Posting
+from ledger.drafts import Draft
 from ledger.models import Posting as StoredPosting
-from ledger.models import Transaction
 
 TWO_PEOPLE: Final = frozenset({"MANUAL_ADJUSTMENT", "OPERATOR_SETTLEMENT"})
 """Event types that one person proposes and another approves, always (DESIGN.md section 10)."""
@@ -27,16 +28,10 @@ MOST_POSTINGS: Final = 10_000
 _OF_A_FLOW = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}(:.*)?", re.ASCII | re.DOTALL)
 
 
-class NoSuchEventType(Refusal):
-    """There is no such event type: nothing is posted except through one."""
+class AccountDoesNotFit(Refusal):
+    """An account is not one that the event type's mapping names."""
 
-    code = "unknown_event_type"
-
-
-class ParametersDoNotFit(Refusal):
-    """The amounts and accounts are not those that the event type takes."""
-
-    code = "parameters_do_not_fit"
+    code = "account_does_not_fit"
 
 
 class KeyOfAFlow(Refusal):
@@ -81,40 +76,38 @@ class Outcome:
     balances: Sequence[Balance]
 
 
-def postings_of(draft: Draft) -> list[Posting]:
-    """Return the postings that a draft stands for. Raises NoSuchEventType or ParametersDoNotFit."""
-    try:
-        return journal.postings_of(draft)
-    except KeyError as error:
-        raise ParametersDoNotFit(f"{draft.event_type} needs {str(error.args[0])!r}.") from error
-    except LookupError as error:
-        raise NoSuchEventType(f"There is no event type {draft.event_type!r}.") from error
-
-
-def check(draft: Draft) -> list[Posting]:
-    """Return a draft's postings, or raise why it may not be posted from outside a flow."""
-    for key in (draft.key, draft.hold_key):
-        if key is not None and _OF_A_FLOW.fullmatch(key):
-            raise KeyOfAFlow(f"{key} belongs to a flow.")
-    return postings_of(draft)
+def check(*, environment: str, drafts: Sequence[Draft]) -> None:
+    """Raise why one of these may not be posted from outside a flow."""
+    chart, current = stored.active_chart(environment), active.active(environment)
+    for draft in drafts:
+        for key in (draft.key, draft.hold_key):
+            if key is not None and _OF_A_FLOW.fullmatch(key):
+                raise KeyOfAFlow(f"{key} belongs to a flow.")
+        declared = current.template(draft.event_type).mapping.accounts
+        for role, address in draft.accounts.items():
+            entry = chart.entry_of(address)
+            if role not in declared:
+                raise AccountDoesNotFit(f"{draft.event_type} has no account {role}.", account=role)
+            if entry is None or not is_at(entry.gl_code, declared[role].codes):
+                raise AccountDoesNotFit(f"{draft.event_type} takes no such {role}: {address}.", account=role)
 
 
 def post(*, environment: str, drafts: Sequence[Draft], now: datetime) -> Outcome:
     """Post a list in one call, in the caller's transaction, and say what became of each.
 
-    Raises what `check` raises, TwoPeopleNeeded or TooManyPostings before anything is posted. A draft that the ledger
-    refuses raises nothing: the others stand, and a key that failed for a transient reason stays failed.
+    Raises what `check` raises, TwoPeopleNeeded, TooManyPostings or what a template refuses: the caller rolls back. A
+    draft that the ledger refuses raises nothing: the others stand, and a key that failed for a transient reason stays
+    failed.
     """
-    lines = 0
     for draft in drafts:
         if draft.event_type in TWO_PEOPLE:
             raise TwoPeopleNeeded(f"{draft.event_type} is proposed by one person and approved by another.")
-        lines += len(check(draft))
-        if lines > MOST_POSTINGS:
-            raise TooManyPostings
+    check(environment=environment, drafts=drafts)
     results = journal.post(environment=environment, drafts=drafts, now=now)
     standing = [result.transaction_id for result in results if result.stands and result.transaction_id is not None]
     rows = _rows(standing)
+    if sum(map(len, rows.values())) > MOST_POSTINGS:
+        raise TooManyPostings
     touched = {
         (account.address, row.asset)
         for of_one in rows.values()
@@ -146,11 +139,6 @@ def refusal_of(posted: Posted) -> Refusal | None:
         event_type=posted.draft.event_type,
         failed_posting=posted.result.failed_position,
     )
-
-
-def stored(*, book: int, transaction_id: UUID) -> Transaction | None:
-    """Return a transaction of the book."""
-    return Transaction.objects.filter(book_id=book, pk=transaction_id).first()
 
 
 def _rows(transactions: Sequence[UUID]) -> Mapping[UUID, list[StoredPosting]]:

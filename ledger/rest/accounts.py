@@ -53,7 +53,7 @@ class AccountsView(ApiView):
 
         def work(now: datetime) -> HttpResponse:
             address, asset = body["address"], assets.named(body["asset"]).code
-            kind = account_kinds.kind_of(address)
+            kind = account_kinds.kind_of(self.caller.environment, address)
             here = _account(self.caller.environment, address, asset)
             if here is not None:
                 return answer(shown(here))

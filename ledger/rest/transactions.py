@@ -8,8 +8,9 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from ledger import adjustments, direct_posting, transaction_rows
-from ledger.controls.moves import PeriodLocked
+from ledger import adjustments, direct_posting, journal, transaction_rows
+from ledger.chart.active import UnknownEventType
+from ledger.chart.template import MissingParameter, TemplateFailed, UnknownParameter
 from ledger.controls.refusals import NotFound
 from ledger.controls.rest import idempotency, problems
 from ledger.controls.rest.answers import answer
@@ -19,12 +20,18 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
 from ledger.direct_posting import TWO_PEOPLE
-from ledger.journal import PostingRefused
 from ledger.rest import answers, requests, shapes
 from ledger.transaction_rows import TransactionRow
 
 _BULK_BYTES = 4 * 1024 * 1024
-_CHECKED = (direct_posting.NoSuchEventType, direct_posting.ParametersDoNotFit, direct_posting.KeyOfAFlow)
+_CHECKED = (
+    UnknownEventType,
+    MissingParameter,
+    UnknownParameter,
+    TemplateFailed,
+    direct_posting.AccountDoesNotFit,
+    direct_posting.KeyOfAFlow,
+)
 
 
 class TransactionsView(ApiView):
@@ -34,11 +41,10 @@ class TransactionsView(ApiView):
         "GET": (MalformedCursor,),
         "POST": (
             *_CHECKED,
-            PostingRefused,
+            journal.PostingRefused,
             direct_posting.KeyTaken,
             adjustments.AlreadyProposed,
             adjustments.ReasonMissing,
-            PeriodLocked,
         ),
     }
 
@@ -118,7 +124,7 @@ class TransactionsView(ApiView):
             "status": "proposed",
             "event_type": asked.draft.event_type,
             "key": asked.draft.key,
-            "postings": answers.preview(direct_posting.postings_of(asked.draft)),
+            "postings": answers.preview(journal.postings_of(asked.draft, environment=self.caller.environment)),
         }
         if dry_run:
             return answer({**body, "dry_run": True})

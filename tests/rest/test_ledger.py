@@ -17,6 +17,9 @@ from tests.rest.tables import fingerprint, rows
 pytestmark = pytest.mark.usefixtures("database")
 
 
+TRANSIT = "transit:transfers"
+
+
 @pytest.fixture
 def house(database: None) -> Api:
     return open_house()
@@ -25,7 +28,7 @@ def house(database: None) -> Api:
 @pytest.fixture
 def book(house: Api) -> Api:
     """A small book: two users, a bank, transit; u1 has 100.00 EUR."""
-    for address in ("@world", "users:u1:available", "users:u2:available", "bank:b1", "transit:transfers"):
+    for address in ("@world", "users:u1:available", "users:u2:available", "users:u3:available", "bank:b1", TRANSIT):
         assert house.post("/v1/accounts", {"address": address, "asset": "EUR"}).status in (200, 201)
     assert house.post("/v1/transactions", opening("open:u1", "users:u1:available", "100.00")).status == 201
     return house
@@ -42,18 +45,19 @@ def opening(key: str, account: str, amount: object, *, asset: str = "EUR", **mor
 
 
 def out_of(key: str, account: str, amount: str) -> dict[str, Any]:
-    """Take from an account: the same event type with its accounts the other way round."""
-    return {**opening(key, "@world", amount), "accounts": {"world": account, "account": "@world"}}
+    """Reserve from an account what it may not have."""
+    asked = hold(key, amount)
+    return {**asked, "accounts": {**asked["accounts"], "payer": account, "payee": "users:u3:available"}}
 
 
 def hold(key: str, amount: str, **more: object) -> dict[str, Any]:
-    """Reserve from u1 to u2 by the trade's event type."""
-    named = {"transit": "users:u1:available", "pool": "bank:b1", "position": "users:u2:available"}
+    """Reserve a transfer from u1 to u2."""
+    named = {"payer": "users:u1:available", "transit": "transit:transfers", "payee": "users:u2:available"}
     euros = {"amount": amount, "asset": "EUR"}
     return {
-        "event_type": "TRADE_RESERVE",
+        "event_type": "TRANSFER_HOLD",
         "key": key,
-        "amounts": {"net": euros, "position": euros},
+        "amounts": {"debit": euros, "credit": euros},
         "accounts": named,
         **more,
     }
@@ -156,7 +160,7 @@ def test_a_failed_key_stays_failed_when_the_reason_has_passed(book: Api) -> None
     again = book.post("/v1/transactions", asked)
     assert (again.status, again.json["ledger_code"]) == (422, "id_already_failed")
     assert book.post("/v1/transactions", {**asked, "key": "out:2"}).status == 201
-    assert balance(book, "users:u1:available") == ("100.01", "150.00", "0.00", "0.00")
+    assert balance(book, "users:u1:available") == ("0.00", "150.00", "100.01", "0.00")
 
 
 def test_a_refusal_is_given_again_byte_for_byte_when_its_key_comes_again(book: Api) -> None:
@@ -204,10 +208,12 @@ def test_each_of_a_list_has_its_result_when_some_are_refused(book: Api) -> None:
         ("l:6", "created", None),
     ]
     assert [answer.json[name] for name in ("created", "existing", "refused")] == [2, 1, 5]
-    assert [len(one["ledger_ids"]) for one in answer.json["data"]] == [1, 0, 1, 1, 0, 0, 0, 1]
-    assert {b["address"]: b["balance"] for b in answer.json["balances"]} == {
-        "@world": "0.00",
-        "users:u1:available": "0.00",
+    assert [len(one["ledger_ids"]) for one in answer.json["data"]] == [1, 0, 1, 1, 0, 0, 0, 2]
+    assert {b["address"]: (b["balance"], b["available"]) for b in answer.json["balances"]} == {
+        "@world": ("-101.00", "-101.00"),
+        "transit:transfers": ("0.00", "-101.00"),
+        "users:u1:available": ("101.00", "0.00"),
+        "users:u3:available": ("0.00", "0.00"),
     }
     again = book.post("/v1/transactions/bulk", {"transactions": asked})
     assert [one["result"] for one in again.json["data"]] == [
@@ -244,17 +250,16 @@ def test_ten_thousand_are_posted_in_one_call_when_a_list_is_full(book: Api) -> N
 
 
 def test_a_hold_is_posted_or_voided_through_its_event_types(book: Api) -> None:
-    assert book.post("/v1/transactions", opening("bank", "bank:b1", "100.00")).status == 201
     first = book.post("/v1/transactions", hold("h:1", "40.00")).json
     book.post("/v1/transactions", hold("h:2", "30.00", timeout=60))
     assert first["hold"] == {"state": "open", "expires_at": None, "ended_by": None, "ended_at": None}
     assert balance(book, "users:u1:available") == ("0.00", "100.00", "70.00", "0.00")
     assert [one["key"] for one in book.get("/v1/holds?state=open").json["data"]] == ["h:2", "h:1"]
-    part = {**hold("s:1", "25.00", hold_key="h:1"), "event_type": "TRADE_SETTLE"}
+    part = {**hold("s:1", "25.00", hold_key="h:1"), "event_type": "TRANSFER_SETTLE"}
     settled = book.post("/v1/transactions", part)
     assert (settled.status, settled.json["ends_hold_of"]) == (201, first["transaction_id"])
     assert settled.json["postings"][0]["ends_ledger_id"] == first["postings"][0]["ledger_id"]
-    released = {"event_type": "TRADE_RELEASE", "key": "v:2", "hold_key": "h:2"}
+    released = {"event_type": "TRANSFER_RELEASE", "key": "v:2", "hold_key": "h:2"}
     assert book.post("/v1/transactions", released).status == 201
     assert balance(book, "users:u1:available") == ("25.00", "100.00", "0.00", "0.00")
     assert balance(book, "users:u2:available") == ("0.00", "25.00", "0.00", "0.00")
@@ -272,7 +277,7 @@ def test_a_flows_keys_and_holds_are_its_own_when_a_house_key_tries(shop: Shop, h
     placed = Transaction.objects.get(subject=order, phase="reserve")
     before = fingerprint()
     for asked in (
-        {"event_type": "TRADE_RELEASE", "key": "mine", "hold_key": placed.key},
+        {"event_type": "TRANSFER_RELEASE", "key": "mine", "hold_key": placed.key},
         opening(f"{order}:debit_confirmed", "pools:EUR-USDT", "1.00"),
     ):
         answer = house.post("/v1/transactions", asked)
@@ -378,6 +383,10 @@ def _amount(value: object, asset: object = "EUR") -> dict[str, Any]:
     return {"amounts": {"amount": {"amount": value, "asset": asset}}}
 
 
+_EUR = {"amount": "1.00", "asset": "EUR"}
+_RELEASE: dict[str, Any] = {"event_type": "TRANSFER_RELEASE", "amounts": {}, "accounts": {}}
+_TO_U1 = {"world": "@world", "account": "users:u1:available"}
+
 BAD: list[tuple[str, dict[str, Any], int, str, str]] = [
     ("a JSON number", _amount(1), 400, "malformed", "amounts.amount.amount"),
     ("a JSON number with a point", _amount(1.5), 400, "malformed", "amounts.amount.amount"),
@@ -413,14 +422,18 @@ BAD: list[tuple[str, dict[str, Any], int, str, str]] = [
     ("a subject too long", {"subject": "s" * 65}, 400, "malformed", "subject"),
     ("an event type in small letters", {"event_type": "opening_balance"}, 400, "malformed", "event_type"),
     ("an unknown event type", {"event_type": "NO_SUCH_EVENT"}, 422, "unknown_event_type", ""),
-    ("an amount too few", {"amounts": {}}, 422, "parameters_do_not_fit", ""),
-    ("an account too few", {"accounts": {"world": "@world"}}, 422, "parameters_do_not_fit", ""),
+    ("an amount too few", {"amounts": {}}, 422, "missing_parameter", ""),
+    ("an amount too many", {"amounts": {"amount": _EUR, "tip": _EUR}}, 422, "unknown_parameter", ""),
+    ("an account too many", {"accounts": {**_TO_U1, "tip": "bank:b1"}}, 422, "account_does_not_fit", ""),
+    ("an account off the mapping", {"accounts": {**_TO_U1, "world": "bank:b1"}}, 422, "account_does_not_fit", ""),
+    ("an account off the chart", {"accounts": {**_TO_U1, "account": "some:where"}}, 422, "account_does_not_fit", ""),
+    ("an account too few", {"accounts": {"world": "@world"}}, 422, "missing_parameter", ""),
     ("a flow's key", {"key": "ord_01kad00f8xm3v6y2q4t5n7w9bz:reserve"}, 422, "key_of_a_flow", ""),
     ("zero", _amount("0.00"), 422, "ledger_refused", ""),
     ("an asset that the account has not", _amount("1.00", "USD"), 422, "ledger_refused", ""),
     ("a timeout where nothing is held", {"timeout": 60}, 422, "ledger_refused", ""),
     ("a hold where none is ended", {"hold_key": "open:u1"}, 422, "ledger_refused", ""),
-    ("a hold that is none", {"event_type": "TRADE_RELEASE", "hold_key": "open:u1"}, 422, "ledger_refused", ""),
+    ("a hold that is none", {**_RELEASE, "hold_key": "open:u1"}, 422, "ledger_refused", ""),
     ("a reserved key", {"key": "expire:1"}, 422, "ledger_refused", ""),
 ]
 
