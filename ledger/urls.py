@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ledger.controls.rest import paths
-from ledger.rest import accounts, transactions
+from ledger.rest import accounts, reports, transactions
 
 paths.register()
 
@@ -14,5 +14,9 @@ urlpatterns = [
     path("transactions", transactions.TransactionsView.as_view(), name="transactions"),
     path("transactions/bulk", transactions.BulkView.as_view(), name="transactions-bulk"),
     path("transactions/<uuid:transaction_id>", transactions.TransactionView.as_view(), name="transaction"),
+    path("reports/balances", reports.BalancesReportView.as_view(), name="report-balances"),
+    path("reports/trial-balance", reports.TrialBalanceView.as_view(), name="report-trial-balance"),
+    path("reports/alm", reports.AlmView.as_view(), name="report-alm"),
+    path("reports/statements/<address:address>", reports.StatementReportView.as_view(), name="report-statement"),
     path("holds", transactions.HoldsView.as_view(), name="holds"),
 ]

@@ -110,6 +110,12 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/transactions/{transaction_id}": Route(
         Reach.HOUSE, lambda api, world: api.get(f"/v1/transactions/{_newest(api)}")
     ),
+    "GET /v1/reports/balances": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/balances")),
+    "GET /v1/reports/trial-balance": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/trial-balance")),
+    "GET /v1/reports/alm": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/alm")),
+    "GET /v1/reports/statements/{address}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
+    ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
 }
 
