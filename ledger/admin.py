@@ -1,7 +1,10 @@
 """The book, the moves and the events, read-only."""
 
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 
+from ledger.books import environment_of
 from ledger.controls.console import ReadOnlyAdmin, amount
 from ledger.controls.roles import Section
 from ledger.models import Account, Approval, Claim, Event, Hold, Move, Posting, QueuedEvent, Transaction
@@ -11,7 +14,7 @@ from ledger.models import Account, Approval, Claim, Event, Hold, Move, Posting, 
 class AccountAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
     exact = ("address", "asset", "gl_code")
-    list_display = ("address", "asset", "gl_code", "account_class", "debits", "credits", "balance_rule")
+    list_display = ("address", "asset", "gl_code", "account_class", "debits", "credits", "balance_rule", "page")
     list_filter = ("asset", "account_class")
     ordering = ("address", "asset")
 
@@ -23,14 +26,25 @@ class AccountAdmin(ReadOnlyAdmin):
     def credits(self, row: Account) -> str:
         return amount(row.credits_posted, row.asset)
 
+    @admin.display(description="statement")
+    def page(self, row: Account) -> str:
+        url = reverse("admin:ledger-account", args=[environment_of(row.book_id), row.asset, row.address])
+        return format_html('<a class="underline" href="{}">open</a>', url)
+
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
     exact = ("key", "subject", "request_id")
-    list_display = ("key", "event_type", "phase", "subject", "effective_at")
+    list_display = ("key", "event_type", "phase", "subject", "effective_at", "page")
     list_filter = ("event_type", "phase")
     ordering = ("-recorded_at", "-id")
+
+    @admin.display(description="postings")
+    def page(self, row: Transaction) -> str:
+        return format_html(
+            '<a class="underline" href="{}">open</a>', reverse("admin:ledger-transaction", args=[row.pk])
+        )
 
 
 @admin.register(Posting)

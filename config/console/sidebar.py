@@ -39,6 +39,10 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Transactions", "list_alt", "admin:ledger_transaction_changelist", ""),
             ("Postings", "sync_alt", "admin:ledger_posting_changelist", ""),
             ("Holds", "lock_clock", "admin:ledger_hold_changelist", ""),
+            ("Trial balance", "balance", "admin:report-trial-balance", ""),
+            ("Assets and liabilities", "stacked_bar_chart", "admin:report-alm", ""),
+            ("Balances", "account_balance", "admin:report-balances", ""),
+            ("Adjustments", "edit_note", "admin:adjustments", ""),
         ),
     ),
     (

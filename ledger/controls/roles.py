@@ -39,6 +39,8 @@ class Ability(StrEnum):
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close"
     MANAGE_KEYS = "create operators and keys"
+    PROPOSE_POSTINGS = "propose adjustments and settlements"
+    APPROVE_POSTINGS = "approve adjustments and settlements"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -63,6 +65,8 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,
     Ability.MANAGE_KEYS: {Role.ADMIN},
+    Ability.PROPOSE_POSTINGS: _FINANCE,
+    Ability.APPROVE_POSTINGS: {Role.FINANCE_LEAD},
 }
 
 
