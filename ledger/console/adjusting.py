@@ -23,7 +23,7 @@ from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.drafts import Draft, Posting
 from ledger.environments import Environment
-from ledger.models import Approval, Transaction
+from ledger.models import Approval, Book, Transaction
 from ledger.money import InvalidAmount, Money, parse
 
 _SHOWN: Final = 100
@@ -79,6 +79,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "environments": Environment.values,
         "assets": filters.asset_codes(),
         "chosen": kind,
+        "asset": request.POST.get("asset") or Book.objects.values_list("reporting_asset_id", flat=True).first(),
         "key": request.POST.get("key") or f"adjustment:{references.new(references.Prefix.APPROVAL)}",
         "given": request.POST,
         "preview": shown.get("postings"),

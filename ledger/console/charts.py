@@ -52,9 +52,9 @@ def lines(days: Sequence[Day], *, sign: int = 1) -> list[Line]:
         if not any(value for _, value in values):
             continue
         highest, lowest = max(0, *(value for _, value in values)), min(0, *(value for _, value in values))
-        step = WIDTH // max(len(values) - 1, 1)
+        steps = max(len(values) - 1, 1)
         points = [
-            Point(n * step, _height(value, lowest, highest), f"{day}: {assets.text(value, asset)} {asset}")
+            Point(n * WIDTH // steps, _height(value, lowest, highest), f"{day}: {assets.text(value, asset)} {asset}")
             for n, (day, value) in enumerate(values)
         ]
         found.append(

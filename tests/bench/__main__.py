@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F7")
+_ROWS = ("F1", "F2", "F7", "F11")
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import orders, postings, rows
+    from tests.bench import orders, postings, reports, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -58,6 +58,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                 found.append(postings.function_at_sixteen(stack))
             case "F7":
                 found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
+            case "F11":
+                found.append(reports.trial_balance_and_statement(stack))
     rows.show(found, Path("bench.json"))
 
 
