@@ -16,6 +16,7 @@ urlpatterns = [
     path("v1/", include("wallets.urls")),
     path("v1/", include("webhooks.urls")),
     path("v1/", include("reconciliation.urls")),
+    path("v1/", include("ledger.urls")),
     path("console/", admin.site.urls),
 ]
 

@@ -30,7 +30,7 @@ from ledger.models import (
 class AccountAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
     exact = ("address", "asset", "gl_code")
-    list_display = ("address", "asset", "gl_code", "account_class", "debits", "credits", "balance_rule")
+    list_display = ("address", "asset", "gl_code", "account_class", "debits", "credits", "balance_rule", "page")
     list_filter = ("asset", "account_class")
     ordering = ("address", "asset")
 
@@ -42,12 +42,17 @@ class AccountAdmin(ReadOnlyAdmin):
     def credits(self, row: Account) -> str:
         return amount(row.credits_posted, row.asset)
 
+    @admin.display(description="statement")
+    def page(self, row: Account) -> str:
+        url = reverse("admin:ledger-account", args=[environment_of(row.book_id), row.asset, row.address])
+        return format_html('<a class="underline" href="{}">open</a>', url)
+
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
     exact = ("key", "subject", "request_id")
-    list_display = ("key", "event_type", "phase", "subject", "template", "effective_at")
+    list_display = ("key", "event_type", "phase", "subject", "template", "effective_at", "page")
     list_filter = ("event_type", "phase")
     ordering = ("-recorded_at", "-id")
 
@@ -61,6 +66,12 @@ class TransactionAdmin(ReadOnlyAdmin):
                 template_number=Subquery(version.values("number")),
                 template_reference=Subquery(version.values("reference")),
             )
+        )
+
+    @admin.display(description="postings")
+    def page(self, row: Transaction) -> str:
+        return format_html(
+            '<a class="underline" href="{}">open</a>', reverse("admin:ledger-transaction", args=[row.pk])
         )
 
     @admin.display(description="template")

@@ -33,6 +33,7 @@ class Line:
     """
 
     posting_id: UUID
+    transaction_id: UUID
     key: str
     event_type: str
     kind: str
@@ -76,25 +77,51 @@ def statement(*, environment: str, address: str, asset: str, after: UUID | None 
     """
     size = min(max(limit, 1), LARGEST_PAGE)
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, normal_side FROM ledger_account WHERE book_id = %s AND address = %s AND asset = %s",
-            [number_of(environment), address, asset],
-        )
-        account = cursor.fetchone()
-        if account is None:
-            raise NotFound(f"There is no account {address} in {asset}.")
-        cursor.execute(_PAGE, {"account": account[0], "after": after or _BEFORE_ALL, "limit": size + 1})
+        account, normal_side = _account(environment, address, asset)
+        given = {"account": account, "after": after or _BEFORE_ALL, "limit": size + 1, "few": _FEW}
+        opening_query = _FORWARD
+        if after is not None:
+            cursor.execute(_FOLLOWERS, given)
+            followers = cursor.fetchone()
+            opening_query = _BACKWARD if followers is not None and followers[0] < _FEW else _FORWARD
+        cursor.execute(PAGE.replace("{opening}", opening_query), given)
         rows = cursor.fetchall()
     opening = Balances(*(int(value) for value in rows[0][:4]))
     lines = [_line(row[4:]) for row in rows[:size] if row[4] is not None]
     return Statement(
         address=address,
         asset=asset,
-        normal_side=account[1],
+        normal_side=normal_side,
         opening=opening,
         lines=lines,
         next_after=lines[-1].posting_id if len(rows) > size else None,
     )
+
+
+def place_before_newest(*, environment: str, address: str, asset: str, limit: int = 50) -> UUID | None:
+    """Return the cursor whose page is the newest; None when one page holds everything. Raises NotFound."""
+    account, _ = _account(environment, address, asset)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST, {"account": account, "skip": limit + 1})
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def account_id(*, environment: str, address: str, asset: str) -> int:
+    """Return an account's id. Raises NotFound."""
+    return _account(environment, address, asset)[0]
+
+
+def _account(environment: str, address: str, asset: str) -> tuple[int, str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, normal_side FROM ledger_account WHERE book_id = %s AND address = %s AND asset = %s",
+            [number_of(environment), address, asset],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotFound(f"There is no account {address} in {asset}.")
+    return row[0], row[1]
 
 
 def _line(row: Sequence[object]) -> Line:
@@ -102,9 +129,8 @@ def _line(row: Sequence[object]) -> Line:
     return Line(*words, int(posted), int(pending), Balances(int(dp), int(cp), int(dq), int(cq)))  # type: ignore[arg-type, call-arg, call-overload]  # a row
 
 
-# One statement and so one snapshot: the page, and the sum of everything before it.
-_PAGE: Final = """
-WITH opening AS (
+# What stood before the page: the sum of everything up to its place …
+_FORWARD: Final = """
     SELECT coalesce(sum(posted) FILTER (WHERE is_debit), 0) AS dp,
            coalesce(sum(posted) FILTER (WHERE NOT is_debit), 0) AS cp,
            coalesce(sum(pending) FILTER (WHERE is_debit), 0) AS dq,
@@ -114,6 +140,31 @@ WITH opening AS (
                  CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor ELSE -q.amount_minor END AS pending
           FROM ledger_posting p LEFT JOIN ledger_posting q ON q.id = p.pending_id
           WHERE (p.debit_account_id = %(account)s OR p.credit_account_id = %(account)s) AND p.id <= %(after)s) AS earlier
+"""
+# … or, where little comes after it, the present balance less that.
+_BACKWARD: Final = """
+    SELECT b.debits_posted - l.dp AS dp, b.credits_posted - l.cp AS cp, b.debits_pending - l.dq AS dq,
+           b.credits_pending - l.cq AS cq
+    FROM ledger_balance b, ({later}) AS l
+    WHERE b.account_id = %(account)s
+""".replace("{later}", _FORWARD.replace("p.id <= %(after)s", "p.id > %(after)s"))
+_FEW: Final = 5000
+_FOLLOWERS: Final = """
+SELECT count(*) FROM (
+    (SELECT FROM ledger_posting WHERE debit_account_id = %(account)s AND id > %(after)s LIMIT %(few)s)
+    UNION ALL (SELECT FROM ledger_posting WHERE credit_account_id = %(account)s AND id > %(after)s LIMIT %(few)s)) AS f
+"""
+_NEWEST: Final = """
+SELECT id FROM (
+    (SELECT id FROM ledger_posting WHERE debit_account_id = %(account)s ORDER BY id DESC LIMIT %(skip)s)
+    UNION ALL (SELECT id FROM ledger_posting WHERE credit_account_id = %(account)s ORDER BY id DESC LIMIT %(skip)s)) AS n
+ORDER BY id DESC OFFSET %(skip)s - 1 LIMIT 1
+"""
+
+# One statement and so one snapshot: the page, and what stood before it.
+PAGE: Final = """
+WITH opening AS (
+    {opening}
 ), page AS (
     SELECT p.*, CASE WHEN p.kind IN ('posted', 'post') THEN p.amount_minor ELSE 0 END AS posted,
            CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor ELSE -q.amount_minor END AS pending
@@ -125,8 +176,9 @@ WITH opening AS (
     LEFT JOIN ledger_posting q ON q.id = p.pending_id
     ORDER BY p.id LIMIT %(limit)s
 )
-SELECT o.dp, o.cp, o.dq, o.cq, e.id, t.key, t.event_type, e.kind, t.subject, t.effective_at, t.recorded_at, t.value_date,
-       a.address, CASE WHEN e.is_debit THEN 'debit' ELSE 'credit' END, e.posted, e.pending,
+SELECT o.dp, o.cp, o.dq, o.cq, e.id, e.transaction_id, t.key, t.event_type, e.kind, t.subject,
+       t.effective_at, t.recorded_at, t.value_date, a.address,
+       CASE WHEN e.is_debit THEN 'debit' ELSE 'credit' END, e.posted, e.pending,
        o.dp + sum(CASE WHEN e.is_debit THEN e.posted ELSE 0 END) OVER before,
        o.cp + sum(CASE WHEN e.is_debit THEN 0 ELSE e.posted END) OVER before,
        o.dq + sum(CASE WHEN e.is_debit THEN e.pending ELSE 0 END) OVER before,

@@ -12,11 +12,11 @@ from ledger import accounts
 from ledger.controls import clock, randomness, references
 from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
+from ledger.controls.rest.scopes import HOUSE_ONLY as HOUSE_ONLY
 from ledger.controls.rest.scopes import Scope as Scope
 from ledger.environments import Environment
 from wallets.models import Operator, OperatorKey
 
-HOUSE_ONLY = frozenset({Scope.LEDGER, Scope.FINANCE, Scope.SUPPORT})
 OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS)
 
 _LAST_USED_PRECISION = timedelta(minutes=1)

@@ -44,6 +44,10 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Holds", "lock_clock", "admin:ledger_hold_changelist", ""),
             ("Periods", "event_busy", "admin:ledger_periodchange_changelist", ""),
             ("Chart and event types", "schema", "admin:event-types", ""),
+            ("Trial balance", "balance", "admin:report-trial-balance", ""),
+            ("Assets and liabilities", "stacked_bar_chart", "admin:report-alm", ""),
+            ("Balances", "account_balance", "admin:report-balances", ""),
+            ("Adjustments", "edit_note", "admin:adjustments", ""),
         ),
     ),
     (

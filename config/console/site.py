@@ -31,6 +31,7 @@ class ConsoleSite(UnfoldAdminSite):
         return response
 
     def extra_urls(self) -> list[URLPattern]:
+        from ledger.console import urls as ledger_urls
         from reconciliation.console import urls
 
-        return urls.patterns(self)
+        return [*urls.patterns(self), *ledger_urls.patterns(self)]

@@ -61,6 +61,7 @@ SPECTACULAR_SETTINGS = {
         "reference": {"type": "string", "pattern": "^[a-z]{2,4}_[0-9a-z]{26}$"},
         "code": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,40}$"},
         "key": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$"},
+        "address": {"type": "string", "pattern": "^@?[A-Za-z0-9_.-]+(:[A-Za-z0-9_.@-]+)*$", "maxLength": 255},
     },
     "ENUM_NAME_OVERRIDES": {
         "Side": "orders.models.Quote.Side",
@@ -68,6 +69,8 @@ SPECTACULAR_SETTINGS = {
         "QuoteState": "orders.models.Quote.State",
         "QuoteStatus": "orders.shapes.QUOTE_STATUSES",
         "DeliveryState": "webhooks.models.Delivery.State",
+        "AccountSide": "ledger.rest.shapes.SIDES",
+        "HoldState": "ledger.models.journal.HoldState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -29,8 +29,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 
-# A request body in bytes; a list of a thousand postings fits.
-DATA_UPLOAD_MAX_MEMORY_SIZE = environment.whole_number("BODY_LIMIT_BYTES", default=1024 * 1024, least=1024)
+# A request body in bytes; a list of ten thousand postings fits.
+DATA_UPLOAD_MAX_MEMORY_SIZE = environment.whole_number("BODY_LIMIT_BYTES", default=4 * 1024 * 1024, least=1024)
 
 # What encrypts secrets in the database: the newest key first, older ones until rotate_secrets has run.
 SECRETS_KEYS = environment.keys("SECRETS_KEYS")

@@ -43,6 +43,8 @@ class Ability(StrEnum):
     MANAGE_ENDPOINTS = "manage webhook endpoints"
     PROPOSE_CHART = "propose charts, mappings and templates"
     ACTIVATE_CHART = "activate charts, mappings and templates"
+    PROPOSE_POSTINGS = "propose adjustments and settlements"
+    APPROVE_POSTINGS = "approve adjustments and settlements"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -71,6 +73,8 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
     Ability.PROPOSE_CHART: _FINANCE,
     Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
+    Ability.PROPOSE_POSTINGS: _FINANCE,
+    Ability.APPROVE_POSTINGS: {Role.FINANCE_LEAD},
 }
 
 

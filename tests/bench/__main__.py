@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "inbox", "F7", "delivery", "verify")
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "inbox", "F7", "delivery", "F11", "verify")
 _NEED_PROCESSES = {"F7", "inbox", "delivery"}
 
 
@@ -46,7 +46,7 @@ def _bring_up(stack: LocalStack, *, processes: bool) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import delivery, ledger, orders, postings, relay, rows
+    from tests.bench import delivery, ledger, orders, postings, relay, reports, rows
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -70,6 +70,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found.append(relay.inbox(stack))
                 case "delivery":
                     found += delivery.recorded_to_received(stack)
+                case "F11":
+                    found.append(reports.trial_balance_and_statement(stack))
                 case "F7":
                     found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
     finally:  # what was measured before a row failed is shown

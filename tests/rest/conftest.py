@@ -90,3 +90,16 @@ def open_shop(slug: str) -> Shop:
         operator=operator, environment="test", label="all", scopes=EVERY_SCOPE, created_by="test", now=now
     )
     return Shop(operator, Api(issued.secret))
+
+
+def open_house(*, environment: str = "test") -> Api:
+    """Return the calls of a house key with every scope."""
+    now = clock.now()
+    owner = Operator.objects.filter(kind=Operator.Kind.HOUSE).first() or operators.create_operator(
+        name="House", slug="house", kind=Operator.Kind.HOUSE, now=now
+    )
+    scopes = [str(scope) for scope in operators.Scope]
+    issued = operators.issue_key(
+        operator=owner, environment=environment, label="house", scopes=scopes, created_by="test", now=now
+    )
+    return Api(issued.secret)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -22,6 +24,8 @@ class Reach(StrEnum):
     """Names nothing that anybody else has."""
     ENVIRONMENT = "environment"
     """Shows what all operators of an environment share: nothing of it with a key of the other."""
+    HOUSE = "house"
+    """The house's alone: any operator's key answers 403."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,13 @@ class Route:
     status: int = 200
     """What the owner is answered."""
 
+
+FUNDING: Mapping[str, Any] = {
+    "event_type": "OPENING_BALANCE",
+    "key": "matrix:funding",
+    "amounts": {"amount": {"amount": "10.00", "asset": "EUR"}},
+    "accounts": {"world": "@world", "account": "pools:EUR-USDT"},
+}
 
 TABLE: Mapping[str, Route] = {
     "GET /v1/capabilities": Route(Reach.OWN, lambda api, world: api.get("/v1/capabilities")),
@@ -108,7 +119,38 @@ TABLE: Mapping[str, Route] = {
     "POST /v1/webhook-endpoints/{endpoint_id}/enable": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/enable")
     ),
+    "GET /v1/accounts": Route(Reach.HOUSE, lambda api, world: api.get("/v1/accounts")),
+    "POST /v1/accounts": Route(
+        Reach.HOUSE, lambda api, world: api.post("/v1/accounts", {"address": "bank:b1", "asset": "EUR"}), 201
+    ),
+    "GET /v1/accounts/{address}/balances": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/accounts/@world/balances")
+    ),
+    "GET /v1/accounts/{address}/statement": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/accounts/@world/statement?asset=EUR")
+    ),
+    "GET /v1/transactions": Route(Reach.HOUSE, lambda api, world: api.get("/v1/transactions")),
+    "POST /v1/transactions": Route(Reach.HOUSE, lambda api, world: api.post("/v1/transactions", FUNDING), 201),
+    "POST /v1/transactions/bulk": Route(
+        Reach.HOUSE, lambda api, world: api.post("/v1/transactions/bulk", {"transactions": [FUNDING]})
+    ),
+    "GET /v1/transactions/{transaction_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get(f"/v1/transactions/{_newest(api)}")
+    ),
+    "GET /v1/reports/balances": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/balances")),
+    "GET /v1/reports/trial-balance": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/trial-balance")),
+    "GET /v1/reports/alm": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/alm")),
+    "GET /v1/reports/statements/{address}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
+    ),
+    "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
 }
+
+
+def _newest(api: Api) -> str:
+    """Return the newest transaction's id, as far as the key may see one."""
+    answer = api.get("/v1/transactions?limit=1")
+    return str(answer.json["data"][0]["transaction_id"]) if answer.status == 200 else str(UUID(int=1))
 
 
 def declared() -> Iterator[tuple[str, type[ApiView]]]:

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from ledger.controls import clock
 from tests.rest.calls import Api
-from tests.rest.conftest import Shop
+from tests.rest.conftest import Shop, open_house
 from tests.rest.routes import TABLE, Reach, declared, paths
 from tests.rest.tables import fingerprint
 from tests.rest.world import NOTHING, make_world
-from wallets import operators
-from wallets.models import Operator
+from wallets.models import OperatorKey
 
 _PUBLIC = {"/v1/schema", "/v1/docs", "/v1/inbox/{provider}"}
 
@@ -34,6 +32,14 @@ def test_a_foreign_key_reaches_nothing_when_it_knows_the_id(shop: Shop, rival: S
     world = make_world(shop.api)
     route = TABLE[name]
     strangers: Mapping[str, Api] = {"rival": rival.api, "own live key": shop.key(environment="live"), "house": house}
+    if route.reach is Reach.HOUSE:
+        for who in ("rival", "own live key"):
+            before = fingerprint()
+            answer = route.call(strangers[who], world)
+            assert (answer.status, answer.code, answer.json["scope"]) == (403, "scope_missing", scope_of(name)), who
+            assert fingerprint() == before, who
+        assert route.call(house, world).status == route.status
+        return
     for who, stranger in strangers.items():
         before = fingerprint()
         answer = route.call(stranger, world)
@@ -60,12 +66,20 @@ def test_nobody_is_answered_when_there_is_no_key(database: None, name: str) -> N
     assert (answer.status, answer.code) == (401, "not_authenticated")
 
 
+def test_a_house_scope_opens_nothing_when_an_operators_key_has_it(shop: Shop) -> None:
+    """The command refuses to make such a key; a row that says so all the same opens nothing."""
+    OperatorKey.objects.filter(operator=shop.operator).update(scopes=["ledger", "finance", "support"])
+    for name, route in TABLE.items():
+        if route.reach is Reach.HOUSE:
+            answer = route.call(shop.api, NOTHING)
+            assert (answer.status, answer.code) == (403, "scope_missing"), name
+
+
+def scope_of(name: str) -> str:
+    method = name.partition(" ")[0]
+    return str(dict(declared())[name].scopes[method])
+
+
 @pytest.fixture
 def house(pools: None) -> Api:
-    now = clock.now()
-    owner = operators.create_operator(name="House", slug="house", kind=Operator.Kind.HOUSE, now=now)
-    scopes = [str(scope) for scope in operators.Scope]
-    issued = operators.issue_key(
-        operator=owner, environment="test", label="x", scopes=scopes, created_by="test", now=now
-    )
-    return Api(issued.secret)
+    return open_house()

@@ -24,10 +24,17 @@ class KeyConverter(StringConverter):
     regex = r"[A-Za-z0-9._:-]{1,255}"
 
 
+class AddressConverter(StringConverter):
+    """An account's address: merchants:m1:available, @world."""
+
+    regex = "@?[A-Za-z0-9_.-]+(?::[A-Za-z0-9_.@-]+)*"
+
+
 CONVERTERS: Final[dict[str, type[StringConverter]]] = {
     "reference": ReferenceConverter,
     "code": CodeConverter,
     "key": KeyConverter,
+    "address": AddressConverter,
 }
 
 

@@ -22,6 +22,9 @@ class Scope(StrEnum):
     SUPPORT = "support"
 
 
+HOUSE_ONLY = frozenset({Scope.LEDGER, Scope.FINANCE, Scope.SUPPORT})
+
+
 class MissingScope(Forbidden):
     """This key lacks the scope that the route needs."""
 
@@ -36,6 +39,6 @@ class HasScope(BasePermission):
         if not isinstance(caller, Caller):
             return False
         scope = view.scopes.get(request.method)
-        if scope is not None and scope not in caller.scopes:
+        if scope is not None and (scope not in caller.scopes or (scope in HOUSE_ONLY and not caller.is_house)):
             raise MissingScope(f"This key lacks the scope “{scope}”.", scope=str(scope))
         return True

@@ -1,0 +1,140 @@
+"""The pages of one account and of one transaction: where every total of a report ends."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from ledger import account_rows, assets, statements, transaction_rows
+from ledger.books import environment_of, number_of
+from ledger.console import charts
+from ledger.console.reports import streamed
+from ledger.controls import clock
+from ledger.controls.refusals import NotFound
+from ledger.controls.roles import Section, sees
+from ledger.environments import Environment
+from ledger.models import Hold, Posting, Transaction
+from ledger.reports import books, sheets
+
+_LINES: Final = 100
+_HOLDS: Final = 50
+
+
+@require_GET
+def account(request: HttpRequest, environment: str, asset: str, address: str) -> HttpResponseBase:
+    """Show an account: balances, holds, balance by day, statement. The newest page of it, unless `after` says where."""
+    if not sees(request.user, Section.LEDGER):
+        raise PermissionDenied
+    if environment not in Environment.values or "\x00" in asset:
+        raise Http404
+    rows = account_rows.of_address(environment=environment, address=address)
+    row = next((row for row in rows if row.balance.asset == asset), None)
+    if row is None:
+        raise Http404
+    if request.GET.get("format") == "csv":
+        blocks = sheets.account_statement(environment=environment, address=address, asset=asset)
+        return streamed(blocks, f"statement-{environment}-{address.replace(':', '-').replace('@', '')}-{asset}")
+    page = _page(request, environment, address, asset)
+    days = books.by_day(environment=environment, last=clock.now().date(), address=address, asset=asset)
+    sign = 1 if row.balance.normal_side == "credit" else -1
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": f"{address} {asset}",
+        "environment": environment,
+        "row": row,
+        "cells": _four(row.balance, asset),
+        "balance": assets.text(row.balance.posted, asset),
+        "available": assets.text(row.balance.available, asset),
+        "holds": _holds(environment, row.account_id),
+        "chart": charts.lines(days, sign=sign),
+        "opening": _four(page.opening, asset),
+        "closing": _four(page.closing, asset),
+        "lines": [
+            {
+                "line": line,
+                "posted": assets.text(line.posted, asset),
+                "pending": assets.text(line.pending, asset),
+                "after": _four(line.after, asset),
+            }
+            for line in page.lines
+        ],
+        "next": page.next_after,
+    }
+    return render(request, "console/ledger/account.html", context)
+
+
+@require_GET
+def transaction(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Show a transaction: its postings, references and template version, its hold and what ended it."""
+    if not sees(request.user, Section.LEDGER):
+        raise PermissionDenied
+    stored = Transaction.objects.filter(pk=transaction_id).first()
+    if stored is None:
+        raise Http404
+    environment = environment_of(stored.book_id)
+    row = transaction_rows.one(environment=environment, transaction_id=transaction_id)
+    assert row is not None
+    context: dict[str, Any] = {
+        **admin.site.each_context(request),
+        "title": f"{stored.event_type} {stored.key}",
+        "environment": environment,
+        "row": row,
+        "template_version": stored.template_version,
+        "refs": sorted(stored.refs.items()),
+        "metadata": sorted(stored.metadata.items()),
+        "postings": [
+            {"posting": posting, "amount": assets.text(int(posting.amount_minor), posting.asset)}
+            for posting in row.postings
+        ],
+    }
+    return render(request, "console/ledger/transaction.html", context)
+
+
+def _page(request: HttpRequest, environment: str, address: str, asset: str) -> statements.Statement:
+    text = request.GET.get("after", "")
+    try:
+        if text == "start":
+            after = None
+        elif text:
+            after = UUID(text)
+        else:
+            after = statements.place_before_newest(environment=environment, address=address, asset=asset, limit=_LINES)
+        return statements.statement(environment=environment, address=address, asset=asset, after=after, limit=_LINES)
+    except (ValueError, NotFound) as error:
+        raise Http404 from error
+
+
+def _holds(environment: str, account_id: int) -> list[dict[str, Any]]:
+    """Return the open holds that have a pending posting of the account, newest first."""
+    open_holds = Hold.objects.filter(book_id=number_of(environment), state="open").values("transaction_id")
+    found: list[dict[str, Any]] = []
+    for side, other in (("debit", "credit"), ("credit", "debit")):
+        rows = (
+            Posting.objects.filter(**{f"{side}_account_id": account_id}, kind="pending", transaction_id__in=open_holds)
+            .select_related("transaction", f"{other}_account")
+            .order_by("-id")[:_HOLDS]
+        )
+        found += [
+            {
+                "posting": row,
+                "side": side,
+                "amount": assets.text(int(row.amount_minor), row.asset),
+                "other": getattr(row, f"{other}_account").address,
+            }
+            for row in rows
+        ]
+    return sorted(found, key=lambda one: one["posting"].pk, reverse=True)[:_HOLDS]
+
+
+def _four(balances: Any, asset: str) -> list[str]:
+    amounts = (
+        balances.debits_posted,
+        balances.credits_posted,
+        balances.debits_pending,
+        balances.credits_pending,
+    )
+    return [assets.text(amount, asset) for amount in amounts]

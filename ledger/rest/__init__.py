@@ -1,0 +1,1 @@
+"""REST of the book, for the house's own servers (scopes `ledger` and `finance`)."""

@@ -1,0 +1,2 @@
+-- What counts from this instant on.
+SELECT t.id AS transaction_id FROM ledger_transaction t WHERE t.book_id = %(book)s AND t.effective_at >= %(until)s
