@@ -40,6 +40,10 @@ def event_type(name: str) -> EventType:
 
 
 def _trade(amounts: Amounts, accounts: Accounts) -> list[Posting]:
+    return _sell(amounts, accounts) if "sold" in amounts else _buy(amounts, accounts)
+
+
+def _buy(amounts: Amounts, accounts: Accounts) -> list[Posting]:
     """Every line of a buy: what the pool takes out of transit, what it gives, fee, VAT, and FX where assets differ."""
     lines: list[Posting] = []
     if "converted" in amounts:
@@ -53,6 +57,26 @@ def _trade(amounts: Amounts, accounts: Accounts) -> list[Posting]:
         lines.append(Posting(accounts["transit"], accounts["vat"], amounts["vat"]))
     lines.append(Posting(accounts["pool"], accounts["position"], amounts["position"]))
     return lines
+
+
+def _sell(amounts: Amounts, accounts: Accounts) -> list[Posting]:
+    """Every line of a sell: what the pool takes (`sold`), the proceeds that it gives into transit, FX where assets differ
+    (`paid` is what the proceeds are worth in the wallet's asset), fee and VAT out of transit. The payout stays there.
+    """
+    lines = [Posting(accounts["position"], accounts["pool"], amounts["sold"])]
+    if "paid" in amounts:
+        lines.append(Posting(accounts["pool"], accounts["fx_cash"], amounts["proceeds"]))
+        lines.append(Posting(accounts["fx_wallet"], accounts["transit"], amounts["paid"]))
+    else:
+        lines.append(Posting(accounts["pool"], accounts["transit"], amounts["proceeds"]))
+    lines.append(Posting(accounts["transit"], accounts["revenue"], amounts["fee"]))
+    lines.append(Posting(accounts["transit"], accounts["vat"], amounts["vat"]))
+    return lines
+
+
+def _turned_round(amounts: Amounts, accounts: Accounts) -> list[Posting]:
+    """Every line of the trade the other way."""
+    return [Posting(line.credit, line.debit, line.amount) for line in _trade(amounts, accounts)]
 
 
 def _whole_hold(amounts: Amounts, accounts: Accounts) -> list[Posting]:
@@ -74,6 +98,8 @@ _EVENT_TYPES = {
         EventType("TRADE_RELEASE", Phase.RELEASE, _whole_hold),
         EventType("ORDER_DEBIT_CONFIRMED", Phase.PLAIN, _pair("due", "transit")),
         EventType("ORDER_COMPENSATION", Phase.PLAIN, _pair("transit", "due")),
+        EventType("ORDER_CREDIT_CONFIRMED", Phase.PLAIN, _pair("transit", "due")),
+        EventType("ORDER_REVERSAL", Phase.PLAIN, _turned_round),
         EventType("POOL_FUNDING", Phase.PLAIN, _pair("world", "pool")),
         EventType("OPENING_BALANCE", Phase.PLAIN, _pair("world", "account")),
     )

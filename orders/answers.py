@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ledger import assets
 from ledger.controls.rest.answers import instant, instant_or_none
-from ledger.money import Rounding, decimal_text, divide
+from ledger.money import Money, Rounding, decimal_text, divide
 from orders.models import Order, Pool, Quote, Trade
 
 INDICATIVE: Final = "indicative"
@@ -29,8 +29,8 @@ def quote(row: Quote) -> dict[str, Any]:
         "target_asset": row.target_asset,
         "target_amount": assets.text(int(row.target_minor), row.target_asset),
         "fees": [{name: item[name] for name in _FEE_ITEM} for item in row.fee_items],
-        "total_fee": assets.text(int(row.fee_minor), row.source_asset),
-        "total_vat": assets.text(int(row.vat_minor), row.source_asset),
+        "total_fee": assets.text(int(row.fee_minor), row.wallet_amount.asset),
+        "total_vat": assets.text(int(row.vat_minor), row.wallet_amount.asset),
         "fx": _fx(row),
         "price": _price(row),
         "order_id": row.order_reference or None,
@@ -84,17 +84,22 @@ def pool(row: Pool, *, halted: bool) -> dict[str, Any]:
 def _fx(row: Quote) -> dict[str, str] | None:
     if row.fx_rate is None or row.fx_observed_at is None:
         return None
+    buys = row.side == Quote.Side.BUY
     return {
-        "base_asset": row.source_asset,
-        "quote_asset": row.cash_asset,
+        "base_asset": row.source_asset if buys else row.cash_asset,
+        "quote_asset": row.cash_asset if buys else row.target_asset,
         "rate": format(row.fx_rate.normalize(), "f"),
         "as_of": instant(row.fx_observed_at),
     }
 
 
 def _price(row: Quote) -> str:
-    """Write what one unit of the target costs in the source asset, fees and VAT not counted, to twelve decimals."""
-    source, target = assets.named(row.source_asset), assets.named(row.target_asset)
-    net = int(row.source_minor - row.fee_minor - row.vat_minor)
-    numerator, denominator = net * 10 ** (target.scale + _PRICE_SCALE), int(row.target_minor) * 10**source.scale
+    """Write what one unit of the position is worth in the wallet's asset, fees and VAT not counted, to twelve decimals."""
+    fees = int(row.fee_minor + row.vat_minor)
+    if row.side == Quote.Side.BUY:
+        worth, position = int(row.source_minor) - fees, Money(int(row.target_minor), row.target_asset)
+    else:
+        worth, position = int(row.target_minor) + fees, Money(int(row.source_minor), row.source_asset)
+    wallet, held = assets.named(row.wallet_amount.asset), assets.named(position.asset)
+    numerator, denominator = worth * 10 ** (held.scale + _PRICE_SCALE), position.minor * 10**wallet.scale
     return decimal_text(divide(numerator, denominator, Rounding.HALF_UP), _PRICE_SCALE)

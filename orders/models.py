@@ -8,6 +8,7 @@ from ledger import assets
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from ledger.money import Money
 
 
 class Pool(models.Model):
@@ -65,26 +66,33 @@ class Quote(Stateful):
 
     class Side(models.TextChoices):
         BUY = "buy"
+        SELL = "sell"
 
     state = FSMField(choices=State.choices, default=State.ACTIVE, protected=True, max_length=40)
     pool_id = models.BigIntegerField()
     pool_code = models.CharField(max_length=40)
     side = models.CharField(max_length=10, choices=Side.choices)
     user_reference = models.CharField(max_length=64)
-    source_asset = models.CharField(max_length=20, help_text="the wallet's asset")
+    source_asset = models.CharField(max_length=20, help_text="a buy: the wallet's asset; a sell: the position's")
     source_minor = models.DecimalField(
-        max_digits=39, decimal_places=0, help_text="what the wallet is debited, with fees"
+        max_digits=39,
+        decimal_places=0,
+        help_text="a buy: what the wallet is debited, with fees; a sell: what of the position is given",
     )
-    fee_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="all fee items, in the source asset")
+    fee_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="all fee items, in the wallet's asset")
     vat_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0)
     fee_items = models.JSONField(default=list, help_text="name, rule, version, fee and VAT, decimal strings")
     cash_asset = models.CharField(max_length=20)
-    cash_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="what the pool takes")
+    cash_minor = models.DecimalField(
+        max_digits=39, decimal_places=0, help_text="a buy: what the pool takes; a sell: the proceeds in credits"
+    )
     fx_rate = models.DecimalField(max_digits=38, decimal_places=18, null=True)
     fx_source = models.CharField(max_length=60, default="")
     fx_observed_at = models.DateTimeField(null=True)
     target_asset = models.CharField(max_length=20)
-    target_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="what the pool gives")
+    target_minor = models.DecimalField(
+        max_digits=39, decimal_places=0, help_text="a buy: what the pool gives; a sell: the payout amount, less fees"
+    )
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     order_reference = models.CharField(max_length=40, default="")
@@ -94,6 +102,11 @@ class Quote(Stateful):
             models.Index(fields=["operator_id", "environment", "id"], name="quote_of_operator"),
             models.Index(fields=["expires_at"], condition=Q(state="active"), name="quote_expiring"),
         ]
+
+    @property
+    def wallet_amount(self) -> Money:
+        """Return what the operator's wallet is debited or credited."""
+        return _wallet_amount(self)
 
     @transition(field=state, source=State.ACTIVE, target=State.ACCEPTED)
     def accept(self) -> None:
@@ -124,8 +137,14 @@ class Quote(Stateful):
         )
 
 
+def _wallet_amount(terms: "Quote | Order") -> Money:
+    if terms.side == Quote.Side.BUY:
+        return Money(int(terms.source_minor), terms.source_asset)
+    return Money(int(terms.target_minor), terms.target_asset)
+
+
 class Order(Stateful):
-    """One buy from submission to its end. `state` is OpenPoly's public status."""
+    """One buy or sell from submission to its end. `state` is OpenPoly's public status."""
 
     MACHINE = "order"
 
@@ -163,7 +182,7 @@ class Order(Stateful):
     source_minor = models.DecimalField(max_digits=39, decimal_places=0)
     target_asset = models.CharField(max_length=20)
     target_minor = models.DecimalField(max_digits=39, decimal_places=0)
-    execute_by = models.DateTimeField(help_text="a debit not asked by then fails the order")
+    execute_by = models.DateTimeField(help_text="a debit not asked, or books not settled, by then fails it")
     ended_at = models.DateTimeField(null=True)
     reconciliation_state = models.CharField(max_length=10, choices=Reconciliation.choices, default=Reconciliation.OPEN)
 
@@ -234,6 +253,11 @@ class Order(Stateful):
     )
     def stop_for_review(self) -> None:
         """The automatic path stops: what happened is not safe to assume."""
+
+    @property
+    def wallet_amount(self) -> Money:
+        """Return what the operator's wallet is debited or credited."""
+        return _wallet_amount(self)
 
     @property
     def terminal(self) -> bool:

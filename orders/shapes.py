@@ -15,8 +15,12 @@ QUOTE_STATUSES = [(status, status) for status in (*Quote.State.values, INDICATIV
 class QuoteRequest(shapes.Shape):
     pool_id = shapes.Text(max_length=40)
     side = shapes.Word(choices=Quote.Side.choices)
-    source_asset = shapes.Text(max_length=20, help_text="the asset of the connected wallet")
-    source_amount = shapes.AmountText(help_text="what the wallet is debited, fees in it; a decimal string")
+    source_asset = shapes.Text(
+        max_length=20, help_text="a buy: the asset of the connected wallet; a sell: the pool's position asset"
+    )
+    source_amount = shapes.AmountText(
+        help_text="a buy: what the wallet is debited, fees in it; a sell: what your user gives of the position"
+    )
     user_reference = shapes.Text(max_length=64, help_text="your opaque name for your user")
     firm = shapes.Flag(required=False, default=True, help_text="false shows a price and stores nothing")
 
@@ -71,10 +75,10 @@ class QuoteAnswer(serializers.Serializer[Any]):
     target_asset = serializers.CharField()
     target_amount = _amount()
     fees = FeeItem(many=True)
-    total_fee = _amount()
-    total_vat = _amount()
+    total_fee = _amount("in the wallet's asset")
+    total_vat = _amount("in the wallet's asset")
     fx = Fx(allow_null=True, help_text="null where the pool takes the wallet's asset")
-    price = _amount("one unit of the target in the source asset, fees and VAT not counted")
+    price = _amount("one unit of the position in the wallet's asset, fees and VAT not counted")
     order_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(help_text="limits acceptance, not execution")

@@ -5,6 +5,7 @@ One function per step. Each moves the order once, with the moves of its quote, t
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ledger.controls import references
@@ -84,6 +85,40 @@ def complete(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: da
     )
 
 
+def request_credit(order: Order, *, trade: Trade, settlement: Draft, operation: Birth, why: Why, now: datetime) -> None:
+    """Settle our own books and write down what the wallet will be credited, in one transaction."""
+    move(
+        Change(order, "request_credit", {"status_reason": ""}),
+        Change(trade, "settle", {"ended_at": now}),
+        operation,
+        why=why,
+        now=now,
+        drafts=[settlement],
+    )
+
+
+def credit_again(order: Order, *, operation: Birth | None, why: Why, now: datetime) -> None:
+    """Let the credit be asked again: under its key, or under the next version that people decided on."""
+    moves: list[Change | Birth] = [Change(order, "request_credit", {"status_reason": ""})]
+    move(*moves, *([operation] if operation else []), why=why, now=now)
+
+
+def credited(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
+    """The payout reached the operator's wallet: success."""
+    move(Change(order, "complete", {"ended_at": now, "status_reason": ""}), why=why, now=now, drafts=[draft])
+
+
+def unwind(order: Order, *, trade: Trade, reversal: Draft, why: Why, now: datetime) -> None:
+    """Turn a settled sell round, since its payout surely never arrived: no posting of it is left standing."""
+    move(
+        Change(order, "fail", {"status_reason": "unwound_by_review", "ended_at": now}),
+        Change(trade, "take_back", {"ended_at": now}),
+        why=why,
+        now=now,
+        drafts=[reversal],
+    )
+
+
 def begin_compensation(
     order: Order,
     *,
@@ -117,8 +152,8 @@ def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, no
         subject=order.reference,
         reason=reason,
         next_action=next_action,
-        asset=order.source_asset,
-        amount_minor=order.source_minor,
+        asset=order.wallet_amount.asset,
+        amount_minor=Decimal(order.wallet_amount.minor),
     )
     move(Change(order, "stop_for_review", {"status_reason": reason}), Birth(case), why=why, now=now)
     return case

@@ -21,11 +21,14 @@ class Refused:
 class BuiltInVenue(Protocol):
     """A venue whose reserves are balances of our ledger: priced, reserved and executed inside our transactions."""
 
-    def price(self, *, pool: Pool, cash_minor: int) -> int:
-        """Return what the pool gives now for `cash_minor`, in minor units of its position asset (0: nothing)."""
+    def price(self, *, pool: Pool, side: str, taken_in: int) -> int:
+        """Return what the pool gives now for `taken_in`, in minor units (0: nothing).
+
+        A buy takes the pool's cash asset and gives its position asset; a sell the other way round.
+        """
         ...
 
-    def covers(self, *, pool: Pool, cash_minor: int, position_minor: int) -> bool:
+    def covers(self, *, pool: Pool, side: str, taken_in: int, given_out: int) -> bool:
         """Tell whether the curve still covers these terms; the caller holds the pool's lock."""
         ...
 

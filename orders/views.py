@@ -156,6 +156,7 @@ class OrdersView(ApiView):
             submit_order.QuoteCancelled,
             submit_order.PriceMoved,
             submit_order.TooManyReservations,
+            submit_order.PositionTooSmall,
             create_quote.PoolHalted,
             NoGateway,
             NotFound,

@@ -85,13 +85,16 @@ def add_note(*, case_reference: str, text: str, actor: str, now: datetime) -> No
 
 
 def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
-    """Ask the operator what became of the leg under review. Adds evidence, moves no money; outside any transaction."""
+    """Ask the operator what became of the leg that the case's reason names. Adds evidence, moves no money.
+
+    Outside any transaction.
+    """
     case = ReviewCase.objects.filter(reference=case_reference).first()
     if case is None:
         raise NotFound(f"There is no review case {case_reference}.")
     if case.state == ReviewCase.State.RESOLVED:
         raise CaseResolved
-    leg = "reverse" if case.reason.startswith("reverse") else "debit"
+    leg = case.reason.partition("_")[0]
     standing = remote_operations.standing(owner=case.subject, leg=leg)
     outcome: Outcome = Unknown(Cause.NOT_ASKED)
     if standing is not None:
@@ -190,7 +193,7 @@ def _carry_out(
 ) -> None:
     rule = RULES[chosen]
     people = {"proposed_by": actor, "approved_by": second} if second else {"decided_by": actor}
-    standing = facts.reverse or facts.debit
+    standing = facts.credit or facts.reverse or facts.debit
     evidence = {
         **people,
         "case": case.reference,

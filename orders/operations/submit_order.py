@@ -1,9 +1,10 @@
-"""Submit an order on a quote's terms (OpenPoly, buy-side flow 3 and 4).
+"""Submit an order on a quote's terms (OpenPoly, buy-side flow 3 and 4; a sell holds its position here).
 
 1 the partner's order id is new
 2 the quote is active by this transaction's clock
 3 the pool is open, has room for one more reservation of this operator, and its curve still covers the terms
-4 order recorded, quote accepted, trade reserved, its lines held: one transaction
+4 order recorded, quote accepted, trade reserved, its lines held: one transaction (a sell's hold takes the position, so
+  that two sells of one position cannot both pass)
 """
 
 import re
@@ -11,7 +12,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from ledger import accounts
+from ledger import accounts, assets, balances, journal
 from ledger.controls import bell, references, request_context
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from ledger.controls.rest.caller import Caller
@@ -67,6 +68,13 @@ class TooManyReservations(Refusal):
     status = 422
 
 
+class PositionTooSmall(Refusal):
+    """The position holds less than this sell gives; what other orders hold does not count."""
+
+    code = "position_too_small"
+    status = 422
+
+
 def submit_order(
     *,
     caller: Caller,
@@ -118,13 +126,23 @@ def submit_order(
     accounts.open_accounts(
         environment=caller.environment,
         openings=[
-            accounts.Opening(trade.terms["accounts"]["position"], quote.target_asset, accounts.POSITION),
+            accounts.Opening(trade.terms["accounts"]["position"], pool.position_asset, accounts.POSITION),
         ],
     )
     SagaRun.objects.create(order_reference=order.reference, environment=order.environment, available_at=now)
-    transitions.accept(
-        order=order, quote=quote, trade=trade, reservation=trade_terms.reservation(trade), actor=caller.actor, now=now
-    )
+    try:
+        transitions.accept(
+            order=order,
+            quote=quote,
+            trade=trade,
+            reservation=trade_terms.reservation(trade),
+            actor=caller.actor,
+            now=now,
+        )
+    except journal.PostingRefused as refused:
+        if quote.side == Quote.Side.SELL and refused.fields.get("ledger_code") == "exceeds_credits":
+            raise _position_too_small(trade, quote) from refused  # the pool's side is covered: its lock is held
+        raise
     bell.ring_after_commit("sagas")
     return order
 
@@ -175,7 +193,15 @@ def _pool_with_room(caller: Caller, quote: Quote) -> Pool:
     ).count()
     if open_reservations >= pool.open_reservations_cap:
         raise TooManyReservations
-    covered = venue_of(pool).covers(pool=pool, cash_minor=int(quote.cash_minor), position_minor=int(quote.target_minor))
-    if not covered:
+    cash, source, target = int(quote.cash_minor), int(quote.source_minor), int(quote.target_minor)
+    taken_in, given_out = (cash, target) if quote.side == Quote.Side.BUY else (source, cash)
+    if not venue_of(pool).covers(pool=pool, side=quote.side, taken_in=taken_in, given_out=given_out):
         raise PriceMoved
     return pool
+
+
+def _position_too_small(trade: Trade, quote: Quote) -> PositionTooSmall:
+    place = (trade.terms["accounts"]["position"], quote.source_asset)
+    found = balances.read(environment=trade.environment, accounts=[place])
+    available = found[place].available if place in found else 0
+    return PositionTooSmall(available=assets.text(available, quote.source_asset), asset=quote.source_asset)

@@ -14,8 +14,8 @@ from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, request_context
 from orders.locks import OrderFrozen
-from orders.models import Order, SagaRun
-from orders.sagas import buy
+from orders.models import Order, Quote, SagaRun
+from orders.sagas import buy, sell
 from orders.sagas.progress import Moved, Stopped, Wait
 
 log = structlog.get_logger(__name__)
@@ -97,13 +97,17 @@ def _advance(order: Order) -> Moved | Wait | Stopped:
     progress: Moved | Wait | Stopped = Moved()
     for _ in range(_MAXIMUM_STEPS):
         try:
-            progress = buy.advance(order)
+            progress = _step(order)
         except OrderFrozen:
             return buy.watch(order)
         if not isinstance(progress, Moved):
             break
         order = Order.objects.get(pk=order.pk)
     return progress
+
+
+def _step(order: Order) -> Moved | Wait | Stopped:
+    return buy.advance(order) if order.side == Quote.Side.BUY else sell.advance(order)
 
 
 def _note_defect(order_reference: str, token: str, error: Exception) -> None:

@@ -5,7 +5,7 @@ from django.conf import settings
 from ledger import accounts, balances
 from ledger.controls import clock
 from ledger.environments import Environment
-from orders.models import Order, Pool, PoolHalt
+from orders.models import Order, Pool, PoolHalt, Quote
 from orders.venue_port import Executed, Refused
 from orders.venues import curve
 
@@ -13,11 +13,11 @@ _NOBODY = balances.Balance("", "", "credit", 0, 0, 0, 0)
 
 
 class ConstantProductVenue:
-    def price(self, *, pool: Pool, cash_minor: int) -> int:
-        return curve.output(taken_in=cash_minor, reserves=_reserves_for_buying(pool))
+    def price(self, *, pool: Pool, side: str, taken_in: int) -> int:
+        return curve.output(taken_in=taken_in, reserves=_reserves(pool, side))
 
-    def covers(self, *, pool: Pool, cash_minor: int, position_minor: int) -> bool:
-        return curve.covers(taken_in=cash_minor, given_out=position_minor, reserves=_reserves_for_buying(pool))
+    def covers(self, *, pool: Pool, side: str, taken_in: int, given_out: int) -> bool:
+        return curve.covers(taken_in=taken_in, given_out=given_out, reserves=_reserves(pool, side))
 
     def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:
         if _asks_to_halt(order):
@@ -27,9 +27,12 @@ class ConstantProductVenue:
         return Executed()
 
 
-def _reserves_for_buying(pool: Pool) -> curve.Reserves:
+def _reserves(pool: Pool, side: str) -> curve.Reserves:
+    """Return the reserves at their worst case for one direction."""
     address = accounts.pool(pool.code)
     wanted = [(address, pool.position_asset), (address, pool.cash_asset)]
+    if side == Quote.Side.SELL:
+        wanted.reverse()
     found = balances.read(environment=pool.environment, accounts=wanted)
     given = found.get(wanted[0], _NOBODY)
     taken = found.get(wanted[1], _NOBODY)
