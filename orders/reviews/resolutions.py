@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ledger import assets, balances, journal
+from ledger import assets, balances
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
 from ledger.money import Money
@@ -123,21 +123,17 @@ def _not_unwindable(facts: Facts) -> str:
         return refusal
     if facts.trade.state != Trade.State.SETTLED:
         return f"The trade is {facts.trade.state}."
-    return "; ".join(
-        f"The pool lacks {assets.text(missing.minor, missing.asset)} {missing.asset} to give it back"
-        for missing in _missing(facts)
-    )
+    lack = _lack(facts)
+    return f"The pool lacks {assets.text(lack.minor, lack.asset)} {lack.asset} to give it back." if lack else ""
 
 
-def _missing(facts: Facts) -> list[Money]:
-    """Return what the reversal's accounts lack that may not be overdrawn: the ledger would refuse it."""
-    gives = [(one.debit, one.amount) for one in journal.postings_of(trade_terms.reversal(facts.order, facts.trade))]
-    pool = facts.trade.terms["accounts"]["pool"]
-    given = [amount for address, amount in gives if address == pool]
-    wanted = [(pool, amount.asset) for amount in given]
-    found = balances.read(environment=facts.order.environment, accounts=wanted)
-    lacks = [(amount, amount.minor - found[pool, amount.asset].available) for amount in given]
-    return [Money(lack, amount.asset) for amount, lack in lacks if lack > 0]
+def _lack(facts: Facts) -> Money | None:
+    """Return what the pool lacks to give the position back: the ledger would refuse to overdraw it."""
+    sold = facts.trade.terms["amounts"]["sold"]
+    place = (facts.trade.terms["accounts"]["pool"], sold["asset"])
+    available = balances.read(environment=facts.order.environment, accounts=[place])[place].available
+    lack = int(sold["minor"]) - available
+    return Money(lack, sold["asset"]) if lack > 0 else None
 
 
 def _confirm_debit(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
