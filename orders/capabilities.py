@@ -9,7 +9,7 @@ from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import MissingScope, Scope
 from orders import answers
-from orders.models import Pool, PoolHalt
+from orders.models import Pool, PoolHalt, Quote
 from orders.operations.create_quote import PoolHalted
 from wallets import rates
 from wallets.gateway_terms import GatewayTerms, NoGateway, gateway_terms
@@ -33,7 +33,11 @@ def capabilities(caller: Caller) -> dict[str, Any]:
     wallet = _wallet(caller)
     pools = list(Pool.objects.filter(environment=caller.environment).order_by("code"))
     halted = set(PoolHalt.objects.filter(pool__in=pools, lifted_at__isnull=True).values_list("pool_id", flat=True))
-    obstacles = {pool.pk: _obstacle(pool, halted=pool.pk in halted, wallet=wallet, now=now) for pool in pools}
+    obstacles = {
+        (pool.pk, side): _obstacle(pool, side, halted=pool.pk in halted, wallet=wallet, now=now)
+        for pool in pools
+        for side in Quote.Side.values
+    }
     return {
         "operator_id": caller.operator_reference,
         "environment": caller.environment,
@@ -41,7 +45,14 @@ def capabilities(caller: Caller) -> dict[str, Any]:
         "wallet_asset": wallet.wallet_asset if isinstance(wallet, GatewayTerms) else None,
         "actions": _actions(caller, wallet=wallet, any_pool=None in obstacles.values(), now=now),
         "assets": _assets(pools, wallet),
-        "pools": [{**answers.pool(pool, halted=pool.pk in halted), **_enabled(obstacles[pool.pk])} for pool in pools],
+        "pools": [
+            {
+                **answers.pool(pool, halted=pool.pk in halted),
+                **_enabled(obstacles[pool.pk, Quote.Side.BUY]),
+                "sides": [{"side": side, **_enabled(obstacles[pool.pk, side])} for side in Quote.Side.values],
+            }
+            for pool in pools
+        ],
     }
 
 
@@ -52,15 +63,20 @@ def _wallet(caller: Caller) -> GatewayTerms | NoGateway:
         return refusal
 
 
-def _obstacle(pool: Pool, *, halted: bool, wallet: GatewayTerms | NoGateway, now: datetime) -> Refusal | None:
-    """Return what would refuse a quote in this pool, whatever its amount."""
+def _obstacle(
+    pool: Pool, side: str, *, halted: bool, wallet: GatewayTerms | NoGateway, now: datetime
+) -> Refusal | None:
+    """Return what would refuse a quote of this side in this pool, whatever its amount."""
     if halted:
         return PoolHalted()
     if isinstance(wallet, NoGateway):
         return wallet
     if wallet.wallet_asset != pool.cash_asset:
+        base, quote = wallet.wallet_asset, pool.cash_asset
+        if side == Quote.Side.SELL:
+            base, quote = quote, base
         try:
-            rates.current(base=wallet.wallet_asset, quote=pool.cash_asset, now=now)
+            rates.current(base=base, quote=quote, now=now)
         except (rates.NoRate, rates.StaleRate) as refusal:
             return refusal
     return None

@@ -147,10 +147,18 @@ class Action(serializers.Serializer[Any]):
     code = serializers.CharField(allow_null=True, help_text="the same, stable; branch on it")
 
 
-class PoolCapability(PoolAnswer):
+class SideCapability(serializers.Serializer[Any]):
+    side = serializers.ChoiceField(choices=Quote.Side.choices)
     enabled = serializers.BooleanField()
     why_not = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True)
+
+
+class PoolCapability(PoolAnswer):
+    enabled = serializers.BooleanField(help_text="for a buy; `sides` tells both")
+    why_not = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    sides = SideCapability(many=True)
 
 
 class AssetAnswer(serializers.Serializer[Any]):
