@@ -128,7 +128,7 @@ def reversal(order: Order, trade: Trade) -> Draft:
 
 def for_net_settlement(draft: Draft) -> Draft:
     """The same draft, marked as settled with the operator outside the protocol: finance nets it."""
-    return replace(draft, metadata={**draft.metadata, "settled": "outside"})
+    return replace(draft, metadata={**draft.metadata, "settlement": "net"})
 
 
 def _of_order(event_type: str, step: str, order: Order, trade: Trade) -> Draft:

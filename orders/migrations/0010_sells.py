@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0003_one_open_case"),
+        ("orders", "0005_returns"),
     ]
 
     operations = [

@@ -129,7 +129,7 @@ def submit_order(
             accounts.Opening(trade.terms["accounts"]["position"], pool.position_asset, accounts.POSITION),
         ],
     )
-    SagaRun.objects.create(order_reference=order.reference, environment=order.environment, available_at=now)
+    SagaRun.objects.create(subject=order.reference, environment=order.environment, available_at=now)
     try:
         transitions.accept(
             order=order,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from ledger import assets, balances
 from ledger.controls.moves import Why
@@ -28,19 +29,28 @@ class Resolution(StrEnum):
     SETTLED_OUTSIDE = "settled_outside"
     COMPENSATION_SETTLED_OUTSIDE = "compensation_settled_outside"
     UNWIND = "unwind"
+    ADJUST = "adjust"
+    DISMISS = "dismiss"
+    GIVE_BACK = "give_back"
+    GIVE_BACK_AGAIN = "give_back_again"
+    GIVEN_BACK_PROVEN = "given_back_proven"
+    KEEP = "keep"
+
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of the table. `why_not` returns "" when the stored evidence allows it."""
+class Rule(Generic[F]):
+    """One row of the table, for facts of one kind. `why_not` returns "" when the stored evidence allows it."""
 
     title: str
     ends_in: str
-    why_not: Callable[[Facts], str]
-    drafts: Callable[[Facts], list[Draft]]
-    remote: Callable[[Facts], str]
-    two_people: Callable[[Facts], bool]
-    apply: Callable[[Facts, list[Draft], Why, datetime], None]
+    why_not: Callable[[F], str]
+    drafts: Callable[[F], list[Draft]]
+    remote: Callable[[F], str]
+    two_people: Callable[[F], bool]
+    apply: Callable[[F, list[Draft], Why, datetime], None]
 
 
 _NO_CREDIT = "This order has no credit: it takes a debit."
@@ -194,6 +204,14 @@ def _credited(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> Non
     transitions.credited(facts.order, draft=drafts[0], why=why, now=now)
 
 
+def _credited_outside(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.credited_outside(facts.order, draft=drafts[0], why=why, now=now)
+
+
+def _compensated_outside(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.compensated_outside(facts.order, draft=drafts[0], why=why, now=now)
+
+
 def _credit_again(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
     assert facts.credit is not None
     operation = None
@@ -252,7 +270,7 @@ def _two_people(facts: Facts) -> bool:
 
 _State = Order.State
 
-RULES: dict[Resolution, Rule] = {
+RULES: dict[Resolution, Rule[Facts]] = {
     Resolution.DEBIT_PROVEN: Rule(
         "Debit proven",
         _State.OPERATOR_DEBITED,
@@ -323,7 +341,7 @@ RULES: dict[Resolution, Rule] = {
         lambda f: [trade_terms.for_net_settlement(trade_terms.credit_confirmed(f.order, f.trade))],
         _nothing,
         _two_people,
-        _credited,
+        _credited_outside,
     ),
     Resolution.COMPENSATION_SETTLED_OUTSIDE: Rule(
         "Compensation settled outside",
@@ -332,7 +350,7 @@ RULES: dict[Resolution, Rule] = {
         lambda f: [trade_terms.for_net_settlement(trade_terms.compensation(f.order, f.trade))],
         _nothing,
         _two_people,
-        _compensated,
+        _compensated_outside,
     ),
     Resolution.UNWIND: Rule(
         "Unwind the sell",

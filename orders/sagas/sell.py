@@ -24,8 +24,9 @@ from ledger.controls.moves import Why
 from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order, Trade
-from orders.sagas.buy import NOT_OVER, leg, start, still, watch
+from orders.sagas.buy import NOT_OVER, leg, start, still
 from orders.sagas.progress import MOVED, Progress, Stopped, Wait
+from orders.sagas.watching import watch
 from orders.venue_adapters import venue_of
 from orders.venue_port import Executed, Refused
 from wallets import remote_operations

@@ -2,7 +2,8 @@
 
 Any move that no machine declares counts: it went backward or overwrote a final state. The counterparty's terminal
 answer is that of the order's remote operations: a debit, a giving back or a credit that the order denies, or the other way
-round; but not what two people settled with the operator outside the protocol.
+round. A late effect that has a return of its own is no conflict: people work it there. Neither is what two people settled
+with the operator outside the protocol.
 """
 
 from reconciliation.check import Check
@@ -20,17 +21,16 @@ WITH orders AS MATERIALIZED (
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
 ), answers AS (
     SELECT p.owner,
-           bool_or(p.leg = 'debit' AND p.state = 'confirmed') AS debited,
+           bool_or(p.leg = 'debit' AND p.state = 'confirmed' AND r.id IS NULL) AS debited,
            bool_or(p.leg = 'debit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_debited,
-           bool_or(p.leg = 'reverse' AND p.state = 'confirmed') AS reversed,
+           bool_or(p.leg = 'reverse' AND p.state = 'confirmed' AND r.id IS NULL) AS reversed,
            bool_or(p.leg = 'reverse' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_reversed,
-           bool_or(p.leg = 'credit' AND p.state = 'confirmed') AS credited,
+           bool_or(p.leg = 'credit' AND p.state = 'confirmed' AND r.id IS NULL) AS credited,
            bool_or(p.leg = 'credit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_credited,
-           EXISTS (SELECT FROM orders_reviewcase v WHERE v.subject = p.owner AND v.resolution IN
-                   ('settled_outside', 'compensation_settled_outside')) AS outside,
            bool_or(p.state IN ('rejected', 'withdrawn') AND EXISTS (
                SELECT FROM wallets_remoteattempt a WHERE a.operation_id = p.id AND a.outcome = 'confirmed')) AS both
     FROM wallets_remoteoperation p
+    LEFT JOIN orders_return r ON r.operation_key = p.key
     WHERE p.environment = %(environment)s AND p.owner IN (
         SELECT o.reference FROM orders o
         UNION
@@ -67,9 +67,9 @@ WITH orders AS MATERIALIZED (
         (a.reversed AND o.state IN ('processed', 'failed'),
          'the order ' || o.state || ', the operator says it was given back'),
         (a.credited AND o.state = 'failed', 'the order failed, the operator says it was credited'),
-        (a.not_credited AND NOT a.credited AND NOT a.outside AND o.state = 'processed',
+        (a.not_credited AND NOT a.credited AND o.status_reason <> 'settled_outside' AND o.state = 'processed',
          'the order says it was credited, the operator says it was not'),
-        (a.not_reversed AND NOT a.reversed AND NOT a.outside AND o.state = 'compensated',
+        (a.not_reversed AND NOT a.reversed AND o.status_reason <> 'settled_outside' AND o.state = 'compensated',
          'the order was compensated, the operator says it was not given back'),
         (a.both, 'the operator both confirmed and rejected the same movement')) AS c (stands, reason)
     WHERE c.stands

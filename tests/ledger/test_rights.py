@@ -48,6 +48,7 @@ TABLES: Final = {
     "orders_pool": CHANGE,
     "orders_poolhalt": CHANGE,
     "orders_quote": CHANGE,
+    "orders_return": CHANGE,
     "orders_reviewcase": CHANGE,
     "orders_trade": CHANGE,
     "reconciliation_closerun": CHANGE,

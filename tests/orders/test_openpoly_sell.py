@@ -170,10 +170,10 @@ def test_quote_fixes_proceeds_in_credits_and_the_external_payout_amount(desk: De
     proceeds = 1_000_000_000 * 50_000_000 // (10_850_000_000_000 + 50_000_000)
     fee = 20 + (proceeds * 50 + 5_000) // 10_000
     vat = (fee * 1_900 + 5_000) // 10_000
-    assert (quote.source_minor, quote.source_asset) == (50_000_000, "USDT")
-    assert (quote.cash_minor, quote.cash_asset) == (proceeds, "EUR")
-    assert (quote.fee_minor, quote.vat_minor) == (fee, vat)
-    assert (quote.target_minor, quote.target_asset) == (proceeds - fee - vat, "EUR")
+    assert (int(quote.source_minor), quote.source_asset) == (50_000_000, "USDT")
+    assert (int(quote.cash_minor), quote.cash_asset) == (proceeds, "EUR")
+    assert (int(quote.fee_minor), int(quote.vat_minor)) == (fee, vat)
+    assert (int(quote.target_minor), quote.target_asset) == (proceeds - fee - vat, "EUR")
     assert quote.fx_rate is None
     assert quote.expires_at == desk.clock.now() + timedelta(seconds=30)
 

@@ -14,7 +14,7 @@ from orders.models import ApprovalThreshold, Order, ReviewCase
 from orders.operations import review_case
 from orders.operations.review_case import Decided, NotAllowed
 from orders.reviews.offers import Offer, offers
-from orders.reviews.resolutions import Resolution
+from orders.reviews.resolutions import RULES
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded, trade_of
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
@@ -59,7 +59,7 @@ def _approve(order: Order, *, actor: str = "user:lead") -> Decided:
 
 
 def _offers(order: Order) -> dict[str, Offer]:
-    return {offer.resolution.value: offer for offer in offers(case=open_case(order), now=clock.now())}
+    return {offer.resolution.value: offer for offer in offers(case=open_case(order))}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def test_resolutions_offered_are_those_that_the_evidence_permits(evidence: Evide
     desk.wallet.legs["credit"] = [evidence.then]
     _look_up(order)
     found = _offers(order)
-    assert set(found) == {resolution.value for resolution in Resolution}
+    assert set(found) == {resolution.value for resolution in RULES}
     assert {name for name, offer in found.items() if offer.allowed} == evidence.allowed
     assert {name for name, offer in found.items() if offer.allowed and offer.two_people} == evidence.two_people
     before = books.world()
@@ -181,12 +181,12 @@ def test_settled_outside_is_processed_and_marked_for_net_settlement(desk: Desk) 
     order = _in_review(desk, [declined])
     assert not _propose(order, "settled_outside").resolved
     assert _approve(order).resolved
-    assert reloaded(order).state == "processed"
+    assert (reloaded(order).state, reloaded(order).status_reason) == ("processed", "settled_outside")
     calls = list(desk.wallet.calls)
     desk.drive(passes=3)
     assert desk.wallet.calls == calls
     booked = Transaction.objects.get(subject=order.reference, event_type="ORDER_CREDIT_CONFIRMED")
-    assert booked.metadata == {"settled": "outside"}
+    assert booked.metadata == {"settlement": "net"}
     _assert_paid_out(order)
 
 
@@ -197,9 +197,9 @@ def test_compensation_settled_outside_is_compensated_and_marked_for_net_settleme
     assert reloaded(order).status_reason == "reverse_rejected"
     assert not _propose(order, "compensation_settled_outside").resolved
     assert _approve(order).resolved
-    assert reloaded(order).state == "compensated"
+    assert (reloaded(order).state, reloaded(order).status_reason) == ("compensated", "settled_outside")
     booked = Transaction.objects.get(subject=order.reference, event_type="ORDER_COMPENSATION")
-    assert booked.metadata == {"settled": "outside"}
+    assert booked.metadata == {"settlement": "net"}
     assert books.balances()["transit:orders:acme", "EUR"][:2] == (10_000, 10_000)
 
 
