@@ -37,6 +37,7 @@ OPERATOR_DUE = AccountKind(AccountClass.ASSET, "1100", "debit", "operators", _NO
 TRANSIT = AccountKind(AccountClass.LIABILITY, "2900", "credit", "in_flight", _NONE)
 FX = AccountKind(AccountClass.EQUITY, "3200", "credit", "fx", _NONE)
 POOL = AccountKind(AccountClass.EQUITY, "3100", "credit", "pools", _NEVER_OVERDRAWN)
+MAKER = AccountKind(AccountClass.EQUITY, "3000", "credit", "makers", _NEVER_OVERDRAWN)
 POSITION = AccountKind(AccountClass.LIABILITY, "2100", "credit", "positions", _NEVER_OVERDRAWN)
 REVENUE = AccountKind(AccountClass.INCOME, "4000", "credit", "revenue", _NONE)
 VAT = AccountKind(AccountClass.LIABILITY, "2500", "credit", "taxes", _NONE)
@@ -57,6 +58,10 @@ def fx(asset: str) -> str:
 
 def pool(code: str) -> str:
     return f"pools:{code}"
+
+
+def maker(name: str) -> str:
+    return f"makers:{name}"
 
 
 def position(operator: str, user_part: str) -> str:

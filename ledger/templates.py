@@ -79,6 +79,10 @@ def _turned_round(amounts: Amounts, accounts: Accounts) -> list[Posting]:
     return [Posting(line.credit, line.debit, line.amount) for line in _trade(amounts, accounts)]
 
 
+def _shortfall(amounts: Amounts, accounts: Accounts) -> list[Posting]:
+    return [Posting(accounts["maker"], accounts["pool"], amounts["shortfall"])]
+
+
 def _whole_hold(amounts: Amounts, accounts: Accounts) -> list[Posting]:
     return []
 
@@ -111,6 +115,8 @@ _EVENT_TYPES = {
         EventType("LATE_EFFECT", Phase.PLAIN, _due_against_transit),
         EventType("RETURN_GIVEN_BACK", Phase.PLAIN, _due_against_transit),
         EventType("RETURN_KEPT", Phase.PLAIN, _due_against_transit),
+        EventType("ORDER_REDEMPTION", Phase.SETTLE, _trade),
+        EventType("MARKET_VOID", Phase.PLAIN, _shortfall),
         EventType("POOL_FUNDING", Phase.PLAIN, _pair("world", "pool")),
         EventType("OPENING_BALANCE", Phase.PLAIN, _pair("world", "account")),
     )

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Order, Pool, PoolHalt, Quote, Return, SagaRun, Trade
+from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, Trade
 
 
 @admin.register(Order)
@@ -99,6 +99,18 @@ class PoolAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("code",)
     list_display = ("code", "environment", "kind", "cash_asset", "position_asset", "open_reservations_cap")
+
+
+@admin.register(Market)
+class MarketAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "code")
+    list_display = ("code", "shown_state", "question", "price_yes", "cash_asset", "environment", "ended_at")
+    list_filter = ("state", "environment")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Market) -> str:
+        return lamp(row.state)
 
 
 @admin.register(PoolHalt)

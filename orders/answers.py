@@ -1,12 +1,12 @@
 """How REST shows quotes, orders and pools: ids, statuses, decimal strings, instants. Nothing of the inside."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger import assets
 from ledger.controls.rest.answers import instant, instant_or_none
 from ledger.money import Money, Rounding, decimal_text, divide
-from orders.models import Order, Pool, Quote, Trade
+from orders.models import Market, Order, Pool, Quote, Trade
 
 INDICATIVE: Final = "indicative"
 """The status of a price that is not kept."""
@@ -68,16 +68,39 @@ def transact_ids(rows: Iterable[Order]) -> Mapping[str, str]:
     return dict(trades.values_list("order_reference", "reference"))
 
 
-def pool(row: Pool, *, halted: bool) -> dict[str, Any]:
+def markets(rows: Sequence[Pool]) -> Mapping[str, Market]:
+    """Return the markets of outcomes' pools of one environment by their code, in one query."""
+    codes = {row.market_code for row in rows if row.market_code}
+    if not codes:
+        return {}
+    return {found.code: found for found in Market.objects.filter(environment=rows[0].environment, code__in=codes)}
+
+
+def pool(row: Pool, *, halted: bool, market: Market | None) -> dict[str, Any]:
     """Show a pool with its limits, in its cash asset; never its reserves."""
     return {
         "pool_id": row.code,
-        "kind": "pair",
+        "kind": "outcome" if market else "pair",
         "cash_asset": row.cash_asset,
         "position_asset": row.position_asset,
         "minimum": assets.text(int(row.minimum_minor), row.cash_asset),
         "maximum": assets.text(int(row.maximum_minor), row.cash_asset),
         "halted": halted,
+        "market": _market(market, row) if market else None,
+    }
+
+
+def _market(market: Market, row: Pool) -> dict[str, Any]:
+    """Show an outcome's market: its question and state, and what one share pays once it is resolved."""
+    price = market.price_yes
+    if price is not None and row.position_asset == "NO":
+        price = 1 - price
+    return {
+        "code": market.code,
+        "question": market.question,
+        "outcome": row.position_asset.lower(),
+        "status": market.state,
+        "price": None if price is None else format(price, "f"),
     }
 
 

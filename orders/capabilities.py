@@ -10,7 +10,8 @@ from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import MissingScope, Scope
 from orders import answers
 from orders.models import Pool, PoolHalt, Quote
-from orders.operations.create_quote import PoolHalted
+from orders.venue_adapters import venue_of
+from orders.venue_port import SideNotOffered
 from wallets import rates
 from wallets.gateway_terms import GatewayTerms, NoGateway, gateway_terms
 
@@ -33,10 +34,9 @@ def capabilities(caller: Caller) -> dict[str, Any]:
     wallet = _wallet(caller)
     pools = list(Pool.objects.filter(environment=caller.environment).order_by("code"))
     halted = set(PoolHalt.objects.filter(pool__in=pools, lifted_at__isnull=True).values_list("pool_id", flat=True))
+    markets = answers.markets(pools)
     obstacles = {
-        (pool.pk, side): _obstacle(pool, side, halted=pool.pk in halted, wallet=wallet, now=now)
-        for pool in pools
-        for side in Quote.Side.values
+        (pool.pk, side): _obstacle(pool, side, wallet=wallet, now=now) for pool in pools for side in Quote.Side.values
     }
     return {
         "operator_id": caller.operator_reference,
@@ -47,9 +47,13 @@ def capabilities(caller: Caller) -> dict[str, Any]:
         "assets": _assets(pools, wallet),
         "pools": [
             {
-                **answers.pool(pool, halted=pool.pk in halted),
+                **answers.pool(pool, halted=pool.pk in halted, market=markets.get(pool.market_code)),
                 **_enabled(obstacles[pool.pk, Quote.Side.BUY]),
-                "sides": [{"side": side, **_enabled(obstacles[pool.pk, side])} for side in Quote.Side.values],
+                "sides": [
+                    {"side": side, **_enabled(obstacles[pool.pk, side])}
+                    for side in Quote.Side.values
+                    if not isinstance(obstacles[pool.pk, side], SideNotOffered)
+                ],
             }
             for pool in pools
         ],
@@ -63,17 +67,15 @@ def _wallet(caller: Caller) -> GatewayTerms | NoGateway:
         return refusal
 
 
-def _obstacle(
-    pool: Pool, side: str, *, halted: bool, wallet: GatewayTerms | NoGateway, now: datetime
-) -> Refusal | None:
+def _obstacle(pool: Pool, side: str, *, wallet: GatewayTerms | NoGateway, now: datetime) -> Refusal | None:
     """Return what would refuse a quote of this side in this pool, whatever its amount."""
-    if halted:
-        return PoolHalted()
+    if refusal := venue_of(pool).refusal(pool=pool, side=side):
+        return refusal
     if isinstance(wallet, NoGateway):
         return wallet
     if wallet.wallet_asset != pool.cash_asset:
         base, quote = wallet.wallet_asset, pool.cash_asset
-        if side == Quote.Side.SELL:
+        if side != Quote.Side.BUY:
             base, quote = quote, base
         try:
             rates.current(base=base, quote=quote, now=now)

@@ -52,7 +52,7 @@ def load(*, now: datetime) -> list[str]:
             ApprovalThreshold.objects.get_or_create(
                 environment=Environment.TEST, asset=asset, defaults={"amount_minor": Decimal(amount)}
             )
-        for flow in Quote.Side.values:
+        for flow in (Quote.Side.BUY, Quote.Side.SELL):
             fees.install_first_version(
                 environment=Environment.TEST,
                 flow=flow,

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from ledger.controls.rest import pages, shapes
 from ledger.environments import Environment
 from orders.answers import INDICATIVE
-from orders.models import Order, Quote
+from orders.models import Market, Order, Quote
 
 QUOTE_STATUSES = [(status, status) for status in (*Quote.State.values, INDICATIVE)]
 
@@ -16,10 +16,11 @@ class QuoteRequest(shapes.Shape):
     pool_id = shapes.Text(max_length=40)
     side = shapes.Word(choices=Quote.Side.choices)
     source_asset = shapes.Text(
-        max_length=20, help_text="a buy: the asset of the connected wallet; a sell: the pool's position asset"
+        max_length=20,
+        help_text="a buy: the asset of the connected wallet; a sell or redemption: the pool's position asset",
     )
     source_amount = shapes.AmountText(
-        help_text="a buy: what the wallet is debited, fees in it; a sell: what your user gives of the position"
+        help_text="a buy: what the wallet is debited, fees in it; a sell or redemption: what your user gives of the position"
     )
     user_reference = shapes.Text(max_length=64, help_text="your opaque name for your user")
     firm = shapes.Flag(required=False, default=True, help_text="false shows a price and stores nothing")
@@ -126,6 +127,14 @@ class Timeline(serializers.Serializer[Any]):
     data = TimelineItem(many=True)  # type: ignore[assignment]  # DRF names its own property so
 
 
+class MarketAnswer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    question = serializers.CharField()
+    outcome = serializers.CharField(help_text="yes or no: what one share of this pool bets on")
+    status = serializers.ChoiceField(choices=Market.State.choices)
+    price = serializers.CharField(allow_null=True, help_text="what one share pays, once the market is resolved")
+
+
 class PoolAnswer(serializers.Serializer[Any]):
     pool_id = serializers.CharField()
     kind = serializers.CharField()
@@ -134,6 +143,7 @@ class PoolAnswer(serializers.Serializer[Any]):
     minimum = _amount()
     maximum = _amount()
     halted = serializers.BooleanField()
+    market = MarketAnswer(allow_null=True, help_text="null where the pool trades a pair of assets")
 
 
 class PoolList(serializers.Serializer[Any]):

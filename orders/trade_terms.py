@@ -15,8 +15,8 @@ def of_quote(quote: Quote, *, pool: Pool, operator_slug: str) -> dict[str, Any]:
     named = {
         "transit": accounts.order_transit(operator_slug),
         "due": accounts.operator_due(operator_slug),
-        "pool": accounts.pool(pool.code),
-        "position": accounts.position(operator_slug, quote.user_reference),
+        "pool": accounts.pool(pool.ledger_name),
+        "position": position_account(pool, operator_slug=operator_slug, user_reference=quote.user_reference),
         "revenue": accounts.ORDER_REVENUE,
         "vat": accounts.VAT_PAYABLE,
     }
@@ -24,10 +24,18 @@ def of_quote(quote: Quote, *, pool: Pool, operator_slug: str) -> dict[str, Any]:
     if quote.cash_asset != wallet_asset:
         named["fx_wallet"] = accounts.fx(wallet_asset)
         named["fx_cash"] = accounts.fx(quote.cash_asset)
+    settled_by = "ORDER_REDEMPTION" if quote.side == Quote.Side.REDEMPTION else "TRADE_SETTLE"
     return {
+        "settled_by": settled_by,
         "amounts": {name: {"minor": str(amount.minor), "asset": amount.asset} for name, amount in amounts.items()},
         "accounts": named,
     }
+
+
+def position_account(pool: Pool, *, operator_slug: str, user_reference: str) -> str:
+    """Return a user's account of the pool's asset. Shares of every market are of the same assets: its code goes before."""
+    user_part = f"{pool.market_code}.{user_reference}" if pool.market_code else user_reference
+    return accounts.position(operator_slug, user_part)
 
 
 def _bought(quote: Quote) -> dict[str, Money]:
@@ -79,7 +87,7 @@ def reservation(trade: Trade) -> Draft:
 
 def settlement(trade: Trade) -> Draft:
     return Draft(
-        event_type="TRADE_SETTLE",
+        event_type=trade.terms.get("settled_by", "TRADE_SETTLE"),
         key=f"{trade.reference}:settle",
         subject=trade.order_reference,
         refs=_refs(trade),

@@ -11,7 +11,7 @@ from typing import Any
 from ledger.controls import references
 from ledger.controls.moves import Birth, Change, Why, move
 from ledger.drafts import Draft
-from orders.models import Order, Quote, Return, ReviewCase, Trade
+from orders.models import Market, Order, Quote, Return, ReviewCase, Trade
 
 SAGA = "saga"
 SETTLED_OUTSIDE = "settled_outside"
@@ -239,3 +239,27 @@ def _case_of_return(found: Return, *, reason: str, next_action: str) -> ReviewCa
         asset=found.asset,
         amount_minor=found.amount_minor,
     )
+
+
+def open_market(market: Market, *, drafts: Sequence[Draft], actor: str, now: datetime) -> None:
+    move(Birth(market), why=Why(actor, "market opened"), now=now, drafts=drafts)
+
+
+def close_market(market: Market, *, reason: str, actor: str, now: datetime) -> None:
+    move(Change(market, "close"), why=Why(actor, "market closed", evidence={"reason": reason}), now=now)
+
+
+def resolve_market(
+    market: Market, *, price_yes: Decimal, evidence: str, maker: str, checker: str, now: datetime
+) -> None:
+    """Say what one share of yes pays; one of no pays the rest."""
+    why = Why(checker, "market resolved", evidence={"evidence": evidence, "proposed_by": maker, "approved_by": checker})
+    move(Change(market, "resolve", {"price_yes": price_yes, "evidence": evidence, "ended_at": now}), why=why, now=now)
+
+
+def void_market(
+    market: Market, *, drafts: Sequence[Draft], evidence: str, maker: str, checker: str, now: datetime
+) -> None:
+    """Say that nothing can be said; the pool gets what it lacks to pay every position back."""
+    why = Why(checker, "market voided", evidence={"evidence": evidence, "proposed_by": maker, "approved_by": checker})
+    move(Change(market, "void", {"evidence": evidence, "ended_at": now}), why=why, now=now, drafts=drafts)

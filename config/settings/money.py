@@ -29,7 +29,10 @@ SANDBOX_URL = environment.url("SANDBOX_URL", schemes=("http", "https"), default=
 GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet"}
 
 # Which adapter executes the trades of each kind of pool.
-VENUES = {"constant_product": "orders.venues.constant_product.ConstantProductVenue"}
+VENUES = {
+    "constant_product": "orders.venues.constant_product.ConstantProductVenue",
+    "outcome": "orders.venues.outcomes.OutcomeVenue",
+}
 
 # With these words at its user reference's beginning an order's test pool halts itself after the debit: nothing is traded,
 # and the debit is given back.

@@ -44,6 +44,7 @@ class Quote(Stateful):
     class Side(models.TextChoices):
         BUY = "buy"
         SELL = "sell"
+        REDEMPTION = "redemption"
 
     state = FSMField(choices=State.choices, default=State.ACTIVE, protected=True, max_length=40)
     pool_id = models.BigIntegerField()

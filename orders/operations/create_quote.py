@@ -1,7 +1,8 @@
 """Offer terms (OpenPoly, buy-side flow 1 and 2; sell or redemption flow 1 and 2).
 
 A buy: what the wallet gives, less fees, converted at the current rate, is what the pool takes; its output is the target.
-A sell: the pool's cash output is the proceeds in credits; converted, less fees, they are the external payout amount.
+A sell or redemption: the pool's cash output (of a resolved market: what the shares are worth) is the proceeds in credits;
+converted, less fees, they are the external payout amount.
 Every output and every conversion is rounded down: a pool never loses to rounding.
 """
 
@@ -16,8 +17,8 @@ from ledger.controls import references
 from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.money import Money
-from orders import transitions
-from orders.models import Pool, PoolHalt, Quote
+from orders import trade_terms, transitions
+from orders.models import Pool, Quote
 from orders.venue_adapters import venue_of
 from wallets import fees, rates
 from wallets.gateway_terms import gateway_terms
@@ -29,12 +30,6 @@ class UnknownPool(Refusal):
     """There is no such pool."""
 
     code = "unknown_pool"
-
-
-class PoolHalted(Refusal):
-    """This pool is halted."""
-
-    code = "pool_halted"
 
 
 class AssetNotAccepted(Refusal):
@@ -53,6 +48,12 @@ class AmountTooLarge(Refusal):
     """The amount is too large for this pool."""
 
     code = "amount_too_large"
+
+
+class WorthNothing(Refusal):
+    """This position is worth nothing: there is nothing to redeem."""
+
+    code = "worth_nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +86,27 @@ def create_quote(
     StaleRate.
     """
     if side not in Quote.Side.values:
-        raise Malformed("side is “buy” or “sell”.", errors={"side": ["Not one of: buy, sell."]})
+        known = ", ".join(Quote.Side.values)
+        raise Malformed(f"side is one of {known}.", errors={"side": [f"Not one of: {known}."]})
     if not _USER_REFERENCE.fullmatch(user_reference):
         message = "1 to 64 of the characters A-Z a-z 0-9 . _ @ -"
         raise Malformed("The user reference is malformed.", errors={"user_reference": [message]})
     pool = Pool.objects.filter(environment=caller.environment, code=pool_code).first()
     if pool is None:
         raise UnknownPool(errors={"pool_id": ["There is no such pool."]})
-    if PoolHalt.objects.filter(pool=pool, lifted_at__isnull=True).exists():
-        raise PoolHalted
+    if refusal := venue_of(pool).refusal(pool=pool, side=side):
+        raise refusal
     wallet = gateway_terms(operator_id=caller.operator_id, environment=caller.environment)
     accepted = wallet.wallet_asset if side == Quote.Side.BUY else pool.position_asset
     if source_asset != accepted:
         message = f"A {side} here gives {accepted}."
         raise AssetNotAccepted(message, errors={"source_asset": [message]})
     source = _amount(source_amount, assets.named(source_asset))
+    position = trade_terms.position_account(pool, operator_slug=caller.operator_slug, user_reference=user_reference)
     if side == Quote.Side.BUY:
-        terms = _buy(caller, pool, source, now=now)
+        terms = _buy(caller, pool, source, position, now=now)
     else:
-        terms = _sell(caller, pool, source, wallet_asset=wallet.wallet_asset, now=now)
+        terms = _payout(caller, pool, side, source, position, wallet_asset=wallet.wallet_asset, now=now)
 
     quote = Quote(
         reference=references.new(references.Prefix.QUOTE) if firm else "",
@@ -134,7 +137,7 @@ def create_quote(
     return quote
 
 
-def _buy(caller: Caller, pool: Pool, source: Money, *, now: datetime) -> _Terms:
+def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, now: datetime) -> _Terms:
     items, fee, vat = _fees(caller, "buy", source, now=now)
     net = source - fee - vat
     rate = None
@@ -143,21 +146,28 @@ def _buy(caller: Caller, pool: Pool, source: Money, *, now: datetime) -> _Terms:
         rate = rates.current(base=source.asset, quote=pool.cash_asset, now=now)
         cash = rate.convert(net)
     _need_within_limits(pool, cash)
-    given = venue_of(pool).price(pool=pool, side=Quote.Side.BUY, taken_in=cash.minor)
+    given = venue_of(pool).price(pool=pool, side=Quote.Side.BUY, taken_in=cash.minor, position=position)
     if given <= 0:
         raise AmountTooSmall("The pool gives nothing for this amount.")
     return _Terms(source, cash, Money(given, pool.position_asset), items, fee, vat, rate)
 
 
-def _sell(caller: Caller, pool: Pool, source: Money, *, wallet_asset: str, now: datetime) -> _Terms:
-    proceeds = Money(venue_of(pool).price(pool=pool, side=Quote.Side.SELL, taken_in=source.minor), pool.cash_asset)
-    _need_within_limits(pool, proceeds)
+def _payout(
+    caller: Caller, pool: Pool, side: str, source: Money, position: str, *, wallet_asset: str, now: datetime
+) -> _Terms:
+    """A sell, within the pool's limits, or a redemption, of whatever is worth something."""
+    given = venue_of(pool).price(pool=pool, side=side, taken_in=source.minor, position=position)
+    proceeds = Money(given, pool.cash_asset)
+    if side == Quote.Side.SELL:
+        _need_within_limits(pool, proceeds)
+    elif proceeds.minor == 0:
+        raise WorthNothing
     rate = None
     gross = proceeds
     if pool.cash_asset != wallet_asset:
         rate = rates.current(base=pool.cash_asset, quote=wallet_asset, now=now)
         gross = rate.convert(proceeds)
-    items, fee, vat = _fees(caller, "sell", gross, now=now)
+    items, fee, vat = _fees(caller, side, gross, now=now)
     return _Terms(source, proceeds, gross - fee - vat, items, fee, vat, rate)
 
 

@@ -18,8 +18,7 @@ from ledger.controls.refusals import Malformed, NotFound, Refusal
 from ledger.controls.rest.caller import Caller
 from orders import trade_terms, transitions
 from orders.locks import lock_pool, lock_quote
-from orders.models import Order, Pool, PoolHalt, Quote, SagaRun, Trade
-from orders.operations.create_quote import PoolHalted
+from orders.models import Order, Pool, Quote, SagaRun, Trade
 from orders.venue_adapters import venue_of
 from wallets.gateway_terms import gateway_terms
 
@@ -140,7 +139,7 @@ def submit_order(
             now=now,
         )
     except journal.PostingRefused as refused:
-        if quote.side == Quote.Side.SELL and refused.fields.get("ledger_code") == "exceeds_credits":
+        if quote.side != Quote.Side.BUY and refused.fields.get("ledger_code") == "exceeds_credits":
             raise _position_too_small(trade, quote) from refused  # the pool's side is covered: its lock is held
         raise
     bell.ring_after_commit("sagas")
@@ -186,8 +185,9 @@ def _active_quote(caller: Caller, reference: str, user_reference: str, now: date
 
 def _pool_with_room(caller: Caller, quote: Quote) -> Pool:
     pool = lock_pool(quote.pool_id)
-    if PoolHalt.objects.filter(pool=pool, lifted_at__isnull=True).exists():
-        raise PoolHalted
+    venue = venue_of(pool)
+    if refusal := venue.refusal(pool=pool, side=quote.side):
+        raise refusal
     open_reservations = Trade.objects.filter(
         pool_id=pool.pk, operator_id=caller.operator_id, state=Trade.State.RESERVED
     ).count()
@@ -195,7 +195,10 @@ def _pool_with_room(caller: Caller, quote: Quote) -> Pool:
         raise TooManyReservations
     cash, source, target = int(quote.cash_minor), int(quote.source_minor), int(quote.target_minor)
     taken_in, given_out = (cash, target) if quote.side == Quote.Side.BUY else (source, cash)
-    if not venue_of(pool).covers(pool=pool, side=quote.side, taken_in=taken_in, given_out=given_out):
+    position = trade_terms.position_account(
+        pool, operator_slug=caller.operator_slug, user_reference=quote.user_reference
+    )
+    if not venue.covers(pool=pool, side=quote.side, taken_in=taken_in, given_out=given_out, position=position):
         raise PriceMoved
     return pool
 

@@ -70,14 +70,14 @@ def _request_debit(order: Order) -> Progress:
         trade = lock_trade_of(order)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
-        if pool.halts.filter(lifted_at__isnull=True).exists():
+        if failure := venue_of(pool).failure(pool=pool, side=order.side):
             transitions.fail(
                 order,
                 trade=trade,
                 how="fail",
-                status_reason="pool_halted",
+                status_reason=failure,
                 release=trade_terms.release(trade),
-                why=Why(transitions.SAGA, "pool halted before the debit"),
+                why=Why(transitions.SAGA, f"{failure} before the debit"),
                 now=now,
             )
         elif now > order.execute_by:

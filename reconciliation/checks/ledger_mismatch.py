@@ -15,7 +15,8 @@ from reconciliation.check import Check
 _QUERY = """
 WITH trades AS (
     SELECT t.reference, t.order_reference, t.quote_reference, t.operator_id, t.terms, m.to_state,
-           CASE WHEN m.to_state IN ('settled', 'returned') THEN 'TRADE_SETTLE post '
+           CASE WHEN m.to_state IN ('settled', 'returned')
+                THEN coalesce(t.terms ->> 'settled_by', 'TRADE_SETTLE') || ' post '
                 WHEN m.to_state IN ('released', 'failed') THEN 'TRADE_RELEASE void ' END AS ending
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
     LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
@@ -27,7 +28,7 @@ WITH trades AS (
            ) AS lines
     FROM trades t
     JOIN ledger_transaction x ON x.subject = t.order_reference AND x.refs ->> 'trade' = t.reference
-        AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'TRADE_RELEASE') AND x.book_id = %(book)s
+        AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'ORDER_REDEMPTION', 'TRADE_RELEASE') AND x.book_id = %(book)s
     JOIN ledger_posting p ON p.transaction_id = x.id
     GROUP BY t.reference
 ), compared_trades AS (
@@ -47,8 +48,8 @@ WITH trades AS (
                     SELECT FROM ledger_move d WHERE d.subject = o.reference
                     AND d.to_state IN ('operator_debited', 'compensation_pending')))) AS debited,
            m.to_state = 'compensated' AS given_back,
-           o.side = 'sell' AND m.to_state = 'processed' AS credited,
-           o.side = 'sell' AND m.to_state = 'failed' AS failed_to_pay
+           o.side <> 'buy' AND m.to_state = 'processed' AS credited,
+           o.side <> 'buy' AND m.to_state = 'failed' AS failed_to_pay
     FROM close_orders(%(environment)s, %(from)s, %(to)s) o
     LEFT JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version AND m.environment = %(environment)s
         AND m.machine = 'order' AND m.moved_at >= %(from)s

@@ -1,7 +1,5 @@
 """The console's other operations: one page, one POST dialog each. A GET shows the form; only a POST does anything."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 
 from django.contrib import admin, messages
@@ -23,22 +21,11 @@ from ledger.environments import Environment
 from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
+from reconciliation.console.form import Form, Operation
+from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.models import ExceptionCase
 from wallets import operators
 from wallets.models import Gateway, Operator, OperatorKey
-
-Form = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """`fields` are (name, label, choices or an empty list); `run` returns what to tell, in the caller's transaction."""
-
-    title: str
-    about: str
-    ability: Ability
-    fields: Callable[[], list[tuple[str, str, list[str]]]]
-    run: Callable[[Form, str], str]
 
 
 @require_http_methods(["GET", "POST"])
@@ -80,7 +67,10 @@ def _log(request: HttpRequest, operation: Operation) -> None:
     LogEntry.objects.create(
         user_id=int(request.user.pk or 0),
         content_type=ContentType.objects.get_for_model(Operator),
-        object_id=request.POST.get("reference", "") or request.POST.get("slug", "") or request.POST.get("pool", ""),
+        object_id=request.POST.get("reference", "")
+        or request.POST.get("slug", "")
+        or request.POST.get("pool", "")
+        or request.POST.get("market", ""),
         object_repr=operation.title[:200],
         action_flag=CHANGE,
         change_message=request.POST.get("reason", "")[:500],
@@ -198,6 +188,7 @@ def _pools() -> list[str]:
 
 
 OPERATIONS: dict[str, Operation] = {
+    **MARKET_OPERATIONS,
     "create-operator": Operation(
         "Create an operator",
         "With a wallet address its gateway and accounts too.",

@@ -20,6 +20,7 @@ MACHINES = [
     "close",
     "delivery",
     "exception_case",
+    "market",
     "order",
     "quote",
     "remote_operation",

@@ -1,4 +1,4 @@
-"""Crash at every commit, and at each side of each remote call, of a sell; then another worker recovers.
+"""Crash at every commit, and at each side of each remote call, of a sell or redemption; then another worker recovers.
 
 The books end equal to the undisturbed run, or in a manual review with the payout in transit; never a second ask of a key.
 """
@@ -12,11 +12,12 @@ import pytest
 from django.db import DatabaseError, connection
 from django.db import transaction as db_transaction
 
-from orders.models import Order, Pool, ReviewCase
+from orders.models import Order, Pool, Quote, ReviewCase
 from orders.operations.halt_pool import halt_pool
 from orders.operations.submit_order import DuplicatePartnerOrder
 from tests.flush import Flush
 from tests.orders import books
+from tests.orders.bets import open_bets
 from tests.orders.desk import Desk, open_desk, trade_of
 from tests.orders.test_crashes import Ends, Killed, Killer, killing
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
@@ -33,6 +34,7 @@ class Course:
     """Where it parts from the courses above: earlier points are theirs too, and not crashed again."""
     halted: bool = False
     resubmits: bool = False
+    redeems: bool = False
     fewest: int = 14
 
 
@@ -42,6 +44,8 @@ COURSES = {
     "declined": Course([declined], "manual_review", ("before ask", 1)),
     "unknown": Course([lost_after, server_error], "manual_review", ("before ask", 1)),
     "unknown, found": Course([lost_after, None], "processed", ("before lookup", 1)),
+    "redeemed": Course([None], "processed", ("before commit", 1), redeems=True),
+    "redemption unknown, found": Course([lost_after, None], "processed", ("before ask", 1), redeems=True),
     "absent, asked again": Course([lost_before, None], "processed", ("before lookup", 1), resubmits=True),
 }
 
@@ -51,10 +55,9 @@ def _lived(course: Course, killer: Killer, desk: Desk, monkeypatch: pytest.Monke
     desk.wallet.legs = {"credit": list(course.credit)}
     desk.wallet.applied.clear()
     desk.wallet.refused.clear()
-    desk.holding()
+    quote = _quoted(course, desk)
     if course.resubmits:
         Gateway.objects.update(resubmit=True, not_found_horizon_ms=1_000)
-    quote = desk.sell_quote("50.00")
     try:
         with killing(killer, desk.wallet, monkeypatch):
             _sell(course, desk, lambda: desk.submit(quote, partner_order_id="shop-1"))
@@ -63,7 +66,7 @@ def _lived(course: Course, killer: Killer, desk: Desk, monkeypatch: pytest.Monke
         connection.close()
         desk.later(seconds=25)
         _sell(course, desk, lambda: desk.submit(quote, partner_order_id="shop-1"))
-    order = Order.objects.get(side="sell")
+    order = Order.objects.exclude(side="buy").get()
     case = ReviewCase.objects.first()
     return order, (
         f"{order.state} {order.status_reason} {trade_of(order).state} {case.reason if case else ''}",
@@ -72,6 +75,18 @@ def _lived(course: Course, killer: Killer, desk: Desk, monkeypatch: pytest.Monke
         books.path(order.reference),
         books.topics(order.reference),
     )
+
+
+def _quoted(course: Course, desk: Desk) -> Quote:
+    """Have something to sell, or to redeem."""
+    if not course.redeems:
+        desk.holding()
+        return desk.sell_quote("50.00")
+    bets = open_bets(desk)
+    bets.done("YES", "80.00")
+    bets.end("0.75")
+    desk.wallet.calls.clear()
+    return bets.quote("YES", "50.00", side="redemption")
 
 
 def _sell(course: Course, desk: Desk, submit: Callable[[], object]) -> None:
@@ -83,7 +98,7 @@ def _sell(course: Course, desk: Desk, submit: Callable[[], object]) -> None:
             halt_pool(pool=pool, reason="test", actor="user:lead", now=desk.clock.now())
     for _ in range(15):
         desk.drive(passes=1)
-        if Order.objects.get(side="sell").state in ("processed", "failed", "manual_review"):
+        if Order.objects.exclude(side="buy").get().state in ("processed", "failed", "manual_review"):
             return
 
 

@@ -11,6 +11,7 @@ from ledger.controls.refusals import Malformed, Refusal
 from orders.models import Order, Pool, Trade
 from orders.operations import create_quote, submit_order
 from orders.operations.halt_pool import halt_pool
+from orders.venue_port import PoolHalted
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded
 from tests.threads import run_threads
@@ -70,7 +71,7 @@ def test_sell_is_refused_when_its_quote_has_expired_or_its_pool_is_halted(desk: 
     late, halted = desk.sell_quote(), desk.sell_quote()
     with db_transaction.atomic():
         halt_pool(pool=Pool.objects.get(code="EUR-USDT"), reason="test", actor="user:lead", now=desk.clock.now())
-    _refused(desk, lambda d: d.submit(halted), create_quote.PoolHalted)
+    _refused(desk, lambda d: d.submit(halted), PoolHalted)
     desk.clock.move_to(late.expires_at)
     _refused(desk, lambda d: d.submit(late), submit_order.QuoteExpired)
 

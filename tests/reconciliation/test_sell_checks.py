@@ -11,6 +11,7 @@ from orders.models import Order, Pool
 from orders.operations import review_case
 from orders.operations.halt_pool import halt_pool, lift_halt
 from reconciliation.models import ExceptionCase
+from tests.orders.bets import open_bets, text
 from tests.orders.desk import open_case, reloaded, trade_of
 from tests.orders.wallet import declined, lost_before
 from tests.reconciliation.day import DATE, Day
@@ -101,6 +102,40 @@ def test_close_finds_nothing_when_sells_have_ended_in_every_way(day: Day) -> Non
     assert states == [*["matched"] * 6, "open", "matched"]
 
 
+def test_close_finds_nothing_when_positions_were_redeemed_or_given_back(day: Day) -> None:
+    orders = []
+    for code, price in (("RAIN-2026", "0.5"), ("SNOW-2026", "void")):
+        bets = open_bets(day.desk, code=code)
+        bets.done("YES", "40.00")
+        bets.done("NO", "25.00", user="bob")
+        bets.done("YES", "3.00", side="sell")
+        bets.end(price)
+        orders += [
+            bets.done("YES", "5.00", side="redemption"),
+            bets.done("NO", text(bets.held("NO", user="bob")), side="redemption", user="bob"),
+        ]
+    report = day.close()
+    assert list(ExceptionCase.objects.values_list("type", "detail")) == []
+    assert sum(report.breaks.values()) == 0
+    assert {reloaded(order).reconciliation_state for order in orders} == {"matched"}
+
+
+def _redeemed(day: Day) -> Order:
+    bets = open_bets(day.desk)
+    bets.done("YES", "40.00")
+    bets.end("1")
+    return bets.done("YES", "5.00", side="redemption")
+
+
+def _redemption_of_another_amount(day: Day, order: Order) -> str:
+    day.plant(
+        "UPDATE ledger_posting p SET amount_minor = amount_minor + 1 FROM ledger_transaction x"
+        " WHERE p.transaction_id = x.id AND x.subject = %s AND x.event_type = 'ORDER_REDEMPTION' AND p.position = 1",
+        order.reference,
+    )
+    return trade_of(order).reference
+
+
 def test_close_of_the_day_before_finds_nothing_when_a_sell_is_unwound_the_day_after(day: Day) -> None:
     order = _rejected(day)
     day.after_midnight()
@@ -152,6 +187,8 @@ def _operator_says(state: str) -> Callable[[Day, Order], str]:
         pytest.param("ledger_mismatch", _sold, _credit_posting_deleted, id="credit's posting deleted"),
         pytest.param("ledger_mismatch", _sold, _credit_of_another_amount, id="credit of another amount"),
         pytest.param("ledger_mismatch", _sold, _proceeds_off_by_one, id="proceeds off by one"),
+        pytest.param("ledger_mismatch", _redeemed, _redemption_of_another_amount, id="redemption of another amount"),
+        pytest.param("ledger_mismatch", _redeemed, _credit_posting_deleted, id="redemption's credit deleted"),
         pytest.param("ledger_mismatch", _resolved("unwind"), _reversal_deleted, id="reversal deleted"),
         pytest.param("terminal_state_conflict", _sold, _operator_says("rejected"), id="processed, yet not credited"),
         pytest.param(
