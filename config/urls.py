@@ -15,6 +15,7 @@ urlpatterns = [
     path("v1/", include("orders.urls")),
     path("v1/", include("wallets.urls")),
     path("v1/", include("webhooks.urls")),
+    path("v1/", include("reconciliation.urls")),
     path("console/", admin.site.urls),
 ]
 

@@ -1,11 +1,13 @@
-"""The read door of the book: balances with their open deltas, and account statements."""
+"""The read door of the book: balances with their open deltas, read freely or held until they are decided upon."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 
 from ledger.books import number_of
+from ledger.controls import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +45,47 @@ def read(*, environment: str, accounts: Sequence[tuple[str, str]]) -> dict[tuple
         )
         rows = cursor.fetchall()
     return {(row[0], row[1]): Balance(row[0], row[1], row[2], *(int(value) for value in row[3:])) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Credits less debits, pending debits off, in minor units. `ruled`: the account has a balance rule, and so nobody
+    changes the balance until this transaction ends; that of another account may go on changing.
+    """
+
+    balance: int
+    ruled: bool
+
+
+def lock(
+    environment: str,
+    keys: Sequence[str],
+    accounts: Sequence[tuple[str, str]],
+    *,
+    effective_at: Sequence[datetime] = (),
+    closing: bool = False,
+    now: datetime | None = None,
+) -> dict[tuple[str, str], Locked]:
+    """Hold keys and accounts for the list that this transaction will post, and return their balances.
+
+    Takes the locks that the write door would take, in its order: dates (of `effective_at` and of now), keys, accounts.
+    Name every key of the list, and every (address, asset) that it may touch, also those it only credits: a lock that
+    the write door takes later stands outside the order and may deadlock. `closing` for a list that closes accounts.
+    Absent accounts are left out. Holds until the caller's transaction ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT address, asset, balance, ruled FROM ledger_lock_balances(%s::smallint, %s::text[], %s::text[],"
+            " %s::text[], %s::timestamptz[], %s, %s::timestamptz)",
+            [
+                number_of(environment),
+                list(keys),
+                [address for address, _ in accounts],
+                [asset for _, asset in accounts],
+                list(effective_at),
+                closing,
+                now or clock.parameter(),
+            ],
+        )
+        rows = cursor.fetchall()
+    return {(address, asset): Locked(int(balance), ruled) for address, asset, balance, ruled in rows}

@@ -7,22 +7,34 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 import psycopg
 from django.db import connection
 
-from ledger import templates
+from ledger import template_balances
 from ledger.books import number_of
+from ledger.chart import active
+from ledger.chart.active import Active
+from ledger.chart.mappings import Phase
+from ledger.chart.template import address_of, amount_of
 from ledger.controls import clock, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
+from ledger.environments import Environment
+from ledger.money import Money
+from ledger.numscript import text
 
 _CALL: Final = (
-    "SELECT code, transaction_id, failed_position FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[], %s::text[],"
-    " %s::text[], %s::text[], %s::numeric[], %s::timestamptz) ORDER BY item"
+    "SELECT code, transaction_id, failed_position, amounts FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[],"
+    " %s::text[], %s::text[], %s::text[], %s::numeric[], %s::timestamptz)"
+    " WHERE (SELECT stamp FROM ledger_template_stamp) = %s ORDER BY item"
 )
+"""The condition is decided before the function is called: with outdated templates nothing is posted, and no row comes."""
+
+_READINGS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +42,22 @@ class Result:
     """What became of one draft: `code` in TigerBeetle's words (`created`, `exists`, `exceeds_credits`, …).
 
     `transaction_id` is None unless something is posted under the draft's key; `failed_position` counts from 0.
+    `amounts` are the minor units that a balancing draft took, posting by posting; None for any other.
+    docs/ledger-results.md lists the codes.
     """
 
     code: str
     transaction_id: UUID | None
     failed_position: int | None
+    amounts: tuple[int, ...] | None = None
 
     @property
     def stands(self) -> bool:
         return self.code in ("created", "exists")
+
+
+class TemplatesUnsettled(RuntimeError):
+    """The templates changed as often as they were read; nothing was posted."""
 
 
 class PostingRefused(Refusal):
@@ -55,9 +74,14 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
     """
     if not drafts:
         return []
-    items, lines = _arguments(drafts)
-    rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter()])
-    return [Result(*row) for row in rows]
+    current = active.active(environment)
+    for _ in range(_READINGS):
+        items, lines = _arguments(environment, current, drafts, now)
+        rows = _called([number_of(environment), json.dumps(items), *lines, now or clock.parameter(), current.stamp])
+        if rows:
+            return [Result(*row[:3], row[3] and tuple(map(int, row[3]))) for row in rows]
+        current = active.read(environment)
+    raise TemplatesUnsettled
 
 
 def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None = None) -> list[Result]:
@@ -73,12 +97,20 @@ def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None 
     return results
 
 
-def postings_of(draft: Draft) -> list[Posting]:
-    """Return the postings that a draft stands for (the preview of it). A send of 0 posts nothing."""
-    return _sends(draft, templates.event_type(draft.event_type))
+def postings_of(draft: Draft, *, environment: str = Environment.LIVE) -> list[Posting]:
+    """Return the postings that a draft stands for now (the preview of it). A send of 0 posts nothing.
+
+    Looks at balances without locking, where the template depends on them. A release shows what it gives back.
+    """
+    template = active.active(environment).template(draft.event_type)
+    done = template_balances.previewed(environment, template, draft)
+    return [
+        Posting(address_of(sent.source), address_of(sent.destination), Money(amount_of(sent), sent.asset))
+        for sent in done.postings
+    ]
 
 
-def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None]]:
+def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | None, list[Decimal] | None]]:
     """Call the function in Django's transaction, as a statement that the server has parsed and planned once."""
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
@@ -87,38 +119,51 @@ def _called(arguments: Sequence[object]) -> list[tuple[str, UUID | None, int | N
         return cursor.fetchall()
 
 
-def _arguments(drafts: Sequence[Draft]) -> tuple[list[dict[str, object]], tuple[list[int], ...]]:
+def _arguments(
+    environment: str, current: Active, drafts: Sequence[Draft], now: datetime | None
+) -> tuple[list[dict[str, object]], tuple[list[int], ...]]:
     items: list[dict[str, object]] = []
     number: list[int] = []
     debit: list[str] = []
     credit: list[str] = []
     asset: list[str] = []
     amount: list[int] = []
-    for position, draft in enumerate(drafts, start=1):
-        kind = templates.event_type(draft.event_type)
+    templates = [current.template(draft.event_type) for draft in drafts]
+    if all(template.balance_free for template in templates):
+        executions = [
+            template.sends(draft, template.given(draft))
+            if template.phase is not Phase.RELEASE
+            else template_balances.NOTHING
+            for template, draft in zip(templates, drafts, strict=True)
+        ]
+    else:
+        executions = template_balances.executed(environment, list(zip(templates, drafts, strict=True)), now=now)
+    for position, (draft, template, done) in enumerate(zip(drafts, templates, executions, strict=True), start=1):
+        metadata = dict(draft.metadata)
+        if done.transaction_metadata:
+            metadata.update({key: text(value) for key, value in done.transaction_metadata.items()})
         items.append(
             {
                 "key": draft.key,
                 "event_type": draft.event_type,
-                "phase": kind.phase,
+                "phase": template.phase,
                 "subject": draft.subject,
                 "refs": dict(draft.refs),
-                "metadata": dict(draft.metadata),
+                "metadata": metadata,
                 "request_id": request_context.request_id(),
                 "effective_at": draft.effective_at.isoformat() if draft.effective_at else None,
                 "timeout": draft.timeout,
                 "hold_key": draft.hold_key,
                 "linked": draft.linked,
+                "template_version": template.version,
+                "refuse_locked": draft.refuse_locked,
+                "flags": sorted(draft.flags),
             }
         )
-        for posting in _sends(draft, kind):
+        for sent in done.postings:
             number.append(position)
-            debit.append(posting.debit)
-            credit.append(posting.credit)
-            asset.append(posting.amount.asset)
-            amount.append(posting.amount.minor)
+            debit.append(address_of(sent.source))
+            credit.append(address_of(sent.destination))
+            asset.append(sent.asset)
+            amount.append(amount_of(sent))
     return items, (number, debit, credit, asset, amount)  # type: ignore[return-value]  # five lists, two types
-
-
-def _sends(draft: Draft, kind: templates.EventType) -> list[Posting]:
-    return [posting for posting in kind.postings(draft.amounts, draft.accounts) if posting.amount.minor != 0]

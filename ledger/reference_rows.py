@@ -1,8 +1,9 @@
-"""The ground floor's reference rows: assets, books, legal moves. Loading them again changes nothing."""
+"""The ground floor's reference rows: assets, books, legal moves, the baseline. Loading them again changes nothing."""
 
 from django.conf import settings
 
-from ledger.controls import machines
+from ledger.chart.restore import restore
+from ledger.controls import clock, machines
 from ledger.environments import Environment
 from ledger.models import Asset, Book, LegalMove
 
@@ -37,3 +38,6 @@ def load() -> None:
     )
     for machine, source, target in stored - declared:
         LegalMove.objects.filter(machine=machine, from_state=source, to_state=target).delete()
+    now = clock.now()
+    for environment in Environment:
+        restore(environment=environment, now=now)

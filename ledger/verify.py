@@ -11,8 +11,11 @@ from typing import Final
 
 from django.db import connection
 from django.db import transaction as db_transaction
+from django.db.models import Max
 
-from ledger.models import Book
+from ledger.books import number_of
+from ledger.environments import Environment
+from ledger.models import Block, Book, Unsealed
 
 _QUERIES: Final = Path(__file__).resolve().parent / "sql" / "verify"
 
@@ -49,27 +52,71 @@ CHECKS: Final = (
     Check("overdrawn", "no account is overdrawn that may not be"),
     Check("holds_reserve", "what is pending is what open holds reserve"),
     Check("holds_end_once", "a hold ends once, with each of its pendings"),
+    Check("closures", "an account is closed while a hold that closes it is open"),
     Check("postings", "a posting joins one transaction and two accounts of its book and asset"),
     Check("keys", "a transaction stands under its key and has postings"),
+    Check("seals", "what was sealed is as it was sealed, in its order"),
+    Check("seal_chain", "each block is chained to the one before"),
+    Check("sealed_once", "each transaction is sealed or waits to be"),
+    Check("outside_roots", "each root that left the database is that of its block"),
     Check("locked_periods", "nothing was posted into a locked period"),
+    Check("gl_drift", "a posting lands on a GL code of its event type's mapping"),
 )
 SHOWN: Final = 20
 
 
-def verify(*, environment: str | None = None) -> Iterator[Verdict]:
+@dataclass(frozen=True, slots=True)
+class OutsideRoot:
+    """A root that was kept outside the database: of a close's manifest, the log, or the metrics."""
+
+    environment: str
+    number: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered:
+    """What no outside root covers: blocks `first` to `last` (none when `first` is greater), and what is not sealed."""
+
+    environment: str
+    first: int
+    last: int
+    unsealed: int
+
+
+def verify(*, environment: str | None = None, roots: Sequence[OutsideRoot] = ()) -> Iterator[Verdict]:
     """Run the checks over one environment's book, or all books, and yield each verdict as it is known."""
     books = dict(Book.objects.values_list("id", "environment"))
     chosen = [number for number, name in books.items() if environment in (None, name)]
+    asked = {
+        "books": chosen,
+        "root_books": [number_of(root.environment) for root in roots],
+        "root_numbers": [root.number for root in roots],
+        "roots": [root.root for root in roots],
+    }
     with db_transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for check in CHECKS:
-            cursor.execute((_QUERIES / f"{check.name}.sql").read_text(encoding="utf-8"), {"books": chosen})
+            cursor.execute((_QUERIES / f"{check.name}.sql").read_text(encoding="utf-8"), asked)
             rows = cursor.fetchmany(SHOWN)
             yield Verdict(
                 check=check,
                 breaks=cursor.rowcount,
                 findings=[Finding(books[number], subject, detail) for number, subject, detail in rows],
             )
+
+
+def uncovered(*, environment: str | None = None, roots: Sequence[OutsideRoot] = ()) -> list[Uncovered]:
+    """Return, for each book, the interval that lies behind its last outside root: edits of it can still be hidden."""
+    found = []
+    for name in Environment:
+        if environment in (None, name):
+            book = number_of(name)
+            last = Block.objects.filter(book_id=book).aggregate(last=Max("number"))["last"] or 0
+            covered = max((root.number for root in roots if root.environment == name), default=0)
+            waiting = Unsealed.objects.filter(book_id=book).count()
+            found.append(Uncovered(environment=name, first=covered + 1, last=last, unsealed=waiting))
+    return found
 
 
 def volume(*, environment: str | None = None) -> dict[str, int]:

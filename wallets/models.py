@@ -193,6 +193,11 @@ class RemoteOperation(Stateful):
         help_text="confirmed after its lease was lost, or after it was proven absent: perhaps a late effect",
     )
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["remote_ref"], condition=~models.Q(remote_ref=""), name="remote_operation_by_theirs")
+        ]
+
     @transition(field=state, source=[State.PREPARED, State.ABSENT], target=State.ASKED)
     def ask(self) -> None:
         """Claimed for sending; only with the same key."""
@@ -256,3 +261,4 @@ class RemoteAttempt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["operation_id", "number"], name="remote_attempt_once")]
+        indexes = [models.Index(fields=["request_id"], name="remote_attempt_by_request")]

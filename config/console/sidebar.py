@@ -16,12 +16,14 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Manual review", "gavel", "admin:orders_reviewcase_changelist", ""),
             ("Compensation", "undo", "admin:orders_order_changelist", "?state__exact=compensation_pending"),
             ("Sagas at work", "sync", "admin:orders_sagarun_changelist", ""),
+            ("Notices", "notifications", "admin:reconciliation_notice_changelist", ""),
         ),
     ),
     (
         "Orders",
         Section.ORDERS,
         (
+            ("Trace", "travel_explore", "admin:trace-search", ""),
             ("Orders", "receipt_long", "admin:orders_order_changelist", ""),
             ("Quotes", "request_quote", "admin:orders_quote_changelist", ""),
             ("Trades", "swap_horiz", "admin:orders_trade_changelist", ""),

@@ -27,6 +27,9 @@ class Prefix(StrEnum):
     REMOTE_OPERATION = "rop"
     APPROVAL = "apr"
     MARKET = "mkt"
+    CHART = "cht"
+    MAPPING = "map"
+    TEMPLATE = "tpl"
 
 
 def new(prefix: Prefix) -> str:

@@ -1,23 +1,35 @@
 """The tables of the ground floor. The journal's own tables are written in SQL (`ledger/sql/`), never by the ORM."""
 
 from ledger.models.book import Asset, Book
+from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
 from ledger.models.controls import Approval, Claim, Event, LegalMove, Move, QueuedEvent
-from ledger.models.journal import Account, Delta, Hold, LedgerKey, Period, Posting, Transaction
+from ledger.models.journal import Account, Delta, Hold, LedgerKey, Posting, Transaction
+from ledger.models.periods import Closure, Period, PeriodChange
+from ledger.models.seals import Block, BlockMember, Unsealed
 
 __all__ = [
     "Account",
     "Approval",
     "Asset",
+    "Block",
+    "BlockMember",
     "Book",
+    "ChartVersion",
     "Claim",
+    "Closure",
     "Delta",
     "Event",
+    "GLMapping",
     "Hold",
     "LedgerKey",
     "LegalMove",
     "Move",
     "Period",
+    "PeriodChange",
     "Posting",
+    "PostingTemplate",
     "QueuedEvent",
+    "TemplateStamp",
     "Transaction",
+    "Unsealed",
 ]

@@ -1,5 +1,6 @@
 """The journal as the ORM reads it. `ledger/sql/journal_tables.sql` defines these tables; `ledger.journal` writes."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -100,6 +101,9 @@ class Transaction(models.Model):
     recorded_at = models.DateTimeField()
     timeout_seconds = models.BigIntegerField()
     hold_id = models.UUIDField(null=True)
+    template_version = models.BigIntegerField(null=True)
+    flags = ArrayField(models.TextField(), null=True)
+    locked_date = models.DateField(null=True)
 
     class Meta:
         managed = False
@@ -166,17 +170,3 @@ class Delta(models.Model):
     class Meta:
         managed = False
         db_table = "ledger_delta"
-
-
-class Period(models.Model):
-    """A business date of a book that takes no more postings."""
-
-    pk = models.CompositePrimaryKey("book_id", "business_date")
-    book_id = models.SmallIntegerField()
-    business_date = models.DateField()
-    locked_at = models.DateTimeField(null=True)
-    locked_by = models.TextField()
-
-    class Meta:
-        managed = False
-        db_table = "ledger_period"

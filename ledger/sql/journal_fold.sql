@@ -1,6 +1,6 @@
 -- Fold open deltas into their accounts. One statement: a watermark on ids, times or transaction ids loses late
 -- commits. Returns how many delta rows were folded; another fold under way means 0.
-CREATE FUNCTION ledger_fold(p_limit integer DEFAULT 5000)
+CREATE OR REPLACE FUNCTION ledger_fold(p_limit integer DEFAULT 5000)
 RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_folded bigint;

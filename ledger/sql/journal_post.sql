@@ -1,17 +1,21 @@
 -- The write door of the book: a list of transactions in one call.
 --
 -- Items are objects {key, event_type, phase, subject, refs, metadata, request_id, effective_at, timeout, hold_key,
--- linked, refuse_locked}; postings are parallel arrays (which item, 1-based; debited and credited address; asset;
+-- linked, refuse_locked, flags}; postings are parallel arrays (which item, 1-based; debited and credited address; asset;
 -- minor units). Returns a result code per item in TigerBeetle's words, the transaction's id, and the position of the
 -- posting that failed. Time is a parameter; null means the database's clock.
 --
 -- Codes of ours beside TigerBeetle's: created (its ok), id_must_not_be_too_long, id_must_not_be_reserved,
 -- overflows_amount, pending_transfer_not_expired, exists_with_different_user_data (subject or refs),
 -- exists_with_different_effective_at, period_locked. An amount of 2^128 - 1 in a settle means the whole pending.
-CREATE FUNCTION ledger_post(
+--
+-- Flags are TigerBeetle's, for all postings of the item: balancing_debit, balancing_credit (amounts are taken up to what
+-- the balance allows; `amounts` of the result says what was taken, by position), closing_debit, closing_credit (of a
+-- reserve: the account takes nothing more until that hold returns). docs/ledger-results.md lists all codes.
+CREATE OR REPLACE FUNCTION ledger_post(
     p_book smallint, p_items jsonb, p_item integer[], p_debit text[], p_credit text[], p_asset text[],
     p_amount numeric[], p_now timestamptz DEFAULT NULL)
-RETURNS TABLE (item integer, code text, transaction_id uuid, failed_position integer)
+RETURNS TABLE (item integer, code text, transaction_id uuid, failed_position integer, amounts numeric[])
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -23,7 +27,8 @@ BEGIN
        AND cardinality(p_credit) = 1 AND cardinality(p_asset) = 1 AND cardinality(p_amount) = 1 THEN
         v_one := ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
         IF v_one.code IS NOT NULL THEN
-            RETURN QUERY VALUES (0, v_one.code, v_one.transaction_id, CASE WHEN v_one.code <> 'created' THEN 0 END);
+            RETURN QUERY VALUES (0, v_one.code, v_one.transaction_id, CASE WHEN v_one.code <> 'created' THEN 0 END,
+                                NULL::numeric[]);
             RETURN;
         END IF;
     END IF;
@@ -40,7 +45,7 @@ BEGIN
 END $$;
 
 -- Sweep holds whose timeout has passed; their amounts return. Returns how many ended.
-CREATE FUNCTION ledger_expire(p_book smallint, p_limit integer DEFAULT 500, p_now timestamptz DEFAULT NULL)
+CREATE OR REPLACE FUNCTION ledger_expire(p_book smallint, p_limit integer DEFAULT 500, p_now timestamptz DEFAULT NULL)
 RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());

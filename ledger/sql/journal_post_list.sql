@@ -1,7 +1,8 @@
 -- A list of transactions, in full.
 --
 --   1 read the items; refuse what no balance could make right (burns no key)
---   2 hold the business dates open; move what falls into a locked one to the first open instant
+--   2 hold the business dates open; move what falls into a locked one to the first open instant; hold the accounts open,
+--     or, for a list that closes some, wait until nobody posts
 --   3 insert the keys in one sorted statement; look up those that were there
 --   4 lock the holds that end here, then the accounts with a balance rule, each in id order
 --   5 decide item by item, in memory, in the order of the list
@@ -9,10 +10,10 @@
 --     no transient reason
 --
 -- Numbers of items and postings count from 1; in the maps `at_…` they stand under an id.
-CREATE FUNCTION ledger_post_list(
+CREATE OR REPLACE FUNCTION ledger_post_list(
     p_book smallint, p_items jsonb, p_item integer[], p_debit text[], p_credit text[], p_asset text[],
     p_amount numeric[], p_now timestamptz)
-RETURNS TABLE (item integer, code text, transaction_id uuid, failed_position integer)
+RETURNS TABLE (item integer, code text, transaction_id uuid, failed_position integer, amounts numeric[])
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -20,7 +21,9 @@ DECLARE
     c_far constant numeric := 79228162514264337593543950336;  -- 2^96
     c_half constant numeric := 170141183460469231731687303715884105728;  -- 2^127
     c_burn constant text[] := '{debit_account_not_found, credit_account_not_found, pending_transfer_not_found,
-                                exceeds_credits, exceeds_debits}';
+                                exceeds_credits, exceeds_debits, debit_account_already_closed,
+                                credit_account_already_closed}';
+    c_flags constant jsonb := '["balancing_debit", "balancing_credit", "closing_debit", "closing_credit"]';
     v_zone text;
     -- items
     v_count integer;
@@ -30,6 +33,8 @@ DECLARE
     v_timeout numeric[];
     v_linked boolean[];
     v_refuse boolean[];
+    v_flags text[];  -- sorted, with commas between them; null for none
+    v_closing boolean;
     v_effective timestamptz[];
     v_value_date timestamptz[];
     v_id uuid[];
@@ -41,12 +46,13 @@ DECLARE
     v_refused boolean := false;
     v_ends boolean;
     v_dates integer;
+    v_balancing boolean;
     -- postings asked
     v_first integer[];
     v_last integer[];
     v_debit bigint[];
     v_credit bigint[];
-    v_huge boolean;
+    v_exact boolean;  -- all accounts are locked, also those without a balance rule
     v_locked_dates date[] := '{}';
     v_open timestamptz;
     v_date date;
@@ -76,6 +82,12 @@ DECLARE
     a_cp numeric[];
     a_dq numeric[];
     a_cq numeric[];
+    -- closed accounts, and the transaction that closed each; kept only where there may be some
+    v_closures boolean;
+    at_closed jsonb := '{}';
+    at_closed_before jsonb := '{}';
+    v_item_closed jsonb;
+    v_chain_closed jsonb;
     -- what will be written
     o_count integer := 0;
     o_id uuid[] := '{}';
@@ -120,13 +132,20 @@ BEGIN
     SELECT count(*), array_agg(i.key ORDER BY i.n), array_agg(coalesce(i.phase, 'plain') ORDER BY i.n),
            array_agg(i.hold_key ORDER BY i.n), array_agg(coalesce(i.timeout, 0) ORDER BY i.n),
            array_agg(coalesce(i.linked, false) ORDER BY i.n), array_agg(coalesce(i.refuse_locked, false) ORDER BY i.n),
+           array_agg(CASE WHEN jsonb_typeof(i.flags) = 'array' THEN
+               (SELECT string_agg(DISTINCT f, ',' ORDER BY f) FROM jsonb_array_elements_text(i.flags) AS f) END ORDER BY i.n),
+           coalesce(bool_or(i.flags ?| '{closing_debit,closing_credit}'), false),
+           coalesce(bool_or(i.flags ?| '{balancing_debit,balancing_credit}'), false),
            array_agg(coalesce(i.effective_at, p_now) ORDER BY i.n), array_agg(NULL::timestamptz),
            array_agg(uuidv7() ORDER BY i.n), array_agg(NULL::integer), array_agg(NULL::uuid), array_agg(NULL::uuid),
            array_agg(CASE
+               WHEN jsonb_typeof(i.flags) <> 'null' AND (jsonb_typeof(i.flags) <> 'array' OR NOT i.flags <@ c_flags) THEN 'reserved_flag'
                WHEN coalesce(i.key, '') = '' THEN 'id_must_not_be_zero'
                WHEN length(i.key) > 255 THEN 'id_must_not_be_too_long'
                WHEN starts_with(i.key, 'expire:') AND i.phase IS DISTINCT FROM 'expire' THEN 'id_must_not_be_reserved'
-               WHEN i.phase NOT IN ('plain', 'reserve', 'settle', 'release', 'expire') THEN 'flags_are_mutually_exclusive'
+               WHEN i.phase NOT IN ('plain', 'reserve', 'settle', 'release', 'expire')
+                 OR (i.phase IN ('settle', 'release', 'expire') AND jsonb_typeof(i.flags) = 'array' AND i.flags <> '[]')
+                   THEN 'flags_are_mutually_exclusive'
                WHEN coalesce(i.event_type, '') = '' THEN 'code_must_not_be_zero'
                WHEN i.phase IN ('settle', 'release', 'expire') THEN CASE
                    WHEN i.hold_key IS NULL THEN 'pending_id_must_not_be_zero'
@@ -136,21 +155,22 @@ BEGIN
                WHEN i.phase = 'reserve' THEN CASE
                    WHEN i.timeout NOT BETWEEN 0 AND 4294967295 OR i.timeout <> trunc(i.timeout) THEN 'overflows_timeout' END
                WHEN i.timeout <> 0 THEN 'timeout_reserved_for_pending_transfer'
+               WHEN i.flags ?| '{closing_debit,closing_credit}' THEN 'closing_transfer_must_be_pending'
            END ORDER BY i.n),
            bool_or(i.phase IN ('settle', 'release', 'expire')), count(DISTINCT i.effective_at)
-    INTO v_count, v_key, v_phase, v_hold_key, v_timeout, v_linked, v_refuse, v_effective, v_value_date, v_id, v_failed,
-         v_hold, v_stood, v_code, v_ends, v_dates
+    INTO v_count, v_key, v_phase, v_hold_key, v_timeout, v_linked, v_refuse, v_flags, v_closing, v_balancing, v_effective,
+         v_value_date, v_id, v_failed, v_hold, v_stood, v_code, v_ends, v_dates
     FROM ROWS FROM (jsonb_to_recordset(p_items) AS (key text, event_type text, phase text, hold_key text,
-         timeout numeric, linked boolean, refuse_locked boolean, effective_at timestamptz)) WITH ORDINALITY
-         AS i (key, event_type, phase, hold_key, timeout, linked, refuse_locked, effective_at, n);
+         timeout numeric, linked boolean, refuse_locked boolean, effective_at timestamptz, flags jsonb)) WITH ORDINALITY
+         AS i (key, event_type, phase, hold_key, timeout, linked, refuse_locked, effective_at, flags, n);
     IF v_count = 0 THEN
         RETURN;
     END IF;
 
-    SELECT array_agg(d.id ORDER BY p.n), array_agg(c.id ORDER BY p.n),
+    SELECT array_agg(d.id ORDER BY p.n), array_agg(c.id ORDER BY p.n), v_balancing OR
            coalesce(bool_or(p.amount >= c_far OR d.debits_posted + d.debits_pending >= c_half
                             OR c.credits_posted + c.credits_pending >= c_half), false)
-    INTO v_debit, v_credit, v_huge
+    INTO v_debit, v_credit, v_exact
     FROM unnest(p_debit, p_credit, p_asset, p_amount) WITH ORDINALITY AS p (debit, credit, asset, amount, n)
     LEFT JOIN ledger_account d ON d.book_id = p_book AND d.address = p.debit AND d.asset = p.asset
     LEFT JOIN ledger_account c ON c.book_id = p_book AND c.address = p.credit AND c.asset = p.asset;
@@ -169,7 +189,8 @@ BEGIN
         v_last[i] := k;
         v_result := CASE
             WHEN p_debit[k] = p_credit[k] THEN 'accounts_must_be_different'
-            WHEN p_amount[k] IS NULL OR p_amount[k] <= 0 THEN 'amount_must_not_be_zero'
+            WHEN p_amount[k] IS NULL OR p_amount[k] < 0 OR (p_amount[k] = 0 AND v_flags[i] IS NULL)
+                THEN 'amount_must_not_be_zero'
             WHEN p_amount[k] > c_maximum OR p_amount[k] <> trunc(p_amount[k]) THEN 'overflows_amount'
             WHEN v_phase[i] IN ('release', 'expire') THEN 'pending_transfer_has_different_amount' END;
         IF v_result IS NOT NULL AND v_code[i] IS NULL THEN
@@ -215,6 +236,12 @@ BEGIN
                 END IF;
             END IF;
         END LOOP;
+    END IF;
+
+    IF v_closing THEN
+        PERFORM pg_advisory_xact_lock(742000 + p_book, 0);
+    ELSE
+        PERFORM pg_advisory_xact_lock_shared(742000 + p_book, 0);
     END IF;
 
     -- 3 keys, sorted
@@ -273,11 +300,11 @@ BEGIN
            array_agg(s.credits_posted), array_agg(s.debits_pending), array_agg(s.credits_pending)
     INTO a_id, a_rule, a_dp, a_cp, a_dq, a_cq
     FROM (SELECT id, balance_rule, debits_posted, credits_posted, debits_pending, credits_pending FROM ledger_account
-          WHERE id = ANY (v_debit || v_credit || q_debit || q_credit) AND (balance_rule <> 'none' OR v_huge)
+          WHERE id = ANY (v_debit || v_credit || q_debit || q_credit) AND (balance_rule <> 'none' OR v_exact)
           ORDER BY id FOR UPDATE) AS s;
     SELECT coalesce(jsonb_object_agg(u.id, u.n), '{}') INTO at_account
     FROM unnest(a_id) WITH ORDINALITY AS u (id, n);
-    IF v_huge THEN  -- near the limits the open deltas count too
+    IF v_exact THEN  -- near the limits, and where an amount is taken from a balance, the open deltas count too
         SELECT array_agg(a_dp[u.n] + coalesce(d.dp, 0) ORDER BY u.n), array_agg(a_cp[u.n] + coalesce(d.cp, 0) ORDER BY u.n),
                array_agg(a_dq[u.n] + coalesce(d.dq, 0) ORDER BY u.n), array_agg(a_cq[u.n] + coalesce(d.cq, 0) ORDER BY u.n)
         INTO a_dp, a_cp, a_dq, a_cq
@@ -287,16 +314,25 @@ BEGIN
                    FROM ledger_delta WHERE account_id = ANY (a_id) GROUP BY account_id) AS d ON d.account_id = u.id;
     END IF;
 
+    IF EXISTS (SELECT FROM ledger_closure) THEN
+        SELECT coalesce(jsonb_object_agg(account_id, closed_by), '{}') INTO at_closed
+        FROM ledger_closure WHERE account_id = ANY (v_debit || v_credit || q_debit || q_credit);
+        at_closed_before := at_closed;
+    END IF;
+    v_closures := v_closing OR at_closed <> '{}';
+
     -- 5 decide
     FOR i IN 1 .. v_count LOOP
         v_item_start := o_count;
         v_item_holds := h_count;
         v_item_pendings := q_count;
+        v_item_closed := at_closed;
         IF v_chain = 0 AND v_linked[i] THEN
             v_chain := i;
             v_chain_start := o_count;
             v_chain_holds := h_count;
             v_chain_pendings := q_count;
+            v_chain_closed := at_closed;
             v_chain_failed := false;
         END IF;
         v_result := NULL;
@@ -348,9 +384,17 @@ BEGIN
                 v_amount := p_amount[k];
                 x := (at_account ->> v_debit[k]::text)::integer;
                 y := (at_account ->> v_credit[k]::text)::integer;
+                IF v_flags[i] LIKE '%balancing_debit%' THEN
+                    v_amount := least(v_amount, greatest(a_cp[x] - a_dp[x] - a_dq[x], 0));
+                END IF;
+                IF v_flags[i] LIKE '%balancing_credit%' THEN
+                    v_amount := least(v_amount, greatest(a_dp[y] - a_cp[y] - a_cq[y], 0));
+                END IF;
                 v_result := CASE
                     WHEN v_debit[k] IS NULL THEN 'debit_account_not_found'
                     WHEN v_credit[k] IS NULL THEN 'credit_account_not_found'
+                    WHEN v_closures AND at_closed ? v_debit[k]::text THEN 'debit_account_already_closed'
+                    WHEN v_closures AND at_closed ? v_credit[k]::text THEN 'credit_account_already_closed'
                     WHEN v_kind = 'pending' AND a_dq[x] + v_amount > c_maximum THEN 'overflows_debits_pending'
                     WHEN v_kind = 'pending' AND a_cq[y] + v_amount > c_maximum THEN 'overflows_credits_pending'
                     WHEN v_kind = 'posted' AND a_dp[x] + v_amount > c_maximum THEN 'overflows_debits_posted'
@@ -365,6 +409,12 @@ BEGIN
                 IF v_result <> 'created' THEN
                     v_position := k - v_first[i];
                     EXIT;
+                END IF;
+                IF v_flags[i] LIKE '%closing_debit%' THEN
+                    at_closed := at_closed || jsonb_build_object(v_debit[k], v_id[i]);
+                END IF;
+                IF v_flags[i] LIKE '%closing_credit%' THEN
+                    at_closed := at_closed || jsonb_build_object(v_credit[k], v_id[i]);
                 END IF;
                 IF x IS NOT NULL THEN
                     IF v_kind = 'posted' THEN
@@ -457,6 +507,21 @@ BEGIN
                         WHEN v_phase[i] <> 'expire' AND h_expires[h] <= p_now THEN 'pending_transfer_expired'
                         ELSE 'created' END;
                 END IF;
+                IF v_result = 'created' AND v_closures THEN
+                    FOR k IN coalesce(v_first[i], 0) .. v_last[i] LOOP
+                        v_result := CASE WHEN at_closed ? v_debit[k]::text THEN 'debit_account_already_closed'
+                                         WHEN at_closed ? v_credit[k]::text THEN 'credit_account_already_closed'
+                                         ELSE 'created' END;
+                        IF v_result <> 'created' THEN
+                            v_position := k - v_first[i];
+                            EXIT;
+                        END IF;
+                    END LOOP;
+                    IF v_result = 'created' THEN  -- what this hold closed opens again
+                        SELECT coalesce(jsonb_object_agg(c.key, c.value), '{}') INTO at_closed
+                        FROM jsonb_each_text(at_closed) AS c WHERE c.value <> h_id[h]::text;
+                    END IF;
+                END IF;
                 IF v_result = 'created' THEN
                     FOR k IN h_from[h] .. h_to[h] LOOP
                         v_amount := q_send[k - h_from[h] + 1];
@@ -498,11 +563,13 @@ BEGIN
             v_undo_to := v_item_start;
             h_count := v_item_holds;
             q_count := v_item_pendings;
+            at_closed := v_item_closed;
         ELSIF v_result <> 'created' AND NOT v_chain_failed THEN
             v_chain_failed := true;
             v_undo_to := v_chain_start;
             h_count := v_chain_holds;
             q_count := v_chain_pendings;
+            at_closed := v_chain_closed;
             FOR j IN v_chain .. i - 1 LOOP
                 v_code[j] := 'linked_event_failed';
                 FOR k IN 1 .. h_count LOOP
@@ -538,14 +605,22 @@ BEGIN
 
     -- 6 write
     IF o_count > 0 THEN
+        WITH unsealed AS (
+            INSERT INTO ledger_unsealed (transaction_id, book_id)
+            SELECT u.id, p_book FROM unnest(v_id, v_code) AS u (id, code) WHERE u.code = 'created'
+        )
         INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
-                                        effective_at, value_date, recorded_at, timeout_seconds, hold_id)
+                                        effective_at, value_date, recorded_at, timeout_seconds, hold_id, flags, locked_date,
+                                        template_version)
         SELECT u.id, p_book, u.key, i.event_type, u.phase, coalesce(i.subject, ''), coalesce(i.refs, '{}'),
-               coalesce(i.metadata, '{}'), coalesce(i.request_id, ''), u.effective, u.value_date, p_now, u.timeout, u.hold
-        FROM unnest(v_id, v_key, v_phase, v_effective, v_value_date, v_timeout, v_hold, v_code) WITH ORDINALITY
-             AS u (id, key, phase, effective, value_date, timeout, hold, code, n)
+               coalesce(i.metadata, '{}'), coalesce(i.request_id, ''), u.effective, u.value_date, p_now, u.timeout, u.hold,
+               string_to_array(u.flags, ','), (u.value_date AT TIME ZONE v_zone)::date,
+               i.template_version
+        FROM unnest(v_id, v_key, v_phase, v_effective, v_value_date, v_timeout, v_hold, v_flags, v_code) WITH ORDINALITY
+             AS u (id, key, phase, effective, value_date, timeout, hold, flags, code, n)
         JOIN ROWS FROM (jsonb_to_recordset(p_items) AS (event_type text, subject text, refs jsonb, metadata jsonb,
-             request_id text)) WITH ORDINALITY AS i (event_type, subject, refs, metadata, request_id, n) ON i.n = u.n
+             request_id text, template_version bigint)) WITH ORDINALITY
+             AS i (event_type, subject, refs, metadata, request_id, template_version, n) ON i.n = u.n
         WHERE u.code = 'created';
 
         INSERT INTO ledger_posting (id, transaction_id, position, book_id, kind, pending_id, debit_account_id,
@@ -592,6 +667,13 @@ BEGIN
                CASE e.side WHEN 0 THEN e.pending ELSE 0 END, CASE e.side WHEN 1 THEN e.pending ELSE 0 END
         FROM effects e WHERE NOT at_account ? e.account_id::text;
     END IF;
+    IF at_closed <> at_closed_before THEN
+        DELETE FROM ledger_closure l USING jsonb_each_text(at_closed_before) AS c
+        WHERE l.account_id = c.key::bigint AND at_closed ->> c.key IS DISTINCT FROM c.value;
+        INSERT INTO ledger_closure (account_id, book_id, closed_by, closed_at)
+        SELECT c.key::bigint, p_book, c.value::uuid, p_now FROM jsonb_each_text(at_closed) AS c
+        WHERE at_closed_before ->> c.key IS DISTINCT FROM c.value;
+    END IF;
     IF v_refused THEN
         DELETE FROM ledger_key
         WHERE book_id = p_book AND (key, transaction_id) IN (
@@ -607,6 +689,11 @@ BEGIN
             WHEN code = 'created' THEN v_id[i]
             WHEN starts_with(code, 'exists')
              AND coalesce(v_code[array_position(v_id, v_stood[i])] = 'created', true) THEN v_stood[i] END;
+        amounts := NULL;
+        IF v_flags[i] LIKE '%balancing%' AND code IN ('created', 'exists') THEN
+            SELECT array_agg(p.amount_minor ORDER BY p.position) INTO amounts
+            FROM ledger_posting p WHERE p.transaction_id = CASE code WHEN 'created' THEN v_id[i] ELSE v_stood[i] END;
+        END IF;
         RETURN NEXT;
     END LOOP;
 END $$;

@@ -2,16 +2,19 @@
 --
 -- `stood_*` is what was posted, `asked_*` what is asked now. Of a settle, the stood arrays are its hold's pendings in
 -- full (`stood_whole`) with what was posted of each (`stood_amount`, 0 for a voided one).
-CREATE FUNCTION ledger_difference(
+CREATE OR REPLACE FUNCTION ledger_difference(
     stood_item jsonb, stood_hold uuid, stood_debit bigint[], stood_credit bigint[], stood_amount numeric[],
     stood_whole numeric[], asked_item jsonb, asked_hold uuid, asked_debit bigint[], asked_credit bigint[],
     asked_amount numeric[])
 RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
     v_phase text := coalesce(stood_item ->> 'phase', 'plain');
+    v_stood_flags jsonb := coalesce(nullif(stood_item -> 'flags', 'null'), '[]');
+    v_asked_flags jsonb := coalesce(nullif(asked_item -> 'flags', 'null'), '[]');
     v_code text;
 BEGIN
-    IF v_phase <> coalesce(asked_item ->> 'phase', 'plain') THEN
+    IF v_phase <> coalesce(asked_item ->> 'phase', 'plain')
+       OR NOT (v_stood_flags <@ v_asked_flags AND v_asked_flags <@ v_stood_flags) THEN
         RETURN 'exists_with_different_flags';
     ELSIF stood_hold IS DISTINCT FROM asked_hold THEN
         RETURN 'exists_with_different_pending_id';
@@ -23,7 +26,10 @@ BEGIN
         v_code := CASE
             WHEN stood_debit IS DISTINCT FROM asked_debit THEN 'exists_with_different_debit_account_id'
             WHEN stood_credit IS DISTINCT FROM asked_credit THEN 'exists_with_different_credit_account_id'
-            WHEN stood_amount IS DISTINCT FROM asked_amount THEN 'exists_with_different_amount'
+            -- what balanced took up to what was asked
+            WHEN CASE WHEN v_stood_flags ?| '{balancing_debit,balancing_credit}'
+                      THEN EXISTS (SELECT FROM unnest(stood_amount, asked_amount) AS u (stood, asked) WHERE asked < stood)
+                      ELSE stood_amount IS DISTINCT FROM asked_amount END THEN 'exists_with_different_amount'
         END;
     ELSIF v_phase = 'settle' THEN
         -- by pair of accounts: a whole pair may be asked with any amount at or above it
@@ -54,7 +60,7 @@ BEGIN
 END $$;
 
 -- The same for a key whose transaction was committed before.
-CREATE FUNCTION ledger_difference_stored(
+CREATE OR REPLACE FUNCTION ledger_difference_stored(
     p_transaction uuid, asked_item jsonb, asked_hold uuid, asked_debit bigint[], asked_credit bigint[],
     asked_amount numeric[])
 RETURNS text LANGUAGE plpgsql STABLE AS $$
@@ -77,7 +83,7 @@ BEGIN
     WHERE p.transaction_id = p_transaction;
     RETURN ledger_difference(
         jsonb_build_object('phase', v_stood.phase, 'timeout', v_stood.timeout_seconds, 'subject', v_stood.subject,
-                           'refs', v_stood.refs, 'event_type', v_stood.event_type,
+                           'refs', v_stood.refs, 'event_type', v_stood.event_type, 'flags', v_stood.flags,
                            'effective_at', coalesce(v_stood.value_date, v_stood.effective_at)),
         v_stood.hold_id, v_debit, v_credit, v_amount, v_whole,
         asked_item, asked_hold, asked_debit, asked_credit, asked_amount);

@@ -63,6 +63,8 @@ class Order(Stateful):
             models.Index(fields=["operator_id", "environment", "id"], name="order_of_operator"),
             models.Index(fields=["state", "updated_at"], name="order_queue"),
             models.Index(fields=["environment", "created_at"], name="order_window"),
+            models.Index(fields=["partner_order_id"], name="order_by_partner_id"),
+            models.Index(fields=["request_id"], name="order_by_request"),
         ]
 
     @transition(field=state, source=State.QUEUED, target=State.PROCESSING)

@@ -48,7 +48,9 @@ def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewC
         allowed=not refusal,
         why_not=refusal,
         ends_in=choice.ends_in,
-        postings=[posting for draft in choice.drafts for posting in journal.postings_of(draft)],
+        postings=[
+            posting for draft in choice.drafts for posting in journal.postings_of(draft, environment=case.environment)
+        ],
         releases_hold=any(draft.hold_key for draft in choice.drafts),
         remote=choice.remote,
         webhooks=[choice.webhook],

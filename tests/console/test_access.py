@@ -185,3 +185,19 @@ def test_operations_belong_to_roles_and_refusals_are_messages(signed_in: SignIn,
     lead.post(url, {"pool": "test EUR-USDT", "reason": "maintenance"})
     assert PoolHalt.objects.get().halted_by == "user:lena"
     assert "halted already" in lead.post(url, {"pool": "test EUR-USDT", "reason": "again"}).content.decode()
+
+
+def test_trace_finds_an_order_and_hands_over_its_packet(desk: Desk, signed_in: SignIn) -> None:
+    order = desk.order()
+    desk.drive(passes=2)
+    support = signed_in("sue", "support")
+    found = support.get("/console/trace/", {"id": order.partner_order_id})
+    assert (found.status_code, found.headers["Location"]) == (302, f"/console/trace/{order.reference}/")
+    page = support.get(found.headers["Location"])
+    assert page.status_code == 200
+    assert order.partner_order_id in page.content.decode()
+    packet = support.get(f"/console/trace/{order.reference}/packet/")
+    assert packet.headers["Content-Disposition"] == f'attachment; filename="support-packet-{order.reference}.zip"'
+    assert packet.content.startswith(b"PK")
+    assert support.get("/console/trace/", {"id": "100.00"}).status_code == 200
+    assert signed_in("adam", "admin").get(f"/console/trace/{order.reference}/").status_code == 403

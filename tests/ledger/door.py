@@ -46,10 +46,11 @@ class Item:
     timeout: int = 0
     linked: bool = False
     subject: str = "ord_1"
-    event_type: str | None = "ANY"
+    event_type: str | None = "MANUAL_ADJUSTMENT"
     effective_at: datetime | None = None
     refs: Mapping[str, str] = field(default_factory=dict)
     refuse_locked: bool = False
+    flags: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Result:
     code: str
     transaction_id: UUID | None
     failed_position: int | None
+    amounts: Sequence[int] | None = None
 
 
 def plain(key: str, debit: str, credit: str, amount: object, **more: object) -> Item:
@@ -91,6 +93,7 @@ def arguments(items: Sequence[Item], *, book: int, now: datetime | None) -> list
             "hold_key": item.hold,
             "linked": item.linked,
             "refuse_locked": item.refuse_locked,
+            "flags": list(item.flags),
         }
         for item in items
     ]
@@ -108,7 +111,7 @@ def arguments(items: Sequence[Item], *, book: int, now: datetime | None) -> list
 
 
 CALL: Final = (
-    "SELECT code, transaction_id, failed_position FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[],"
+    "SELECT code, transaction_id, failed_position, amounts FROM ledger_post(%s::smallint, %s::jsonb, %s::integer[],"
     " %s::text[], %s::text[], %s::text[], %s::text[]::numeric[], %s::timestamptz) ORDER BY item"
 )
 

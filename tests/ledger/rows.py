@@ -6,7 +6,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(1001)  # beyond the numbers of reference rows
 
 _VALUES: Final = {
     "boolean": "false",

@@ -88,7 +88,7 @@ def test_trigger_refuses_even_the_owner(owner_connection: psycopg.Connection[Any
         "TRUNCATE ledger_hold",
         "DELETE FROM ledger_period",
         "INSERT INTO ledger_posting SELECT uuidv7(), transaction_id, 9, book_id, 'posted', NULL, debit_account_id,"
-        " credit_account_id, asset, 0 FROM ledger_posting LIMIT 1",
+        " credit_account_id, asset, -1 FROM ledger_posting LIMIT 1",
         "INSERT INTO ledger_posting SELECT uuidv7(), transaction_id, 9, book_id, 'posted', NULL, debit_account_id,"
         " credit_account_id, asset, 340282366920938463463374607431768211456 FROM ledger_posting LIMIT 1",
         "INSERT INTO ledger_posting SELECT uuidv7(), transaction_id, 9, book_id, 'other', NULL, debit_account_id,"

@@ -10,8 +10,20 @@ import psycopg
 import pytest
 from django.db import connection
 
-from ledger import verify
-from tests.ledger.door import CALL, Item, arguments, balance, codes, open_book, plain, release, reserve, results
+from ledger import periods, verify
+from tests.ledger.door import (
+    CALL,
+    ENVIRONMENT,
+    Item,
+    arguments,
+    balance,
+    codes,
+    open_book,
+    plain,
+    release,
+    reserve,
+    results,
+)
 from tests.ledger.door import test_book as number_of_test_book
 from tests.servers import TestServers
 from tests.threads import raise_first, run_threads
@@ -82,7 +94,9 @@ def test_only_what_asks_for_it_is_refused_when_its_date_is_locked() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT key FROM ledger_key")
         assert cursor.fetchall() == [("other",)]  # a refusal of ours burns no key
-        cursor.execute("SELECT ledger_unlock_period(%s::smallint, %s)", [number_of_test_book(), date(2025, 3, 11)])
+    day = date(2025, 3, 11)
+    periods.propose_unlock(ENVIRONMENT, day, "the bank's late file", "maker", NOW)
+    periods.unlock(ENVIRONMENT, day, "seen", "checker", NOW)
     assert codes(direct, now=NOW) == ["created"]
     assert _when("k") == (YESTERDAY, None)
 

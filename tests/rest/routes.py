@@ -50,6 +50,10 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/orders/{order_id}/timeline": Route(
         Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}/timeline")
     ),
+    "GET /v1/orders/{order_id}/trace": Route(Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}/trace")),
+    "GET /v1/orders/{order_id}/packet": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/orders/{world.order}/packet")
+    ),
     "GET /v1/operations/{idempotency_key}": Route(
         Reach.ONE, lambda api, world: api.get(f"/v1/operations/{world.sent_key}")
     ),

@@ -1,7 +1,9 @@
 """Markers planted in everything that no partner may see are searched for in every route's output (DESIGN section 11)."""
 
 import base64
+import io
 import re
+import zipfile
 from datetime import timedelta
 
 from django.conf import settings
@@ -40,6 +42,8 @@ def test_no_marker_comes_out_when_every_route_is_asked(shop: Shop, wallet: Scrip
         answers += [
             shop.api.get(f"/v1/orders/{reviewed.reference}"),
             shop.api.get(f"/v1/orders/{reviewed.reference}/timeline"),
+            shop.api.get(f"/v1/orders/{reviewed.reference}/trace"),
+            shop.api.get(f"/v1/orders/{reviewed.reference}/packet"),
             shop.api.get(f"/v1/operations/{reviewed.reference}:debit:v1"),
             shop.api.get("/v1/operations/world:accept:v1"),
             shop.api.get(f"/v1/webhook-endpoints/{world.endpoint}/deliveries"),
@@ -152,8 +156,16 @@ def _inside() -> list[str]:
     ]
 
 
+def _text(body: bytes) -> str:
+    """Return what a body says; of a ZIP, what its files say."""
+    if not body.startswith(b"PK"):
+        return body.decode()
+    with zipfile.ZipFile(io.BytesIO(body)) as packet:
+        return "".join(packet.read(name).decode() for name in packet.namelist())
+
+
 def _shows(answer: Answer, forbidden: str) -> bool:
-    shown = answer.body.decode() + "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
+    shown = _text(answer.body) + "".join(f"{name}: {value}\n" for name, value in answer.headers.items())
     return re.search(rf"(?<![0-9A-Za-z]){re.escape(forbidden)}", shown, re.IGNORECASE) is not None
 
 

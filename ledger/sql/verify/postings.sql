@@ -9,6 +9,7 @@ SELECT p.book_id, 'led_' || replace(p.id::text, '-', '') AS subject,
                 WHEN c.book_id <> p.book_id THEN 'credited account of another book'
                 WHEN c.asset <> p.asset THEN 'credited account of another asset' END,
            CASE WHEN p.debit_account_id = p.credit_account_id THEN 'debits and credits one account' END,
+           CASE WHEN p.amount_minor = 0 AND p.kind IN ('posted', 'pending') AND t.flags IS NULL THEN 'an amount of 0' END,
            CASE WHEN (p.pending_id IS NOT NULL) <> (p.kind IN ('post', 'void', 'expire')) OR (p.pending_id IS NOT NULL
                      AND q.id IS NULL) THEN format('%%s without its pending', p.kind)
                 WHEN q.kind <> 'pending' OR q.transaction_id <> t.hold_id THEN 'ends what is not its hold''s pending'
@@ -27,6 +28,7 @@ LEFT JOIN ledger_posting q ON q.id = p.pending_id
 WHERE (p.book_id = ANY (%(books)s) OR t.book_id = ANY (%(books)s))
   AND ((t.book_id = p.book_id AND d.book_id = p.book_id AND d.asset = p.asset AND c.book_id = p.book_id
         AND c.asset = p.asset AND p.debit_account_id <> p.credit_account_id
+        AND (p.amount_minor > 0 OR p.kind NOT IN ('posted', 'pending') OR t.flags IS NOT NULL)
         AND (p.pending_id IS NOT NULL) = (p.kind IN ('post', 'void', 'expire'))
         AND (p.pending_id IS NULL OR (q.kind = 'pending' AND q.transaction_id = t.hold_id
              AND q.debit_account_id = p.debit_account_id AND q.credit_account_id = p.credit_account_id

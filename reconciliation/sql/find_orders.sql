@@ -1,0 +1,32 @@
+-- The orders that an id names, whatever kind of id it is: exact ids only, never an amount or a time.
+WITH named AS (
+    SELECT o.reference AS subject FROM orders_order o WHERE o.reference = %(id)s OR o.partner_order_id = %(id)s
+        OR o.quote_reference = %(id)s OR o.request_id = %(id)s
+    UNION SELECT t.order_reference FROM orders_trade t WHERE t.reference = %(id)s
+    UNION SELECT r.order_reference FROM orders_return r WHERE r.reference = %(id)s OR r.operation_key = %(id)s
+    UNION SELECT p.owner FROM wallets_remoteoperation p
+        WHERE p.reference = %(id)s OR p.key = %(id)s OR (p.remote_ref = %(id)s AND p.remote_ref <> '')
+    UNION SELECT p.owner FROM wallets_remoteattempt a JOIN wallets_remoteoperation p ON p.id = a.operation_id
+        WHERE a.request_id = %(id)s
+    UNION SELECT q.subject FROM wallets_apirequest q WHERE q.request_id = %(id)s
+    UNION SELECT q.subject FROM wallets_operator w CROSS JOIN (VALUES ('live'), ('test')) AS v (environment)
+        JOIN wallets_apirequest q  -- by its index
+        ON q.operator_id = w.id AND q.environment = v.environment AND q.idempotency_key = %(id)s
+    UNION SELECT e.aggregate FROM ledger_event e WHERE e.reference = %(id)s
+    UNION SELECT d.aggregate FROM webhooks_delivery d WHERE d.reference = %(id)s
+    UNION SELECT c.subject FROM orders_reviewcase c WHERE c.reference = %(id)s
+    UNION SELECT x.order_reference FROM reconciliation_exceptioncase x WHERE x.reference = %(id)s
+    UNION SELECT x.subject FROM ledger_posting g JOIN ledger_transaction x ON x.id = g.transaction_id
+        WHERE g.id = %(posting)s::uuid
+    UNION SELECT x.subject FROM ledger_key k JOIN ledger_transaction x ON x.id = k.transaction_id WHERE k.key = %(id)s
+), resolved AS (
+    SELECT n.subject AS reference FROM named n
+    UNION SELECT t.order_reference FROM named n JOIN orders_trade t ON t.reference = n.subject
+    UNION SELECT q.order_reference FROM named n JOIN orders_quote q ON q.reference = n.subject
+    UNION SELECT r.order_reference FROM named n JOIN orders_return r ON r.reference = n.subject
+    UNION SELECT c.subject FROM named n JOIN orders_reviewcase c ON c.reference = n.subject
+    UNION SELECT r.order_reference FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
+        JOIN orders_return r ON r.reference = p.owner
+    UNION SELECT p.owner FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
+)
+SELECT o.id FROM resolved r JOIN orders_order o ON o.reference = r.reference ORDER BY o.id DESC LIMIT 50

@@ -1,0 +1,314 @@
+"""Trace: one order from end to end, found by any id, along the join graph of DESIGN.md section 2. It only reads.
+
+Every hop is a stored id, never an amount or a timestamp. The partner's view names no venue's inside, no account, no
+staff and no evidence; the inside view adds them for those who work here.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from ledger import assets
+from ledger.controls.rest.answers import instant, instant_or_none
+from ledger.models import Event, Move, Posting
+from orders import answers
+from orders.models import Order, Quote, Return, ReviewCase, Trade
+from reconciliation.models import ExceptionCase
+from wallets.models import ApiRequest, RemoteAttempt, RemoteOperation
+from webhooks.models import Delivery, DeliveryAttempt
+
+MOST: Final = 1000
+"""Rows of one kind that a trace shows at most."""
+
+_FIND: Final = (Path(__file__).parent / "sql" / "find_orders.sql").read_text(encoding="utf-8")
+_POSTING: Final = re.compile(r"led_([0-9a-f]{32})")
+_LONGEST_ID: Final = 255
+
+Record = dict[str, Any]
+
+
+def find_orders(identifier: str) -> list[Order]:
+    """Return the orders that an id names, newest first: theirs or ours, of whatever record. At most 50."""
+    wanted = identifier.strip()
+    if not wanted or len(wanted) > _LONGEST_ID or "\0" in wanted:
+        return []
+    posting = _POSTING.fullmatch(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, {"id": wanted, "posting": UUID(posting[1]) if posting else None})
+        found = [row[0] for row in cursor.fetchall()]
+    return list(Order.objects.filter(pk__in=found).order_by("-pk"))
+
+
+def trace_of(order: Order, *, inside: bool) -> Record:
+    """Walk the whole join graph of an order. It opens with 0Pools' two records, in their names and order."""
+    quote = Quote.objects.filter(reference=order.quote_reference).first()
+    trades = list(Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
+    returns = list(Return.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
+    owners = [order.reference, *(found.reference for found in returns)]
+    operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
+    cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
+    subjects = [
+        *owners,
+        order.quote_reference,
+        *(trade.reference for trade in trades),
+        *(operation.reference for operation in operations),
+        *(case.reference for case in cases if inside),
+    ]
+    events = _events(subjects, inside=inside)
+    ledger = _ledger([order.reference, *owners[1:]], trades, inside=inside)
+    requests = _requests(order, subjects)
+    newest = trades[-1] if trades else None
+    traced: Record = {
+        "record": _minimal(order, newest, ledger=ledger, events=events, requests=requests),
+        "product_record": _product(order, newest),
+        "order": answers.order(order, transact_id=newest.reference if newest else ""),
+        "quote": answers.quote(quote) if quote else None,
+        "trades": [_trade(trade) for trade in trades],
+        "ledger": ledger,
+        "operations": _operations(operations, inside=inside),
+        "moves": _moves(subjects, inside=inside),
+        "requests": requests,
+        "events": events,
+        "returns": [_return(found) for found in returns],
+    }
+    if inside:
+        traced["review_cases"] = [_review(case) for case in cases]
+        traced["exception_cases"] = _exceptions(order)
+    return traced
+
+
+def _minimal(
+    order: Order, trade: Trade | None, *, ledger: list[Record], events: list[Record], requests: list[Record]
+) -> Record:
+    """0Pools' minimal database shape."""
+    return {
+        "order_id": order.partner_order_id,
+        "environment": order.environment,
+        "pool_id": order.pool_code,
+        "quote_id": order.quote_reference,
+        "trade_id": trade.reference if trade else None,
+        "idempotency_key": order.idempotency_key,
+        "latest_status": trade.state if trade else None,
+        "ledger_ref": ledger[-1]["ledger_id"] if ledger else None,
+        "last_event_id": events[-1]["event_id"] if events else None,
+        "last_request_id": requests[-1]["request_id"] if requests else order.request_id,
+    }
+
+
+def _product(order: Order, trade: Trade | None) -> Record:
+    """0Pools' example product record."""
+    return {
+        "product_area": "reconcile-pool-movements",
+        "partner_reference": order.partner_order_id,
+        "pool_id": order.pool_code,
+        "quote_id": order.quote_reference,
+        "transact_id": trade.reference if trade else None,
+        "status": trade.state if trade else None,
+        "request_id": order.request_id,
+        "reconciliation_state": order.reconciliation_state,
+    }
+
+
+def _trade(trade: Trade) -> Record:
+    return {
+        "transact_id": trade.reference,
+        "quote_id": trade.quote_reference,
+        "pool_id": trade.pool_code,
+        "idempotency_key": trade.idempotency_key,
+        "status": trade.state,
+        "created_at": instant(trade.created_at),
+        "terminal_time": instant_or_none(trade.ended_at),
+    }
+
+
+def _ledger(subjects: Sequence[str], trades: Iterable[Trade], *, inside: bool) -> list[Record]:
+    rows = (
+        Posting.objects.filter(transaction__subject__in=subjects)
+        .select_related("transaction", "debit_account", "credit_account")
+        .order_by("transaction__recorded_at", "transaction_id", "position")[:MOST]
+    )
+    newest = {trade.reference for trade in trades}
+    shown: list[Record] = []
+    for row in rows:
+        trade = str(row.transaction.refs.get("trade", ""))
+        entry: Record = {
+            "ledger_id": row.reference,
+            "transact_id": trade if trade in newest else None,
+            "entry_type": row.kind,
+            "asset": row.asset,
+            "amount": assets.text(int(row.amount_minor), row.asset),
+            "effective_time": instant(row.transaction.effective_at),
+        }
+        if inside:
+            entry |= {
+                "debit": row.debit_account.address,
+                "credit": row.credit_account.address,
+                "event_type": row.transaction.event_type,
+                "key": row.transaction.key,
+                "request_id": row.transaction.request_id,
+            }
+        shown.append(entry)
+    return shown
+
+
+def _operations(operations: Sequence[RemoteOperation], *, inside: bool) -> list[Record]:
+    attempts = list(
+        RemoteAttempt.objects.filter(operation_id__in=[one.pk for one in operations]).order_by(
+            "operation_id", "number"
+        )[:MOST]
+    )
+    return [
+        {
+            "idempotency_key": one.key,
+            "leg": one.leg,
+            "status": one.state,
+            "asset": one.asset,
+            "amount": assets.text(int(one.amount_minor), one.asset),
+            "remote_ref": one.remote_ref or None,
+            "asked_at": instant_or_none(one.asked_at),
+            "answered_at": instant_or_none(one.answered_at),
+            "attempts": [_attempt(each, inside=inside) for each in attempts if each.operation_id == one.pk],
+        }
+        for one in operations
+    ]
+
+
+def _attempt(attempt: RemoteAttempt, *, inside: bool) -> Record:
+    shown: Record = {
+        "number": attempt.number,
+        "kind": attempt.kind,
+        "request_id": attempt.request_id,
+        "outcome": attempt.outcome,
+        "started_at": instant(attempt.started_at),
+        "duration_ms": attempt.duration_ms,
+        "http_status": attempt.http_status,
+        "late": attempt.late,
+    }
+    return shown | {"detail": attempt.detail} if inside else shown
+
+
+def _moves(subjects: Sequence[str], *, inside: bool) -> list[Record]:
+    rows = Move.objects.filter(subject__in=subjects).order_by("moved_at", "pk")[:MOST]
+    shown: list[Record] = []
+    for row in rows:
+        entry: Record = {
+            "subject": row.subject,
+            "machine": row.machine,
+            "from": row.from_state or None,
+            "to": row.to_state,
+            "at": instant(row.moved_at),
+            "request_id": row.request_id or None,
+            "event_id": row.event_reference or None,
+        }
+        if inside:
+            entry |= {"actor": row.actor, "cause": row.cause, "evidence": row.evidence}
+        shown.append(entry)
+    return shown
+
+
+def _requests(order: Order, subjects: Sequence[str]) -> list[Record]:
+    rows = ApiRequest.objects.filter(
+        operator_id=order.operator_id or 0, environment=order.environment, subject__in=subjects
+    ).order_by("received_at", "pk")[:MOST]
+    return [
+        {
+            "request_id": row.request_id,
+            "method": row.method,
+            "route": row.route,
+            "status": row.status,
+            "idempotency_key": row.idempotency_key or None,
+            "key_use": row.replay,
+            "received_at": instant(row.received_at),
+            "duration_ms": row.duration_ms,
+        }
+        for row in rows
+    ]
+
+
+def _events(subjects: Sequence[str], *, inside: bool) -> list[Record]:
+    rows = Event.objects.filter(aggregate__in=subjects).order_by("recorded_at", "pk")
+    events = list((rows if inside else rows.filter(public=True))[:MOST])
+    deliveries = list(Delivery.objects.filter(event_id__in=[event.pk for event in events]).order_by("pk")[:MOST])
+    tried = list(
+        DeliveryAttempt.objects.filter(delivery_id__in=[one.pk for one in deliveries]).order_by(
+            "delivery_id", "number"
+        )[:MOST]
+    )
+    return [
+        {
+            "event_id": event.reference,
+            "topic": event.topic,
+            "subject": event.aggregate,
+            "sequence": event.sequence,
+            "recorded_at": instant(event.recorded_at),
+            "deliveries": [
+                {
+                    "delivery_id": one.reference,
+                    "status": one.state,
+                    "ended_at": instant_or_none(one.ended_at),
+                    "attempts": [
+                        {
+                            "number": each.number,
+                            "started_at": instant(each.started_at),
+                            "duration_ms": each.duration_ms,
+                            "http_status": each.http_status,
+                        }
+                        for each in tried
+                        if each.delivery_id == one.pk
+                    ],
+                }
+                for one in deliveries
+                if one.event_id == event.pk
+            ],
+        }
+        for event in events
+    ]
+
+
+def _return(found: Return) -> Record:
+    return {
+        "return_id": found.reference,
+        "kind": found.kind,
+        "status": found.state,
+        "transact_id": found.trade_reference or None,
+        "idempotency_key": found.operation_key or None,
+        "asset": found.asset,
+        "amount": assets.text(int(found.amount_minor), found.asset),
+        "created_at": instant(found.created_at),
+        "ended_at": instant_or_none(found.ended_at),
+    }
+
+
+def _review(case: ReviewCase) -> Record:
+    return {
+        "review_case_id": case.reference,
+        "subject": case.subject,
+        "status": case.state,
+        "reason": case.reason,
+        "owner": case.owner or None,
+        "next_action": case.next_action,
+        "resolution": case.resolution or None,
+        "created_at": instant(case.created_at),
+        "resolved_at": instant_or_none(case.resolved_at),
+    }
+
+
+def _exceptions(order: Order) -> list[Record]:
+    rows = ExceptionCase.objects.filter(environment=order.environment, order_reference=order.reference).order_by("pk")
+    return [
+        {
+            "exception_id": row.reference,
+            "type": row.type,
+            "subject": row.subject,
+            "status": row.state,
+            "business_date": row.business_date.isoformat(),
+            "owner": row.owner or None,
+            "next_review_on": row.next_review_on.isoformat() if row.next_review_on else None,
+            "first_action": row.first_action,
+        }
+        for row in rows[:MOST]
+    ]
