@@ -53,12 +53,10 @@ class Rule(Generic[F]):
     apply: Callable[[F, list[Draft], Why, datetime], None]
 
 
-_NO_CREDIT = "This order has no credit: it takes a debit."
+_NO_CREDIT = "No credit was written down."
 
 
 def _debit_stage(facts: Facts) -> str:
-    if facts.order.side != Quote.Side.BUY:
-        return "This order has no debit: it pays out."
     if facts.reverse is not None:
         return "This order is past its debit: its compensation is under review."
     return ""
@@ -362,3 +360,13 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _unwind,
     ),
 }
+
+_OF_PAYOUTS = frozenset(
+    {Resolution.CREDIT_PROVEN, Resolution.CREDIT_AGAIN, Resolution.SETTLED_OUTSIDE, Resolution.UNWIND}
+)
+
+
+def rules_of(order: Order) -> dict[Resolution, Rule[Facts]]:
+    """Return the rows of the table that are about this order: what it takes, or what it pays out."""
+    pays_out = order.side != Quote.Side.BUY
+    return {name: rule for name, rule in RULES.items() if (name in _OF_PAYOUTS) == pays_out}
