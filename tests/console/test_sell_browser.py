@@ -29,10 +29,24 @@ class Decision:
 
 
 DECISIONS = [
-    Decision("credit_proven", [lost_after, server_error, server_error, server_error, None], "operators:acme:due", "processed", "settled", 1),
+    Decision(
+        "credit_proven",
+        [lost_after, server_error, server_error, server_error, None],
+        "operators:acme:due",
+        "processed",
+        "settled",
+        1,
+    ),
     Decision("credit_again", [declined, None], ":credit:v2", "processed", "settled", 2),
     Decision("settled_outside", [declined, None], "operators:acme:due", "processed", "settled", 1),
-    Decision("unwind", [lost_before, server_error, server_error, server_error, None], "positions:acme:alice", "failed", "returned", 1),
+    Decision(
+        "unwind",
+        [lost_before, None],
+        "positions:acme:alice",
+        "failed",
+        "returned",
+        1,
+    ),
 ]
 
 
