@@ -15,6 +15,8 @@ _ASSETS = (
     ("KWD", "Kuwaiti dinar", 3),
     ("USDT", "Tether", 6),
     ("ETH", "Ether", 18),
+    ("YES", "Shares of an outcome: yes", 2),
+    ("NO", "Shares of an outcome: no", 2),
 )
 _REPORTING_ASSET = "EUR"
 

@@ -4,26 +4,35 @@ from django.contrib import admin
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Order, Pool, PoolHalt, Quote, Return, SagaRun, Trade
+from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, Trade
 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
-    list_display = ("reference", "shown_state", "status_reason", "debit", "target", "partner_order_id", "shown_age")
-    list_filter = ("state", "environment", "pool_code", "reconciliation_state")
+    list_display = (
+        "reference",
+        "shown_state",
+        "side",
+        "status_reason",
+        "gives",
+        "gets",
+        "partner_order_id",
+        "shown_age",
+    )
+    list_filter = ("state", "side", "environment", "pool_code", "reconciliation_state")
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:
         return lamp(row.state)
 
-    @admin.display(description="wallet debit")
-    def debit(self, row: Order) -> str:
+    @admin.display(description="gives")
+    def gives(self, row: Order) -> str:
         return amount(row.source_minor, row.source_asset)
 
-    @admin.display(description="buys")
-    def target(self, row: Order) -> str:
+    @admin.display(description="gets")
+    def gets(self, row: Order) -> str:
         return amount(row.target_minor, row.target_asset)
 
     @admin.display(description="in this state for")
@@ -35,8 +44,10 @@ class OrderAdmin(ReadOnlyAdmin):
 class QuoteAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("reference", "order_reference", "user_reference")
-    list_display = ("reference", "shown_state", "pool_code", "source", "target", "expires_at", "order_reference")
-    list_filter = ("state", "pool_code")
+    list_display = (
+        *("reference", "shown_state", "side", "pool_code", "source", "target", "expires_at", "order_reference"),
+    )
+    list_filter = ("state", "side", "pool_code")
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Quote) -> str:
@@ -88,6 +99,18 @@ class PoolAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("code",)
     list_display = ("code", "environment", "kind", "cash_asset", "position_asset", "open_reservations_cap")
+
+
+@admin.register(Market)
+class MarketAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "code")
+    list_display = ("code", "shown_state", "question", "price_yes", "cash_asset", "environment", "ended_at")
+    list_filter = ("state", "environment")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Market) -> str:
+        return lamp(row.state)
 
 
 @admin.register(PoolHalt)

@@ -19,6 +19,7 @@ class OrdersConfig(AppConfig):
         machines.register(models.Trade, name="trade", first="reserved")
         machines.register(models.Return, name="return", first="open")
         machines.register(models.ReviewCase, name="review_case", first="open")
+        machines.register(models.Market, name="market", first="open")
         expire_quotes.register()
         open_return.register()
         runner.register()

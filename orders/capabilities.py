@@ -9,8 +9,9 @@ from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import MissingScope, Scope
 from orders import answers
-from orders.models import Pool, PoolHalt
-from orders.operations.create_quote import PoolHalted
+from orders.models import Pool, PoolHalt, Quote
+from orders.venue_adapters import venue_of
+from orders.venue_port import SideNotOffered
 from wallets import rates
 from wallets.gateway_terms import GatewayTerms, NoGateway, gateway_terms
 
@@ -33,7 +34,10 @@ def capabilities(caller: Caller) -> dict[str, Any]:
     wallet = _wallet(caller)
     pools = list(Pool.objects.filter(environment=caller.environment).order_by("code"))
     halted = set(PoolHalt.objects.filter(pool__in=pools, lifted_at__isnull=True).values_list("pool_id", flat=True))
-    obstacles = {pool.pk: _obstacle(pool, halted=pool.pk in halted, wallet=wallet, now=now) for pool in pools}
+    markets = answers.markets(pools)
+    obstacles = {
+        (pool.pk, side): _obstacle(pool, side, wallet=wallet, now=now) for pool in pools for side in Quote.Side.values
+    }
     return {
         "operator_id": caller.operator_reference,
         "environment": caller.environment,
@@ -41,7 +45,18 @@ def capabilities(caller: Caller) -> dict[str, Any]:
         "wallet_asset": wallet.wallet_asset if isinstance(wallet, GatewayTerms) else None,
         "actions": _actions(caller, wallet=wallet, any_pool=None in obstacles.values(), now=now),
         "assets": _assets(pools, wallet),
-        "pools": [{**answers.pool(pool, halted=pool.pk in halted), **_enabled(obstacles[pool.pk])} for pool in pools],
+        "pools": [
+            {
+                **answers.pool(pool, halted=pool.pk in halted, market=markets.get(pool.market_code)),
+                **_enabled(obstacles[pool.pk, Quote.Side.BUY]),
+                "sides": [
+                    {"side": side, **_enabled(obstacles[pool.pk, side])}
+                    for side in Quote.Side.values
+                    if not isinstance(obstacles[pool.pk, side], SideNotOffered)
+                ],
+            }
+            for pool in pools
+        ],
     }
 
 
@@ -52,15 +67,18 @@ def _wallet(caller: Caller) -> GatewayTerms | NoGateway:
         return refusal
 
 
-def _obstacle(pool: Pool, *, halted: bool, wallet: GatewayTerms | NoGateway, now: datetime) -> Refusal | None:
-    """Return what would refuse a quote in this pool, whatever its amount."""
-    if halted:
-        return PoolHalted()
+def _obstacle(pool: Pool, side: str, *, wallet: GatewayTerms | NoGateway, now: datetime) -> Refusal | None:
+    """Return what would refuse a quote of this side in this pool, whatever its amount."""
+    if refusal := venue_of(pool).refusal(pool=pool, side=side):
+        return refusal
     if isinstance(wallet, NoGateway):
         return wallet
     if wallet.wallet_asset != pool.cash_asset:
+        base, quote = wallet.wallet_asset, pool.cash_asset
+        if side != Quote.Side.BUY:
+            base, quote = quote, base
         try:
-            rates.current(base=wallet.wallet_asset, quote=pool.cash_asset, now=now)
+            rates.current(base=base, quote=quote, now=now)
         except (rates.NoRate, rates.StaleRate) as refusal:
             return refusal
     return None

@@ -1,7 +1,7 @@
 """Row locks of this floor, in the one order of DESIGN.md section 3: order, quote, trade, return, case, pool."""
 
 from ledger.controls.refusals import NotFound, Refusal
-from orders.models import Freeze, Order, Pool, Quote, Return, ReviewCase, Trade
+from orders.models import Freeze, Market, Order, Pool, Quote, Return, ReviewCase, Trade
 
 
 class OrderFrozen(Refusal):
@@ -53,4 +53,15 @@ def lock_case(reference: str) -> ReviewCase:
 
 
 def lock_pool(pool_id: int) -> Pool:
-    return Pool.objects.select_for_update().get(pk=pool_id)
+    """Lock a pool, and the market of an outcome's: its other pool has the same account."""
+    pool = Pool.objects.select_for_update().get(pk=pool_id)
+    if pool.market_code:
+        lock_market(environment=pool.environment, code=pool.market_code)
+    return pool
+
+
+def lock_market(*, environment: str, code: str) -> Market:
+    market = Market.objects.select_for_update().filter(environment=environment, code=code).first()
+    if market is None:
+        raise NotFound(f"There is no market {code}.")
+    return market

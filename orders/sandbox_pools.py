@@ -11,7 +11,7 @@ from ledger.accounts import Opening
 from ledger.drafts import Draft
 from ledger.environments import Environment
 from ledger.money import Money
-from orders.models import ApprovalThreshold, Pool
+from orders.models import ApprovalThreshold, Pool, Quote
 from wallets import fees, rates
 
 
@@ -52,16 +52,17 @@ def load(*, now: datetime) -> list[str]:
             ApprovalThreshold.objects.get_or_create(
                 environment=Environment.TEST, asset=asset, defaults={"amount_minor": Decimal(amount)}
             )
-        fees.install_first_version(
-            environment=Environment.TEST,
-            flow="buy",
-            name="platform_fee",
-            asset="EUR",
-            fixed_minor=20,
-            basis_points=50,
-            vat_basis_points=1900,
-            now=now,
-        )
+        for flow in (Quote.Side.BUY, Quote.Side.SELL):
+            fees.install_first_version(
+                environment=Environment.TEST,
+                flow=flow,
+                name="platform_fee",
+                asset="EUR",
+                fixed_minor=20,
+                basis_points=50,
+                vat_basis_points=1900,
+                now=now,
+            )
         journal.post_all(environment=Environment.TEST, drafts=[draft for lane in _LANES for draft in _funding(lane)])
     rates.refresh()
     return [lane.code for lane in _LANES]

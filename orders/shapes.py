@@ -7,7 +7,7 @@ from rest_framework import serializers
 from ledger.controls.rest import pages, shapes
 from ledger.environments import Environment
 from orders.answers import INDICATIVE
-from orders.models import Order, Quote
+from orders.models import Market, Order, Quote
 
 QUOTE_STATUSES = [(status, status) for status in (*Quote.State.values, INDICATIVE)]
 
@@ -15,8 +15,13 @@ QUOTE_STATUSES = [(status, status) for status in (*Quote.State.values, INDICATIV
 class QuoteRequest(shapes.Shape):
     pool_id = shapes.Text(max_length=40)
     side = shapes.Word(choices=Quote.Side.choices)
-    source_asset = shapes.Text(max_length=20, help_text="the asset of the connected wallet")
-    source_amount = shapes.AmountText(help_text="what the wallet is debited, fees in it; a decimal string")
+    source_asset = shapes.Text(
+        max_length=20,
+        help_text="a buy: the asset of the connected wallet; a sell or redemption: the pool's position asset",
+    )
+    source_amount = shapes.AmountText(
+        help_text="a buy: what the wallet is debited, fees in it; a sell or redemption: what your user gives of the position"
+    )
     user_reference = shapes.Text(max_length=64, help_text="your opaque name for your user")
     firm = shapes.Flag(required=False, default=True, help_text="false shows a price and stores nothing")
 
@@ -71,10 +76,10 @@ class QuoteAnswer(serializers.Serializer[Any]):
     target_asset = serializers.CharField()
     target_amount = _amount()
     fees = FeeItem(many=True)
-    total_fee = _amount()
-    total_vat = _amount()
+    total_fee = _amount("in the wallet's asset")
+    total_vat = _amount("in the wallet's asset")
     fx = Fx(allow_null=True, help_text="null where the pool takes the wallet's asset")
-    price = _amount("one unit of the target in the source asset, fees and VAT not counted")
+    price = _amount("one unit of the position in the wallet's asset, fees and VAT not counted")
     order_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(help_text="limits acceptance, not execution")
@@ -122,6 +127,14 @@ class Timeline(serializers.Serializer[Any]):
     data = TimelineItem(many=True)  # type: ignore[assignment]  # DRF names its own property so
 
 
+class MarketAnswer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    question = serializers.CharField()
+    outcome = serializers.CharField(help_text="yes or no: what one share of this pool bets on")
+    status = serializers.ChoiceField(choices=Market.State.choices)
+    price = serializers.CharField(allow_null=True, help_text="what one share pays, once the market is resolved")
+
+
 class PoolAnswer(serializers.Serializer[Any]):
     pool_id = serializers.CharField()
     kind = serializers.CharField()
@@ -130,6 +143,7 @@ class PoolAnswer(serializers.Serializer[Any]):
     minimum = _amount()
     maximum = _amount()
     halted = serializers.BooleanField()
+    market = MarketAnswer(allow_null=True, help_text="null where the pool trades a pair of assets")
 
 
 class PoolList(serializers.Serializer[Any]):
@@ -143,10 +157,18 @@ class Action(serializers.Serializer[Any]):
     code = serializers.CharField(allow_null=True, help_text="the same, stable; branch on it")
 
 
-class PoolCapability(PoolAnswer):
+class SideCapability(serializers.Serializer[Any]):
+    side = serializers.ChoiceField(choices=Quote.Side.choices)
     enabled = serializers.BooleanField()
     why_not = serializers.CharField(allow_null=True)
     code = serializers.CharField(allow_null=True)
+
+
+class PoolCapability(PoolAnswer):
+    enabled = serializers.BooleanField(help_text="for a buy; `sides` tells both")
+    why_not = serializers.CharField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    sides = SideCapability(many=True)
 
 
 class AssetAnswer(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """A trade's terms: the named amounts and accounts of its ledger lines, kept with it, posted from nowhere else."""
 
+from dataclasses import replace
 from typing import Any
 
 from ledger import accounts
@@ -9,31 +10,67 @@ from orders.models import Order, Pool, Quote, Trade
 
 
 def of_quote(quote: Quote, *, pool: Pool, operator_slug: str) -> dict[str, Any]:
-    """Return the terms of a buy: what transit gives, what the pool gives, FX where assets differ."""
-    asset = quote.source_asset
-    net = int(quote.source_minor) - int(quote.fee_minor) - int(quote.vat_minor)
-    amounts = {
-        "net": Money(net, asset),
-        "fee": Money(int(quote.fee_minor), asset),
-        "vat": Money(int(quote.vat_minor), asset),
-        "position": Money(int(quote.target_minor), quote.target_asset),
-    }
+    """Return the terms of a trade: each named amount is one line of its hold, and of what settles it."""
+    amounts = _bought(quote) if quote.side == Quote.Side.BUY else _sold(quote)
     named = {
         "transit": accounts.order_transit(operator_slug),
         "due": accounts.operator_due(operator_slug),
-        "pool": accounts.pool(pool.code),
-        "position": accounts.position(operator_slug, quote.user_reference),
+        "pool": accounts.pool(pool.ledger_name),
+        "position": position_account(pool, operator_slug=operator_slug, user_reference=quote.user_reference),
         "revenue": accounts.ORDER_REVENUE,
         "vat": accounts.VAT_PAYABLE,
     }
-    if quote.cash_asset != asset:
-        amounts["converted"] = Money(int(quote.cash_minor), quote.cash_asset)
-        named["fx_wallet"] = accounts.fx(asset)
+    wallet_asset = quote.wallet_amount.asset
+    if quote.cash_asset != wallet_asset:
+        named["fx_wallet"] = accounts.fx(wallet_asset)
         named["fx_cash"] = accounts.fx(quote.cash_asset)
+    settled_by = "ORDER_REDEMPTION" if quote.side == Quote.Side.REDEMPTION else "TRADE_SETTLE"
     return {
+        "settled_by": settled_by,
         "amounts": {name: {"minor": str(amount.minor), "asset": amount.asset} for name, amount in amounts.items()},
         "accounts": named,
     }
+
+
+def position_account(pool: Pool, *, operator_slug: str, user_reference: str) -> str:
+    """Return a user's account of the pool's asset. Shares of every market are of the same assets: its code goes before."""
+    user_part = f"{pool.market_code}.{user_reference}" if pool.market_code else user_reference
+    return accounts.position(operator_slug, user_part)
+
+
+def _bought(quote: Quote) -> dict[str, Money]:
+    """A buy: what transit gives, what the pool gives, FX (`converted`) where assets differ."""
+    wallet = quote.wallet_amount
+    fee, vat = _fees(quote)
+    amounts = {
+        "net": wallet - fee - vat,
+        "fee": fee,
+        "vat": vat,
+        "position": Money(int(quote.target_minor), quote.target_asset),
+    }
+    if quote.cash_asset != wallet.asset:
+        amounts["converted"] = Money(int(quote.cash_minor), quote.cash_asset)
+    return amounts
+
+
+def _sold(quote: Quote) -> dict[str, Money]:
+    """A sell: what of the position is given, the proceeds, FX (`paid`) where assets differ, fee and VAT of the payout."""
+    payout = quote.wallet_amount
+    fee, vat = _fees(quote)
+    amounts = {
+        "sold": Money(int(quote.source_minor), quote.source_asset),
+        "proceeds": Money(int(quote.cash_minor), quote.cash_asset),
+        "fee": fee,
+        "vat": vat,
+    }
+    if quote.cash_asset != payout.asset:
+        amounts["paid"] = payout + fee + vat
+    return amounts
+
+
+def _fees(quote: Quote) -> tuple[Money, Money]:
+    asset = quote.wallet_amount.asset
+    return Money(int(quote.fee_minor), asset), Money(int(quote.vat_minor), asset)
 
 
 def reservation(trade: Trade) -> Draft:
@@ -50,7 +87,7 @@ def reservation(trade: Trade) -> Draft:
 
 def settlement(trade: Trade) -> Draft:
     return Draft(
-        event_type="TRADE_SETTLE",
+        event_type=trade.terms.get("settled_by", "TRADE_SETTLE"),
         key=f"{trade.reference}:settle",
         subject=trade.order_reference,
         refs=_refs(trade),
@@ -80,13 +117,35 @@ def compensation(order: Order, trade: Trade) -> Draft:
     return _of_order("ORDER_COMPENSATION", "compensation", order, trade)
 
 
+def credit_confirmed(order: Order, trade: Trade) -> Draft:
+    """What the operator's wallet was credited has left transit: we owe it to the operator."""
+    return _of_order("ORDER_CREDIT_CONFIRMED", "credit_confirmed", order, trade)
+
+
+def reversal(order: Order, trade: Trade) -> Draft:
+    """The settled trade turned round, line by line: the position comes back, the pool gets back what it gave."""
+    return Draft(
+        event_type="ORDER_REVERSAL",
+        key=f"{order.reference}:reversal",
+        subject=order.reference,
+        refs=_refs(trade),
+        amounts=_amounts(trade),
+        accounts=_accounts(trade),
+    )
+
+
+def for_net_settlement(draft: Draft) -> Draft:
+    """The same draft, marked as settled with the operator outside the protocol: finance nets it."""
+    return replace(draft, metadata={**draft.metadata, "settlement": "net"})
+
+
 def _of_order(event_type: str, step: str, order: Order, trade: Trade) -> Draft:
     return Draft(
         event_type=event_type,
         key=f"{order.reference}:{step}",
         subject=order.reference,
         refs=_refs(trade),
-        amounts={"amount": Money(int(order.source_minor), order.source_asset)},
+        amounts={"amount": order.wallet_amount},
         accounts=_accounts(trade),
     )
 

@@ -5,14 +5,17 @@ One function per step. Each moves the order once, with the moves of its quote, t
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ledger.controls import references
 from ledger.controls.moves import Birth, Change, Why, move
 from ledger.drafts import Draft
-from orders.models import Order, Quote, Return, ReviewCase, Trade
+from orders.models import Market, Order, Quote, Return, ReviewCase, Trade
 
 SAGA = "saga"
+SETTLED_OUTSIDE = "settled_outside"
+"""The status reason of an order that two people ended by an agreement with its operator."""
 
 
 def offer(quote: Quote, *, actor: str, now: datetime) -> None:
@@ -84,6 +87,46 @@ def complete(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: da
     )
 
 
+def request_credit(order: Order, *, trade: Trade, settlement: Draft, operation: Birth, why: Why, now: datetime) -> None:
+    """Settle our own books and write down what the wallet will be credited, in one transaction."""
+    move(
+        Change(order, "request_credit", {"status_reason": ""}),
+        Change(trade, "settle", {"ended_at": now}),
+        operation,
+        why=why,
+        now=now,
+        drafts=[settlement],
+    )
+
+
+def credit_again(order: Order, *, operation: Birth | None, why: Why, now: datetime) -> None:
+    """Let the credit be asked again: under its key, or under the next version that people decided on."""
+    moves: list[Change | Birth] = [Change(order, "request_credit", {"status_reason": ""})]
+    move(*moves, *([operation] if operation else []), why=why, now=now)
+
+
+def credited(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
+    """The payout reached the operator's wallet: success."""
+    move(Change(order, "complete", {"ended_at": now, "status_reason": ""}), why=why, now=now, drafts=[draft])
+
+
+def credited_outside(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
+    """The payout was made by agreement, outside the protocol: finance nets it."""
+    values = {"ended_at": now, "status_reason": SETTLED_OUTSIDE}
+    move(Change(order, "complete", values), why=why, now=now, drafts=[draft])
+
+
+def unwind(order: Order, *, trade: Trade, reversal: Draft, why: Why, now: datetime) -> None:
+    """Turn a settled sell round, since its payout surely never arrived: no posting of it is left standing."""
+    move(
+        Change(order, "fail", {"status_reason": "unwound_by_review", "ended_at": now}),
+        Change(trade, "take_back", {"ended_at": now}),
+        why=why,
+        now=now,
+        drafts=[reversal],
+    )
+
+
 def begin_compensation(
     order: Order,
     *,
@@ -108,6 +151,12 @@ def compensate(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
     move(Change(order, "compensate", {"ended_at": now}), why=why, now=now, drafts=[draft])
 
 
+def compensated_outside(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
+    """The debit was given back by agreement, outside the protocol: finance nets it."""
+    values = {"ended_at": now, "status_reason": SETTLED_OUTSIDE}
+    move(Change(order, "compensate", values), why=why, now=now, drafts=[draft])
+
+
 def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
     """Stop the automatic path and open the case that people work."""
     case = ReviewCase(
@@ -117,8 +166,8 @@ def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, no
         subject=order.reference,
         reason=reason,
         next_action=next_action,
-        asset=order.source_asset,
-        amount_minor=order.source_minor,
+        asset=order.wallet_amount.asset,
+        amount_minor=Decimal(order.wallet_amount.minor),
     )
     move(Change(order, "stop_for_review", {"status_reason": reason}), Birth(case), why=why, now=now)
     return case
@@ -190,3 +239,27 @@ def _case_of_return(found: Return, *, reason: str, next_action: str) -> ReviewCa
         asset=found.asset,
         amount_minor=found.amount_minor,
     )
+
+
+def open_market(market: Market, *, drafts: Sequence[Draft], actor: str, now: datetime) -> None:
+    move(Birth(market), why=Why(actor, "market opened"), now=now, drafts=drafts)
+
+
+def close_market(market: Market, *, reason: str, actor: str, now: datetime) -> None:
+    move(Change(market, "close"), why=Why(actor, "market closed", evidence={"reason": reason}), now=now)
+
+
+def resolve_market(
+    market: Market, *, price_yes: Decimal, evidence: str, maker: str, checker: str, now: datetime
+) -> None:
+    """Say what one share of yes pays; one of no pays the rest."""
+    why = Why(checker, "market resolved", evidence={"evidence": evidence, "proposed_by": maker, "approved_by": checker})
+    move(Change(market, "resolve", {"price_yes": price_yes, "evidence": evidence, "ended_at": now}), why=why, now=now)
+
+
+def void_market(
+    market: Market, *, drafts: Sequence[Draft], evidence: str, maker: str, checker: str, now: datetime
+) -> None:
+    """Say that nothing can be said; the pool gets what it lacks to pay every position back."""
+    why = Why(checker, "market voided", evidence={"evidence": evidence, "proposed_by": maker, "approved_by": checker})
+    move(Change(market, "void", {"evidence": evidence, "ended_at": now}), why=why, now=now, drafts=drafts)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from ledger.controls.refusals import Refusal
 from orders.models import Order, Pool
 
 
@@ -18,15 +19,51 @@ class Refused:
     reason: str
 
 
+class PoolHalted(Refusal):
+    """This pool is halted."""
+
+    code = "pool_halted"
+
+
+class SideNotOffered(Refusal):
+    """This pool offers no such side."""
+
+    code = "side_not_offered"
+
+
+class MarketNotOpen(Refusal):
+    """This market takes no more trades."""
+
+    code = "market_not_open"
+
+
+class MarketNotResolved(Refusal):
+    """Positions of this market cannot be redeemed yet."""
+
+    code = "market_not_resolved"
+
+
 class BuiltInVenue(Protocol):
     """A venue whose reserves are balances of our ledger: priced, reserved and executed inside our transactions."""
 
-    def price(self, *, pool: Pool, cash_minor: int) -> int:
-        """Return what the pool gives now for `cash_minor`, in minor units of its position asset (0: nothing)."""
+    def price(self, *, pool: Pool, side: str, taken_in: int, position: str) -> int:
+        """Return what the pool gives now for `taken_in`, in minor units (0: nothing).
+
+        A buy takes the pool's cash asset and gives its position asset; a sell and a redemption the other way round.
+        `position` is the holder's account.
+        """
         ...
 
-    def covers(self, *, pool: Pool, cash_minor: int, position_minor: int) -> bool:
-        """Tell whether the curve still covers these terms; the caller holds the pool's lock."""
+    def covers(self, *, pool: Pool, side: str, taken_in: int, given_out: int, position: str) -> bool:
+        """Tell whether the pool still covers these terms; the caller holds the pool's lock."""
+        ...
+
+    def refusal(self, *, pool: Pool, side: str) -> Refusal | None:
+        """Return why nothing of this side is offered or accepted now, whatever its amount; None when it is."""
+        ...
+
+    def failure(self, *, pool: Pool, side: str) -> str:
+        """Return why an open reservation of this side would surely fail now; "" when it would not."""
         ...
 
     def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:

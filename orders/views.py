@@ -19,7 +19,7 @@ from ledger.controls.rest.idempotency import KeyRule
 from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_body, read_query
 from ledger.controls.rest.views import ApiView
-from orders import answers, shapes
+from orders import answers, shapes, venue_port
 from orders.capabilities import capabilities
 from orders.models import Order, Pool, PoolHalt, Quote
 from orders.operations import cancel_quote, create_quote, submit_order
@@ -45,8 +45,10 @@ class PoolsView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """Every pool of the key's environment, with its limits."""
         read_query(request, Shape)
-        found = _pools(self.caller.environment).order_by("code")
-        return answer({"data": [answers.pool(row, halted=row.is_halted) for row in found]})
+        found = list(_pools(self.caller.environment).order_by("code"))
+        markets = answers.markets(found)
+        data = [answers.pool(row, halted=row.is_halted, market=markets.get(row.market_code)) for row in found]
+        return answer({"data": data})
 
 
 class PoolView(ApiView):
@@ -59,7 +61,8 @@ class PoolView(ApiView):
         row = _pools(self.caller.environment).filter(code=pool_id).first()
         if row is None:
             raise NotFound
-        return answer(answers.pool(row, halted=row.is_halted))
+        market = answers.markets([row]).get(row.market_code)
+        return answer(answers.pool(row, halted=row.is_halted, market=market))
 
 
 class QuotesView(ApiView):
@@ -69,7 +72,11 @@ class QuotesView(ApiView):
         "POST": (
             UnknownAsset,
             create_quote.UnknownPool,
-            create_quote.PoolHalted,
+            venue_port.PoolHalted,
+            venue_port.SideNotOffered,
+            venue_port.MarketNotOpen,
+            venue_port.MarketNotResolved,
+            create_quote.WorthNothing,
             create_quote.AssetNotAccepted,
             create_quote.AmountTooSmall,
             create_quote.AmountTooLarge,
@@ -157,7 +164,10 @@ class OrdersView(ApiView):
             submit_order.QuoteCancelled,
             submit_order.PriceMoved,
             submit_order.TooManyReservations,
-            create_quote.PoolHalted,
+            submit_order.PositionTooSmall,
+            venue_port.PoolHalted,
+            venue_port.MarketNotOpen,
+            venue_port.MarketNotResolved,
             NoGateway,
             NotFound,
         ),

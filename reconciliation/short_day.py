@@ -1,4 +1,4 @@
-"""A short day of traffic, played through REST as an operator would: plain orders, and one of each fault.
+"""A short day of traffic, played through REST as an operator would: plain buys, one of each fault, then sells likewise.
 
 The magic words are the sandbox's (docs/sandbox.md). Played once: orders of a day that was cut short are completed by the
 next run, under keys of their own.
@@ -20,13 +20,15 @@ _USERS = ("alice", "bob", "carol", "dave", "erin")
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One order of the day. `alone`: waited for before the next, since it halts its pool."""
+    """One order of the day. `alone`: waited for before the next, since it halts its pool. `asset`: what is given."""
 
     partner_order_id: str
     pool_id: str
     amount: str
     user_reference: str
     alone: bool = False
+    side: str = "buy"
+    asset: str = "EUR"
 
 
 FAULTS = (
@@ -52,8 +54,22 @@ FAULTS = (
 )
 
 
+CREDIT_FAULTS = (
+    "declined",
+    "timeout-before",
+    "timeout-after",
+    "error-after",
+    "pending",
+    "garbled",
+    "other-amount",
+    "lost",
+)
+
+
 def plan() -> list[Planned]:
-    """Return the day: plain buys in two pools (one through FX), every fault of the debit, orders of a halted pool."""
+    """Return the day: plain buys in two pools (one through FX), every fault of the debit, orders of a halted pool; then
+    sells of what was bought, plain and with the faults of a credit.
+    """
     pools = ("EUR-USDT", "USD-ETH")
     day = [
         Planned(f"day-{n:03}", pools[n % 2], f"{25 + 17 * n}.{n % 10}0", _USERS[n % len(_USERS)]) for n in range(_PLAIN)
@@ -68,6 +84,24 @@ def plan() -> list[Planned]:
         Planned("day-halt-2", "EUR-ETH", "310.00", "magic-reverse-timeout-after.bob", alone=True),
         Planned("day-halt-3", "EUR-ETH", "95.00", "magic-reverse-declined.carol", alone=True),
         Planned("day-halt-4", "EUR-ETH", "480.00", "magic-reverse-error-before.dave", alone=True),
+        *_sells(),
+    ]
+
+
+def _sells() -> list[Planned]:
+    """Those who meet a fault of the credit buy first: its word is about the credit alone."""
+    sellers = [(f"{n:02}", f"magic-credit-{word}.{_USERS[n % len(_USERS)]}") for n, word in enumerate(CREDIT_FAULTS)]
+    return [
+        *(Planned(f"day-holds-{number}", "EUR-USDT", "75.00", user) for number, user in sellers),
+        *(
+            Planned(f"day-sell-{n}", "EUR-USDT", f"{10 + n}.50", user, side="sell", asset="USDT")
+            for n, user in enumerate(_USERS)
+        ),
+        Planned("day-sell-fx", "USD-ETH", "0.01", "alice", side="sell", asset="ETH"),
+        *(
+            Planned(f"day-sell-fault-{number}", "EUR-USDT", "40.00", user, side="sell", asset="USDT")
+            for number, user in sellers
+        ),
     ]
 
 
@@ -124,7 +158,11 @@ def play(api: Api, day: list[Planned], *, run: str, after_alone: Callable[[], No
     """Submit the planned orders and wait until each has ended or waits for people. Returns how many were accepted."""
     waiting: list[str] = []
     accepted = 0
+    bought = False
     for planned in day:
+        if planned.side == "sell" and not bought:
+            _wait(api, waiting)  # what is sold has to be held
+            bought = True
         order = _submit(api, planned, run=run, say=say)
         if order is None:
             continue
@@ -143,8 +181,8 @@ def _submit(api: Api, planned: Planned, *, run: str, say: Callable[[str], None])
         "/v1/quotes",
         {
             "pool_id": planned.pool_id,
-            "side": "buy",
-            "source_asset": "EUR",
+            "side": planned.side,
+            "source_asset": planned.asset,
             "source_amount": planned.amount,
             "user_reference": planned.user_reference,
             "firm": True,

@@ -108,20 +108,29 @@ def birth(leg: Leg) -> Birth:
     return Birth(_new(leg))
 
 
-def perform(leg: Leg, *, waits: Callable[[], bool], execute_by: datetime | None = None) -> Performed:
+def perform(
+    leg: Leg,
+    *,
+    waits: Callable[[], bool],
+    execute_by: datetime | None = None,
+    grounds: Callable[[], bool] | None = None,
+) -> Performed:
     """Drive one leg through the door once: ask it, or look it up, or return what is known.
 
     Opens its own transactions and must be called outside one. `waits` is called first in the transaction of the claim:
     it locks the leg's owner and tells whether its state still waits for this leg (or raises: a freeze). When it does
     not, or when a leg was not asked by `execute_by`, nothing is asked: Unknown(NOT_ASKED). Whoever owns a leg that was
     never asked may then take its `withdrawal`.
+
+    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade):
+    this floor cannot see it, and without grounds no credit is ever asked.
     """
     _refuse_transaction()
     operation = _written_down(leg)
     known = _known(operation)
     if known is not None:
         return Performed(known)
-    claimed = _claim(operation.pk, waits=waits, execute_by=execute_by)
+    claimed = _claim(operation.pk, waits=waits, execute_by=execute_by, grounds=grounds)
     if isinstance(claimed, Performed):
         return claimed
     return _question(claimed)
@@ -241,11 +250,18 @@ def _known(operation: RemoteOperation) -> Outcome | None:
     return None
 
 
-def _claim(operation_id: int, *, waits: Callable[[], bool] | None, execute_by: datetime | None) -> _Claimed | Performed:
+def _claim(
+    operation_id: int,
+    *,
+    waits: Callable[[], bool] | None,
+    execute_by: datetime | None,
+    grounds: Callable[[], bool] | None = None,
+) -> _Claimed | Performed:
     """Lease the operation and decide, under its lock, between asking and looking up. Without `waits` never asks."""
     started = clock.monotonic()
     with db_transaction.atomic():
         still_waits = waits is None or waits()
+        founded = grounds is not None and still_waits and grounds()
         operation = RemoteOperation.objects.select_for_update().get(pk=operation_id)
         gateway = Gateway.objects.select_related("operator").get(pk=operation.gateway_id)
         wallet = adapter(gateway.adapter)
@@ -264,7 +280,7 @@ def _claim(operation_id: int, *, waits: Callable[[], bool] | None, execute_by: d
         token = randomness.octets(16).hex()
         lease = {"lease_token": token, "lease_until": now + limit + _LEASE_BEYOND_LIMIT}
         if waits is not None and timely and _may_be_asked(operation, gateway):
-            _refuse_unfounded(operation)
+            _refuse_unfounded(operation, founded=founded)
             transitions.ask(operation, values={**lease, **_asked(operation, now=now, limit=limit)}, now=now)
             kind = RemoteAttempt.Kind.ASK
         else:
@@ -301,10 +317,11 @@ def _asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> di
     }
 
 
-def _refuse_unfounded(operation: RemoteOperation) -> None:
+def _refuse_unfounded(operation: RemoteOperation, *, founded: bool) -> None:
     """Hold rules R2 and R4 where the money would go out, whatever the caller believes.
 
-    Only one version of a leg may ever be effective; a reverse gives back a confirmed debit of the same amount.
+    Only one version of a leg may ever be effective; a reverse gives back a confirmed debit of the same amount; a credit
+    pays for something that stands, and never beside a debit of the same owner.
     """
     siblings = RemoteOperation.objects.filter(owner=operation.owner).exclude(pk=operation.pk)
     over = (_State.REJECTED, _State.ABSENT, _State.WITHDRAWN)
@@ -315,6 +332,10 @@ def _refuse_unfounded(operation: RemoteOperation) -> None:
     )
     if operation.leg == "reverse" and not debit.exists():
         raise Unfounded(f"{operation.key}: no confirmed debit of its amount")
+    if operation.leg == "credit" and not founded:
+        raise Unfounded(f"{operation.key}: what it pays for does not stand")
+    if operation.leg == "credit" and siblings.filter(leg__in=("debit", "reverse")).exists():
+        raise Unfounded(f"{operation.key}: its owner has a debit")
 
 
 def _question(claimed: _Claimed) -> Performed:

@@ -30,6 +30,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Returns", "assignment_return", "admin:orders_return_changelist", ""),
             ("Remote operations", "account_balance_wallet", "admin:wallets_remoteoperation_changelist", ""),
             ("Pools", "water", "admin:orders_pool_changelist", ""),
+            ("Markets", "casino", "admin:orders_market_changelist", ""),
             ("Freezes", "ac_unit", "admin:orders_freeze_changelist", ""),
             ("API requests", "http", "admin:wallets_apirequest_changelist", ""),
         ),

@@ -35,7 +35,10 @@ DELIVERY_KINDS = {"http": "webhooks.kinds.http.HttpRequests", "sns": "webhooks.k
 SNS_ENDPOINT_URL = environment.text("SNS_ENDPOINT_URL", default="")
 
 # Which adapter executes the trades of each kind of pool.
-VENUES = {"constant_product": "orders.venues.constant_product.ConstantProductVenue"}
+VENUES = {
+    "constant_product": "orders.venues.constant_product.ConstantProductVenue",
+    "outcome": "orders.venues.outcomes.OutcomeVenue",
+}
 
 # With these words at its user reference's beginning an order's test pool halts itself after the debit: nothing is traded,
 # and the debit is given back.
@@ -45,7 +48,7 @@ SANDBOX_HALT_WORDS = ("magic-halt", "magic-reverse-")
 # (EUR/USD=1.0850,…).
 RATE_SOURCE = environment.text("RATE_SOURCE", default="")
 FX_MAX_AGE = environment.whole_number("FX_MAX_AGE", default=300)
-FX_FIXED_RATES = environment.rates("FX_FIXED_RATES", default="EUR/USD=1.0850")
+FX_FIXED_RATES = environment.rates("FX_FIXED_RATES", default="EUR/USD=1.0850,USD/EUR=0.9200")
 
 # How many orders one worker advances at once (they mostly wait for wallets), and how long a saga's lease is.
 SAGA_THREADS = environment.whole_number("SAGA_THREADS", default=4)

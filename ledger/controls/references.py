@@ -26,6 +26,7 @@ class Prefix(StrEnum):
     REQUEST = "req"
     REMOTE_OPERATION = "rop"
     APPROVAL = "apr"
+    MARKET = "mkt"
     CHART = "cht"
     MAPPING = "map"
     TEMPLATE = "tpl"

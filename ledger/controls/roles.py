@@ -36,6 +36,7 @@ class Ability(StrEnum):
     WORK_REVIEWS = "assign, look up, propose"
     APPROVE_REVIEWS = "approve resolutions"
     HALT_AND_FREEZE = "halt pools, freeze orders, lift either"
+    RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close"
     MANAGE_KEYS = "create operators and keys"
@@ -66,6 +67,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.WORK_REVIEWS: _OPS,
     Ability.APPROVE_REVIEWS: {Role.OPS_LEAD},
     Ability.HALT_AND_FREEZE: {Role.OPS_LEAD},
+    Ability.RUN_MARKETS: {Role.OPS_LEAD},
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,
     Ability.MANAGE_KEYS: {Role.ADMIN},

@@ -1,5 +1,6 @@
 """Pools, quotes, orders, trades, returns, their sagas and reviews. States and edges: DESIGN.md section 6."""
 
+from orders.models.markets import Market
 from orders.models.orders import Order
 from orders.models.pools import Pool, PoolHalt
 from orders.models.quotes import Quote
@@ -11,6 +12,7 @@ from orders.models.trades import Trade
 __all__ = [
     "ApprovalThreshold",
     "Freeze",
+    "Market",
     "Order",
     "Pool",
     "PoolHalt",

@@ -6,11 +6,12 @@ from django_fsm import FSMField, transition
 from ledger import assets
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
-from orders.models.quotes import Quote
+from ledger.money import Money
+from orders.models.quotes import Quote, wallet_side
 
 
 class Order(Stateful):
-    """One buy from submission to its end. `state` is OpenPoly's public status."""
+    """One buy or sell from submission to its end. `state` is OpenPoly's public status."""
 
     MACHINE = "order"
 
@@ -48,7 +49,7 @@ class Order(Stateful):
     source_minor = models.DecimalField(max_digits=39, decimal_places=0)
     target_asset = models.CharField(max_length=20)
     target_minor = models.DecimalField(max_digits=39, decimal_places=0)
-    execute_by = models.DateTimeField(help_text="a debit not asked by then fails the order")
+    execute_by = models.DateTimeField(help_text="a debit not asked, or books not settled, by then fails it")
     ended_at = models.DateTimeField(null=True)
     reconciliation_state = models.CharField(max_length=10, choices=Reconciliation.choices, default=Reconciliation.OPEN)
 
@@ -121,6 +122,11 @@ class Order(Stateful):
     )
     def stop_for_review(self) -> None:
         """The automatic path stops: what happened is not safe to assume."""
+
+    @property
+    def wallet_amount(self) -> Money:
+        """Return what the operator's wallet is debited or credited."""
+        return wallet_side(self)
 
     @property
     def terminal(self) -> bool:

@@ -7,14 +7,17 @@ from ledger.environments import Environment
 
 
 class Pool(models.Model):
-    """A liquidity lane. Its reserves are ledger balances at `pools:{code}`."""
+    """A liquidity lane. Its reserves are ledger balances at `pools:{ledger_name}`."""
 
     class Kind(models.TextChoices):
         CONSTANT_PRODUCT = "constant_product"
+        OUTCOME = "outcome"
+        """One outcome of a market; the market's two pools share one account."""
 
     code = models.CharField(max_length=40, help_text="EUR-USDT")
     environment = models.CharField(max_length=4, choices=Environment.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.CONSTANT_PRODUCT)
+    market_code = models.CharField(max_length=30, default="", help_text="of an outcome's pool")
     cash_asset = models.CharField(max_length=20)
     position_asset = models.CharField(max_length=20)
     minimum_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="of a buy, in cash asset")
@@ -27,6 +30,11 @@ class Pool(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def ledger_name(self) -> str:
+        """Return the name of its account: both outcomes of a market have one."""
+        return self.market_code or self.code
 
 
 class PoolHalt(models.Model):

@@ -1,6 +1,14 @@
-"""Offer terms for a buy (OpenPoly, buy-side flow 1 and 2)."""
+"""Offer terms (OpenPoly, buy-side flow 1 and 2; sell or redemption flow 1 and 2).
+
+A buy: what the wallet gives, less fees, converted at the current rate, is what the pool takes; its output is the target.
+A sell or redemption: the pool's cash output (of a resolved market: what the shares are worth) is the proceeds in credits;
+converted, less fees, they are the external payout amount.
+Every output and every conversion is rounded down: a pool never loses to rounding.
+"""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -9,8 +17,8 @@ from ledger.controls import references
 from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.money import Money
-from orders import transitions
-from orders.models import Pool, PoolHalt, Quote
+from orders import trade_terms, transitions
+from orders.models import Pool, Quote
 from orders.venue_adapters import venue_of
 from wallets import fees, rates
 from wallets.gateway_terms import gateway_terms
@@ -24,14 +32,8 @@ class UnknownPool(Refusal):
     code = "unknown_pool"
 
 
-class PoolHalted(Refusal):
-    """This pool is halted."""
-
-    code = "pool_halted"
-
-
 class AssetNotAccepted(Refusal):
-    """The connected wallet holds another asset."""
+    """Another asset is given here: a buy gives the connected wallet's, a sell the pool's position."""
 
     code = "asset_not_accepted"
 
@@ -46,6 +48,25 @@ class AmountTooLarge(Refusal):
     """The amount is too large for this pool."""
 
     code = "amount_too_large"
+
+
+class WorthNothing(Refusal):
+    """This position is worth nothing: there is nothing to redeem."""
+
+    code = "worth_nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What is given, the pool's cash side, what comes out, and what was taken between; `rate` is None without FX."""
+
+    source: Money
+    cash: Money
+    target: Money
+    items: Sequence[fees.FeeItem]
+    fee: Money
+    vat: Money
+    rate: rates.Rate | None
 
 
 def create_quote(
@@ -65,40 +86,27 @@ def create_quote(
     StaleRate.
     """
     if side not in Quote.Side.values:
-        raise Malformed("side is “buy”.", errors={"side": ["Not one of: buy."]})
+        known = ", ".join(Quote.Side.values)
+        raise Malformed(f"side is one of {known}.", errors={"side": [f"Not one of: {known}."]})
     if not _USER_REFERENCE.fullmatch(user_reference):
         message = "1 to 64 of the characters A-Z a-z 0-9 . _ @ -"
         raise Malformed("The user reference is malformed.", errors={"user_reference": [message]})
     pool = Pool.objects.filter(environment=caller.environment, code=pool_code).first()
     if pool is None:
         raise UnknownPool(errors={"pool_id": ["There is no such pool."]})
-    if PoolHalt.objects.filter(pool=pool, lifted_at__isnull=True).exists():
-        raise PoolHalted
+    if refusal := venue_of(pool).refusal(pool=pool, side=side):
+        raise refusal
     wallet = gateway_terms(operator_id=caller.operator_id, environment=caller.environment)
-    if source_asset != wallet.wallet_asset:
-        message = f"The connected wallet holds {wallet.wallet_asset}."
+    accepted = wallet.wallet_asset if side == Quote.Side.BUY else pool.position_asset
+    if source_asset != accepted:
+        message = f"A {side} here gives {accepted}."
         raise AssetNotAccepted(message, errors={"source_asset": [message]})
     source = _amount(source_amount, assets.named(source_asset))
-
-    items = fees.price(
-        environment=caller.environment, operator_id=caller.operator_id, flow=side, amount=source, now=now
-    )
-    fee, vat = fees.total(items, source.asset)
-    net = source - fee - vat
-    if net.minor <= 0:
-        raise AmountTooSmall("The fees are as large as the amount.")
-    rate = None
-    cash = net
-    if pool.cash_asset != source.asset:
-        rate = rates.current(base=source.asset, quote=pool.cash_asset, now=now)
-        cash = rate.convert(net)
-    if cash.minor < pool.minimum_minor or cash.minor == 0:
-        raise AmountTooSmall(minimum=assets.text(int(pool.minimum_minor), pool.cash_asset), asset=pool.cash_asset)
-    if cash.minor > pool.maximum_minor:
-        raise AmountTooLarge(maximum=assets.text(int(pool.maximum_minor), pool.cash_asset), asset=pool.cash_asset)
-    target = venue_of(pool).price(pool=pool, cash_minor=cash.minor)
-    if target <= 0:
-        raise AmountTooSmall("The pool gives nothing for this amount.")
+    position = trade_terms.position_account(pool, operator_slug=caller.operator_slug, user_reference=user_reference)
+    if side == Quote.Side.BUY:
+        terms = _buy(caller, pool, source, position, now=now)
+    else:
+        terms = _payout(caller, pool, side, source, position, wallet_asset=wallet.wallet_asset, now=now)
 
     quote = Quote(
         reference=references.new(references.Prefix.QUOTE) if firm else "",
@@ -108,18 +116,18 @@ def create_quote(
         pool_code=pool.code,
         side=side,
         user_reference=user_reference,
-        source_asset=source.asset,
-        source_minor=Decimal(source.minor),
-        fee_minor=Decimal(fee.minor),
-        vat_minor=Decimal(vat.minor),
-        fee_items=[_item(item) for item in items],
-        cash_asset=cash.asset,
-        cash_minor=Decimal(cash.minor),
-        fx_rate=rate.value if rate else None,
-        fx_source=rate.source if rate else "",
-        fx_observed_at=rate.observed_at if rate else None,
-        target_asset=pool.position_asset,
-        target_minor=Decimal(target),
+        source_asset=terms.source.asset,
+        source_minor=Decimal(terms.source.minor),
+        fee_minor=Decimal(terms.fee.minor),
+        vat_minor=Decimal(terms.vat.minor),
+        fee_items=[_item(item) for item in terms.items],
+        cash_asset=terms.cash.asset,
+        cash_minor=Decimal(terms.cash.minor),
+        fx_rate=terms.rate.value if terms.rate else None,
+        fx_source=terms.rate.source if terms.rate else "",
+        fx_observed_at=terms.rate.observed_at if terms.rate else None,
+        target_asset=terms.target.asset,
+        target_minor=Decimal(terms.target.minor),
         expires_at=now + timedelta(milliseconds=pool.quote_lifetime_ms),
         created_at=now,
         updated_at=now,
@@ -127,6 +135,58 @@ def create_quote(
     if firm:
         transitions.offer(quote, actor=caller.actor, now=now)
     return quote
+
+
+def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, now: datetime) -> _Terms:
+    items, fee, vat = _fees(caller, "buy", source, now=now)
+    net = source - fee - vat
+    rate = None
+    cash = net
+    if pool.cash_asset != source.asset:
+        rate = rates.current(base=source.asset, quote=pool.cash_asset, now=now)
+        cash = rate.convert(net)
+    _need_within_limits(pool, cash)
+    given = venue_of(pool).price(pool=pool, side=Quote.Side.BUY, taken_in=cash.minor, position=position)
+    if given <= 0:
+        raise AmountTooSmall("The pool gives nothing for this amount.")
+    return _Terms(source, cash, Money(given, pool.position_asset), items, fee, vat, rate)
+
+
+def _payout(
+    caller: Caller, pool: Pool, side: str, source: Money, position: str, *, wallet_asset: str, now: datetime
+) -> _Terms:
+    """A sell, within the pool's limits, or a redemption, of whatever is worth something."""
+    given = venue_of(pool).price(pool=pool, side=side, taken_in=source.minor, position=position)
+    proceeds = Money(given, pool.cash_asset)
+    if side == Quote.Side.SELL:
+        _need_within_limits(pool, proceeds)
+    elif proceeds.minor == 0:
+        raise WorthNothing
+    rate = None
+    gross = proceeds
+    if pool.cash_asset != wallet_asset:
+        rate = rates.current(base=pool.cash_asset, quote=wallet_asset, now=now)
+        gross = rate.convert(proceeds)
+    items, fee, vat = _fees(caller, side, gross, now=now)
+    return _Terms(source, proceeds, gross - fee - vat, items, fee, vat, rate)
+
+
+def _fees(caller: Caller, flow: str, amount: Money, *, now: datetime) -> tuple[Sequence[fees.FeeItem], Money, Money]:
+    """Price the fees of an amount of the wallet's asset, which must be worth more than they are."""
+    items = fees.price(
+        environment=caller.environment, operator_id=caller.operator_id, flow=flow, amount=amount, now=now
+    )
+    fee, vat = fees.total(items, amount.asset)
+    if (amount - fee - vat).minor <= 0:
+        raise AmountTooSmall("The fees are as large as the amount.")
+    return items, fee, vat
+
+
+def _need_within_limits(pool: Pool, cash: Money) -> None:
+    if cash.minor < pool.minimum_minor or cash.minor == 0:
+        raise AmountTooSmall(minimum=assets.text(int(pool.minimum_minor), pool.cash_asset), asset=pool.cash_asset)
+    if cash.minor > pool.maximum_minor:
+        raise AmountTooLarge(maximum=assets.text(int(pool.maximum_minor), pool.cash_asset), asset=pool.cash_asset)
 
 
 def _amount(text: object, asset: money.Asset) -> Money:

@@ -20,7 +20,6 @@ from webhooks import routing
 TOPIC: Final = "remote_operation.late"
 
 _LEGS: Final = frozenset({"debit", "reverse", "credit"})
-_SETTLED_OUTSIDE: Final = "settled_outside"
 
 
 def hear_late_confirmation(event: routing.RelayedEvent) -> None:
@@ -49,9 +48,9 @@ def ended_otherwise(order: Order, leg: str) -> bool:
         case "debit":
             return bool(order.state == Order.State.FAILED)
         case "reverse":
-            return order.state != Order.State.COMPENSATED or order.status_reason == _SETTLED_OUTSIDE
+            return order.state != Order.State.COMPENSATED or order.status_reason == transitions.SETTLED_OUTSIDE
         case _:
-            return order.state != Order.State.PROCESSED or order.status_reason == _SETTLED_OUTSIDE
+            return order.state != Order.State.PROCESSED or order.status_reason == transitions.SETTLED_OUTSIDE
 
 
 def open_late_effect(

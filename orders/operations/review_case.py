@@ -86,7 +86,10 @@ def add_note(*, case_reference: str, text: str, actor: str, now: datetime) -> No
 
 
 def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
-    """Ask the operator what became of the leg under review. Adds evidence, moves no money; outside any transaction."""
+    """Ask the operator what became of the leg that the case's reason names. Adds evidence, moves no money.
+
+    Outside any transaction.
+    """
     case = ReviewCase.objects.filter(reference=case_reference).first()
     if case is None:
         raise NotFound(f"There is no review case {case_reference}.")

@@ -1,9 +1,10 @@
-"""Submit an order on a quote's terms (OpenPoly, buy-side flow 3 and 4).
+"""Submit an order on a quote's terms (OpenPoly, buy-side flow 3 and 4; a sell holds its position here).
 
 1 the partner's order id is new
 2 the quote is active by this transaction's clock
 3 the pool is open, has room for one more reservation of this operator, and its curve still covers the terms
-4 order recorded, quote accepted, trade reserved, its lines held: one transaction
+4 order recorded, quote accepted, trade reserved, its lines held: one transaction (a sell's hold takes the position, so
+  that two sells of one position cannot both pass)
 """
 
 import re
@@ -11,14 +12,13 @@ from datetime import datetime
 
 from django.db import connection
 
-from ledger import accounts
+from ledger import accounts, assets, balances, journal
 from ledger.controls import bell, references, request_context
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from ledger.controls.rest.caller import Caller
 from orders import trade_terms, transitions
 from orders.locks import lock_pool, lock_quote
-from orders.models import Order, Pool, PoolHalt, Quote, SagaRun, Trade
-from orders.operations.create_quote import PoolHalted
+from orders.models import Order, Pool, Quote, SagaRun, Trade
 from orders.venue_adapters import venue_of
 from wallets.gateway_terms import gateway_terms
 
@@ -64,6 +64,13 @@ class TooManyReservations(Refusal):
     """Too many orders of yours are open in this pool; wait for some to end."""
 
     code = "too_many_reservations"
+    status = 422
+
+
+class PositionTooSmall(Refusal):
+    """The position holds less than this sell gives; what other orders hold does not count."""
+
+    code = "position_too_small"
     status = 422
 
 
@@ -118,13 +125,23 @@ def submit_order(
     accounts.open_accounts(
         environment=caller.environment,
         openings=[
-            accounts.Opening(trade.terms["accounts"]["position"], quote.target_asset, accounts.POSITION),
+            accounts.Opening(trade.terms["accounts"]["position"], pool.position_asset, accounts.POSITION),
         ],
     )
     SagaRun.objects.create(subject=order.reference, environment=order.environment, available_at=now)
-    transitions.accept(
-        order=order, quote=quote, trade=trade, reservation=trade_terms.reservation(trade), actor=caller.actor, now=now
-    )
+    try:
+        transitions.accept(
+            order=order,
+            quote=quote,
+            trade=trade,
+            reservation=trade_terms.reservation(trade),
+            actor=caller.actor,
+            now=now,
+        )
+    except journal.PostingRefused as refused:
+        if quote.side != Quote.Side.BUY and refused.fields.get("ledger_code") == "exceeds_credits":
+            raise _position_too_small(trade, quote) from refused  # the pool's side is covered: its lock is held
+        raise
     bell.ring_after_commit("sagas")
     return order
 
@@ -168,14 +185,26 @@ def _active_quote(caller: Caller, reference: str, user_reference: str, now: date
 
 def _pool_with_room(caller: Caller, quote: Quote) -> Pool:
     pool = lock_pool(quote.pool_id)
-    if PoolHalt.objects.filter(pool=pool, lifted_at__isnull=True).exists():
-        raise PoolHalted
+    venue = venue_of(pool)
+    if refusal := venue.refusal(pool=pool, side=quote.side):
+        raise refusal
     open_reservations = Trade.objects.filter(
         pool_id=pool.pk, operator_id=caller.operator_id, state=Trade.State.RESERVED
     ).count()
     if open_reservations >= pool.open_reservations_cap:
         raise TooManyReservations
-    covered = venue_of(pool).covers(pool=pool, cash_minor=int(quote.cash_minor), position_minor=int(quote.target_minor))
-    if not covered:
+    cash, source, target = int(quote.cash_minor), int(quote.source_minor), int(quote.target_minor)
+    taken_in, given_out = (cash, target) if quote.side == Quote.Side.BUY else (source, cash)
+    position = trade_terms.position_account(
+        pool, operator_slug=caller.operator_slug, user_reference=quote.user_reference
+    )
+    if not venue.covers(pool=pool, side=quote.side, taken_in=taken_in, given_out=given_out, position=position):
         raise PriceMoved
     return pool
+
+
+def _position_too_small(trade: Trade, quote: Quote) -> PositionTooSmall:
+    place = (trade.terms["accounts"]["position"], quote.source_asset)
+    found = balances.read(environment=trade.environment, accounts=[place])
+    available = found[place].available if place in found else 0
+    return PositionTooSmall(available=assets.text(available, quote.source_asset), asset=quote.source_asset)

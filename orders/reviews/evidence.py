@@ -9,12 +9,13 @@ from wallets.remote_operations import Standing
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`debit` and `reverse` are None when never written down; `debit_posted` says whether our book has the debit."""
+    """`debit`, `reverse` and `credit` are None when never written down."""
 
     order: Order
     trade: Trade
     debit: Standing | None
     reverse: Standing | None
+    credit: Standing | None
 
     @property
     def debit_proven(self) -> bool:
@@ -48,6 +49,7 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
         trade=trade,
         debit=remote_operations.standing(owner=order.reference, leg="debit", lock=lock),
         reverse=remote_operations.standing(owner=order.reference, leg="reverse", lock=lock),
+        credit=remote_operations.standing(owner=order.reference, leg="credit", lock=lock),
     )
 
 

@@ -5,7 +5,7 @@ from orders.locks import lock_order, lock_return, lock_trade_of
 from orders.models import Order, Return, Trade
 from orders.reviews.evidence import Facts, ReturnFacts, facts_of, facts_of_return
 from orders.reviews.matter import Choice, Matter
-from orders.reviews.resolutions import RULES, F, Rule
+from orders.reviews.resolutions import F, Rule, rules_of
 from orders.reviews.return_resolutions import RETURN_RULES
 
 
@@ -29,8 +29,8 @@ def _of_order(facts: Facts) -> Matter:
         subject=order.reference,
         version=order.version,
         held=held,
-        look_up=facts.reverse or facts.debit,
-        choices={name: _choice(rule, facts, webhook=f"order.{rule.ends_in}") for name, rule in RULES.items()},
+        look_up=facts.credit or facts.reverse or facts.debit,
+        choices={name: _choice(rule, facts, webhook=f"order.{rule.ends_in}") for name, rule in rules_of(order).items()},
         goes_on=lambda: not order.terminal,
     )
 

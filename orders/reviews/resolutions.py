@@ -6,12 +6,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from ledger import assets, balances
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
+from ledger.money import Money
 from orders import trade_terms, transitions
-from orders.models import Order
+from orders.models import Order, Quote, Trade
 from orders.reviews.evidence import Facts
 from orders.sagas.buy import debit_leg, reverse_leg
+from orders.sagas.sell import credit_leg
 from wallets import remote_operations
 
 
@@ -21,6 +24,11 @@ class Resolution(StrEnum):
     COMPENSATE = "compensate"
     COMPENSATE_AGAIN = "compensate_again"
     COMPENSATION_PROVEN = "compensation_proven"
+    CREDIT_PROVEN = "credit_proven"
+    CREDIT_AGAIN = "credit_again"
+    SETTLED_OUTSIDE = "settled_outside"
+    COMPENSATION_SETTLED_OUTSIDE = "compensation_settled_outside"
+    UNWIND = "unwind"
     ADJUST = "adjust"
     DISMISS = "dismiss"
     GIVE_BACK = "give_back"
@@ -43,6 +51,9 @@ class Rule(Generic[F]):
     remote: Callable[[F], str]
     two_people: Callable[[F], bool]
     apply: Callable[[F, list[Draft], Why, datetime], None]
+
+
+_NO_CREDIT = "No credit was written down."
 
 
 def _debit_stage(facts: Facts) -> str:
@@ -85,6 +96,52 @@ def _not_given_back(facts: Facts) -> str:
     if facts.reverse is None:
         return "Nothing was given back yet: this order's compensation has not begun."
     return "" if facts.reverse.state == "confirmed" else "No lookup shows the reverse. Look it up first."
+
+
+def _not_credited(facts: Facts) -> str:
+    if facts.credit is None:
+        return _NO_CREDIT
+    return "" if facts.credit.state == "confirmed" else "No lookup shows the credit. Look it up first."
+
+
+def _not_surely_unpaid(facts: Facts) -> str:
+    if facts.credit is None:
+        return _NO_CREDIT
+    if facts.credit.state == "confirmed":
+        return "The credit is confirmed."
+    if facts.credit.state in ("absent", "rejected"):
+        return ""
+    return "The credit must be proven absent or rejected. Look it up first."
+
+
+def _not_outside(facts: Facts) -> str:
+    if facts.credit is None:
+        return _NO_CREDIT
+    return "" if facts.credit.state == "rejected" else "The credit must be rejected for sure."
+
+
+def _compensation_not_outside(facts: Facts) -> str:
+    if facts.reverse is None:
+        return "Nothing was given back yet: this order's compensation has not begun."
+    return "" if facts.reverse.state == "rejected" else "The reverse must be rejected for sure."
+
+
+def _not_unwindable(facts: Facts) -> str:
+    if refusal := _not_surely_unpaid(facts):
+        return refusal
+    if facts.trade.state != Trade.State.SETTLED:
+        return f"The trade is {facts.trade.state}."
+    lack = _lack(facts)
+    return f"The pool lacks {assets.text(lack.minor, lack.asset)} {lack.asset} to give it back." if lack else ""
+
+
+def _lack(facts: Facts) -> Money | None:
+    """Return what the pool lacks to give the position back: the ledger would refuse to overdraw it."""
+    sold = facts.trade.terms["amounts"]["sold"]
+    place = (facts.trade.terms["accounts"]["pool"], sold["asset"])
+    available = balances.read(environment=facts.order.environment, accounts=[place])[place].available
+    lack = int(sold["minor"]) - available
+    return Money(lack, sold["asset"]) if lack > 0 else None
 
 
 def _confirm_debit(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
@@ -141,6 +198,32 @@ def _compensated(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> 
     transitions.compensate(facts.order, draft=drafts[0], why=why, now=now)
 
 
+def _credited(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.credited(facts.order, draft=drafts[0], why=why, now=now)
+
+
+def _credited_outside(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.credited_outside(facts.order, draft=drafts[0], why=why, now=now)
+
+
+def _compensated_outside(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.compensated_outside(facts.order, draft=drafts[0], why=why, now=now)
+
+
+def _credit_again(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    assert facts.credit is not None
+    operation = None
+    if facts.credit.state == "rejected":
+        operation = remote_operations.birth(credit_leg(facts.order, version=facts.credit.version + 1))
+    else:
+        remote_operations.grant_ask_again(key=facts.credit.key, actor=why.actor)
+    transitions.credit_again(facts.order, operation=operation, why=why, now=now)
+
+
+def _unwind(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.unwind(facts.order, trade=facts.trade, reversal=drafts[0], why=why, now=now)
+
+
 def _debited(facts: Facts) -> Draft:
     return trade_terms.debit_confirmed(facts.order, facts.trade)
 
@@ -160,12 +243,27 @@ def _reverse_again(facts: Facts) -> str:
     return f"reverse, key {facts.order.reference}:reverse:v{version}"
 
 
+def _credit_key(facts: Facts) -> str:
+    if facts.credit is None:
+        return "none"
+    version = facts.credit.version + (1 if facts.credit.state == "rejected" else 0)
+    return f"credit, key {facts.order.reference}:credit:v{version}"
+
+
+def _next_credit_version(facts: Facts) -> bool:
+    return facts.credit is not None and facts.credit.state == "rejected"
+
+
 def _next_version(facts: Facts) -> bool:
     return facts.reverse is not None and facts.reverse.state == "rejected"
 
 
 def _one_person(facts: Facts) -> bool:
     return False
+
+
+def _two_people(facts: Facts) -> bool:
+    return True
 
 
 _State = Order.State
@@ -216,4 +314,59 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _one_person,
         _compensated,
     ),
+    Resolution.CREDIT_PROVEN: Rule(
+        "Credit proven",
+        _State.PROCESSED,
+        _not_credited,
+        lambda f: [trade_terms.credit_confirmed(f.order, f.trade)],
+        _nothing,
+        _one_person,
+        _credited,
+    ),
+    Resolution.CREDIT_AGAIN: Rule(
+        "Credit again",
+        _State.OPERATOR_CREDIT_PENDING,
+        _not_surely_unpaid,
+        lambda f: [],
+        _credit_key,
+        _next_credit_version,
+        _credit_again,
+    ),
+    Resolution.SETTLED_OUTSIDE: Rule(
+        "Credit settled outside",
+        _State.PROCESSED,
+        _not_outside,
+        lambda f: [trade_terms.for_net_settlement(trade_terms.credit_confirmed(f.order, f.trade))],
+        _nothing,
+        _two_people,
+        _credited_outside,
+    ),
+    Resolution.COMPENSATION_SETTLED_OUTSIDE: Rule(
+        "Compensation settled outside",
+        _State.COMPENSATED,
+        _compensation_not_outside,
+        lambda f: [trade_terms.for_net_settlement(trade_terms.compensation(f.order, f.trade))],
+        _nothing,
+        _two_people,
+        _compensated_outside,
+    ),
+    Resolution.UNWIND: Rule(
+        "Unwind the sell",
+        _State.FAILED,
+        _not_unwindable,
+        lambda f: [trade_terms.reversal(f.order, f.trade)],
+        _nothing,
+        _two_people,
+        _unwind,
+    ),
 }
+
+_OF_PAYOUTS = frozenset(
+    {Resolution.CREDIT_PROVEN, Resolution.CREDIT_AGAIN, Resolution.SETTLED_OUTSIDE, Resolution.UNWIND}
+)
+
+
+def rules_of(order: Order) -> dict[Resolution, Rule[Facts]]:
+    """Return the rows of the table that are about this order: what it takes, or what it pays out."""
+    pays_out = order.side != Quote.Side.BUY
+    return {name: rule for name, rule in RULES.items() if (name in _OF_PAYOUTS) == pays_out}

@@ -21,7 +21,6 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from ledger.controls.moves import Why
-from ledger.money import Money
 from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order
@@ -35,7 +34,7 @@ from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
 from wallets.remote_operations import Leg, Performed
 
 _State = Order.State
-_NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
+NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
 
 
 def advance(order: Order) -> Progress:
@@ -45,14 +44,15 @@ def advance(order: Order) -> Progress:
 
 
 def debit_leg(order: Order) -> Leg:
-    return _leg(order, "debit", version=1)
+    return leg(order, "debit", version=1)
 
 
 def reverse_leg(order: Order, *, version: int) -> Leg:
-    return _leg(order, "reverse", version=version)
+    return leg(order, "reverse", version=version)
 
 
-def _start(order: Order) -> Progress:
+def start(order: Order) -> Progress:
+    """Take the order up: the first step of every saga."""
     with db_transaction.atomic():
         order = lock_order(order.reference)
         if order.state == _State.QUEUED:
@@ -70,14 +70,14 @@ def _request_debit(order: Order) -> Progress:
         trade = lock_trade_of(order)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
-        if pool.halts.filter(lifted_at__isnull=True).exists():
+        if failure := venue_of(pool).failure(pool=pool, side=order.side):
             transitions.fail(
                 order,
                 trade=trade,
                 how="fail",
-                status_reason="pool_halted",
+                status_reason=failure,
                 release=trade_terms.release(trade),
-                why=Why(transitions.SAGA, "pool halted before the debit"),
+                why=Why(transitions.SAGA, f"{failure} before the debit"),
                 now=now,
             )
         elif now > order.execute_by:
@@ -98,7 +98,7 @@ def _request_debit(order: Order) -> Progress:
 def _debit(order: Order) -> Progress:
     """Operator wallet debited: confirmed goes on, rejected fails, unknown waits for lookups, then review."""
     performed = remote_operations.perform(
-        debit_leg(order), waits=_still(order, _State.OPERATOR_DEBIT_PENDING), execute_by=order.execute_by
+        debit_leg(order), waits=still(order, _State.OPERATOR_DEBIT_PENDING), execute_by=order.execute_by
     )
     match performed.outcome:
         case Confirmed(remote_ref):
@@ -219,10 +219,10 @@ def _compensate(order: Order) -> Progress:
     """Reverse at the operator, then our books. Rejected or unknown at the cap: manual review."""
     version = remote_operations.latest_version(owner=order.reference, leg="reverse")
     performed = remote_operations.perform(
-        reverse_leg(order, version=version), waits=_still(order, _State.COMPENSATION_PENDING)
+        reverse_leg(order, version=version), waits=still(order, _State.COMPENSATION_PENDING)
     )
     outcome = performed.outcome
-    if isinstance(outcome, Unknown) and (outcome.cause in _NOT_OVER or not performed.exhausted):
+    if isinstance(outcome, Unknown) and (outcome.cause in NOT_OVER or not performed.exhausted):
         return Wait(performed.wait)
     with db_transaction.atomic():
         order = lock_order(order.reference)
@@ -259,12 +259,13 @@ def _compensate(order: Order) -> Progress:
     return MOVED
 
 
-def _still(order: Order, state: Order.State) -> Callable[[], bool]:
+def still(order: Order, state: Order.State) -> Callable[[], bool]:
     """Lock the order in the claim's transaction: nothing is asked for one that moved on meanwhile, or is frozen."""
     return lambda: bool(lock_order(order.reference).state == state)
 
 
-def _leg(order: Order, name: str, *, version: int) -> Leg:
+def leg(order: Order, name: str, *, version: int) -> Leg:
+    """Return one movement of the order's wallet amount."""
     assert order.operator_id is not None
     terms = gateway_terms(operator_id=order.operator_id, environment=order.environment)
     return Leg(
@@ -274,14 +275,14 @@ def _leg(order: Order, name: str, *, version: int) -> Leg:
         gateway_id=terms.gateway_id,
         environment=order.environment,
         operator_id=order.operator_id,
-        amount=Money(int(order.source_minor), order.source_asset),
+        amount=order.wallet_amount,
         user_reference=order.user_reference,
         partner_order_id=order.partner_order_id,
     )
 
 
 _STEPS: dict[Order.State, Callable[[Order], Progress]] = {
-    _State.QUEUED: _start,
+    _State.QUEUED: start,
     _State.PROCESSING: _request_debit,
     _State.OPERATOR_DEBIT_PENDING: _debit,
     _State.OPERATOR_DEBITED: _settle,

@@ -33,7 +33,9 @@ def advance(found: Return) -> Progress:
         return Stopped()
     if _is_under_review(found):
         return watch(found)
-    performed = remote_operations.perform(give_back_leg(found, version=standing.version), waits=lambda: _waits(found))
+    performed = remote_operations.perform(
+        give_back_leg(found, version=standing.version), waits=lambda: _waits(found), grounds=lambda: _is_adjusted(found)
+    )
     outcome = performed.outcome
     if isinstance(outcome, Unknown) and (outcome.cause in _NOT_OVER or not performed.exhausted):
         return Wait(performed.wait)
@@ -91,6 +93,11 @@ def give_back_leg(found: Return, *, version: int) -> Leg:
 def _waits(found: Return) -> bool:
     """Lock the return in the claim's transaction: nothing is asked for one that people hold or that has ended."""
     return lock_return(found.reference).state == Return.State.ADJUSTED and not _is_under_review(found)
+
+
+def _is_adjusted(found: Return) -> bool:
+    """Tell whether what happened is booked: only then is there something to give back."""
+    return bool(lock_return(found.reference).state == Return.State.ADJUSTED)
 
 
 def _is_under_review(found: Return) -> bool:

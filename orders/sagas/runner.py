@@ -14,8 +14,8 @@ from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, request_context
 from orders.locks import OrderFrozen
-from orders.models import Order, Return, SagaRun
-from orders.sagas import buy, give_back
+from orders.models import Order, Quote, Return, SagaRun
+from orders.sagas import buy, give_back, sell
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
@@ -111,7 +111,9 @@ def _again(subject: Order | Return) -> Order | Return:
 
 
 def _step(subject: Order | Return) -> Progress:
-    return buy.advance(subject) if isinstance(subject, Order) else give_back.advance(subject)
+    if isinstance(subject, Return):
+        return give_back.advance(subject)
+    return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
 def _advance(subject: Order | Return) -> Progress:

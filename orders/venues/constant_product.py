@@ -4,32 +4,44 @@ from django.conf import settings
 
 from ledger import accounts, balances
 from ledger.controls import clock
+from ledger.controls.refusals import Refusal
 from ledger.environments import Environment
-from orders.models import Order, Pool, PoolHalt
-from orders.venue_port import Executed, Refused
+from orders.models import Order, Pool, PoolHalt, Quote
+from orders.venue_port import Executed, PoolHalted, Refused, SideNotOffered
 from orders.venues import curve
+from orders.venues.halts import is_halted
 
 _NOBODY = balances.Balance("", "", "credit", 0, 0, 0, 0)
 
 
 class ConstantProductVenue:
-    def price(self, *, pool: Pool, cash_minor: int) -> int:
-        return curve.output(taken_in=cash_minor, reserves=_reserves_for_buying(pool))
+    def price(self, *, pool: Pool, side: str, taken_in: int, position: str) -> int:
+        return curve.output(taken_in=taken_in, reserves=_reserves(pool, side))
 
-    def covers(self, *, pool: Pool, cash_minor: int, position_minor: int) -> bool:
-        return curve.covers(taken_in=cash_minor, given_out=position_minor, reserves=_reserves_for_buying(pool))
+    def covers(self, *, pool: Pool, side: str, taken_in: int, given_out: int, position: str) -> bool:
+        return curve.covers(taken_in=taken_in, given_out=given_out, reserves=_reserves(pool, side))
+
+    def refusal(self, *, pool: Pool, side: str) -> Refusal | None:
+        if side == Quote.Side.REDEMPTION:
+            return SideNotOffered()
+        return PoolHalted() if is_halted(pool) else None
+
+    def failure(self, *, pool: Pool, side: str) -> str:
+        return "pool_halted" if is_halted(pool) else ""
 
     def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:
         if _asks_to_halt(order):
             _halt(pool)
-        if PoolHalt.objects.filter(pool=pool, lifted_at__isnull=True).exists():
-            return Refused("pool_halted")
-        return Executed()
+        failure = self.failure(pool=pool, side=order.side)
+        return Refused(failure) if failure else Executed()
 
 
-def _reserves_for_buying(pool: Pool) -> curve.Reserves:
-    address = accounts.pool(pool.code)
+def _reserves(pool: Pool, side: str) -> curve.Reserves:
+    """Return the reserves at their worst case for one direction."""
+    address = accounts.pool(pool.ledger_name)
     wanted = [(address, pool.position_asset), (address, pool.cash_asset)]
+    if side == Quote.Side.SELL:
+        wanted.reverse()
     found = balances.read(environment=pool.environment, accounts=wanted)
     given = found.get(wanted[0], _NOBODY)
     taken = found.get(wanted[1], _NOBODY)

@@ -1,8 +1,9 @@
 """A trade's or leg's postings missing, or of another asset or amount than its terms.
 
 A trade: each named amount of its terms is one line of its reservation, of its settlement once it is settled, of its
-release once it is released or failed. A leg: what the wallet was debited, and what it was given back. What should
-stand in the books is what the moves say happened; lines are joined by ids (order, trade), amounts compared exactly.
+release once it is released or failed. A leg: what the wallet was debited, and what it was given back; what it was
+credited; of a sell that was unwound each line of its trade turned round. What should stand in the books is what the
+moves say happened; lines are joined by ids (order, trade), amounts compared exactly.
 
 The last move of a record of the window cannot lie before it: that keeps the join with the moves as small as the window.
 It is an outer join, since the planner takes an inner one on (subject, sequence) for a handful of rows and then loops; a
@@ -14,7 +15,8 @@ from reconciliation.check import Check
 _QUERY = """
 WITH trades AS (
     SELECT t.reference, t.order_reference, t.quote_reference, t.operator_id, t.terms, m.to_state,
-           CASE WHEN m.to_state IN ('settled', 'returned') THEN 'TRADE_SETTLE post '
+           CASE WHEN m.to_state IN ('settled', 'returned')
+                THEN coalesce(t.terms ->> 'settled_by', 'TRADE_SETTLE') || ' post '
                 WHEN m.to_state IN ('released', 'failed') THEN 'TRADE_RELEASE void ' END AS ending
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
     LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
@@ -26,7 +28,7 @@ WITH trades AS (
            ) AS lines
     FROM trades t
     JOIN ledger_transaction x ON x.subject = t.order_reference AND x.refs ->> 'trade' = t.reference
-        AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'TRADE_RELEASE') AND x.book_id = %(book)s
+        AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'ORDER_REDEMPTION', 'TRADE_RELEASE') AND x.book_id = %(book)s
     JOIN ledger_posting p ON p.transaction_id = x.id
     GROUP BY t.reference
 ), compared_trades AS (
@@ -39,29 +41,41 @@ WITH trades AS (
         WHERE a.minor <> 0 AND s.phase IS NOT NULL) AS due
     FROM trades t LEFT JOIN booked_trades b ON b.reference = t.reference
 ), orders AS (
-    SELECT o.*, m.to_state IN ('operator_debited', 'processed', 'compensation_pending', 'compensated')
+    SELECT o.*, CASE o.side WHEN 'buy' THEN o.source_asset ELSE o.target_asset END AS wallet_asset,
+           CASE o.side WHEN 'buy' THEN o.source_minor ELSE o.target_minor END AS wallet_minor,
+           o.side = 'buy' AND (m.to_state IN ('operator_debited', 'processed', 'compensation_pending', 'compensated')
                 OR (m.to_state = 'manual_review' AND EXISTS (
                     SELECT FROM ledger_move d WHERE d.subject = o.reference
-                    AND d.to_state IN ('operator_debited', 'compensation_pending'))) AS debited,
-           m.to_state = 'compensated' AS given_back
+                    AND d.to_state IN ('operator_debited', 'compensation_pending')))) AS debited,
+           m.to_state = 'compensated' AS given_back,
+           o.side <> 'buy' AND m.to_state = 'processed' AS credited,
+           o.side <> 'buy' AND m.to_state = 'failed' AS failed_to_pay
     FROM close_orders(%(environment)s, %(from)s, %(to)s) o
     LEFT JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version AND m.environment = %(environment)s
         AND m.machine = 'order' AND m.moved_at >= %(from)s
-    WHERE o.side = 'buy'
 ), booked_legs AS (
     SELECT o.reference,
            string_agg(x.event_type || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
                       ORDER BY x.event_type COLLATE "C" DESC, p.asset COLLATE "C", p.amount_minor) AS lines
     FROM orders o
     JOIN ledger_transaction x ON x.subject = o.reference
-        AND x.event_type IN ('ORDER_DEBIT_CONFIRMED', 'ORDER_COMPENSATION') AND x.book_id = %(book)s
+        AND x.event_type IN ('ORDER_DEBIT_CONFIRMED', 'ORDER_COMPENSATION', 'ORDER_CREDIT_CONFIRMED',
+                             'ORDER_REVERSAL') AND x.book_id = %(book)s
     JOIN ledger_posting p ON p.transaction_id = x.id
     GROUP BY o.reference
 ), compared_legs AS (
     SELECT o.*, b.lines AS booked,
            concat_ws(E'\n',
-               CASE WHEN o.debited THEN 'ORDER_DEBIT_CONFIRMED ' || o.source_asset || ' ' || o.source_minor END,
-               CASE WHEN o.given_back THEN 'ORDER_COMPENSATION ' || o.source_asset || ' ' || o.source_minor END) AS due
+               CASE WHEN o.debited THEN 'ORDER_DEBIT_CONFIRMED ' || o.wallet_asset || ' ' || o.wallet_minor END,
+               CASE WHEN o.given_back THEN 'ORDER_COMPENSATION ' || o.wallet_asset || ' ' || o.wallet_minor END,
+               CASE WHEN o.credited THEN 'ORDER_CREDIT_CONFIRMED ' || o.wallet_asset || ' ' || o.wallet_minor END,
+               CASE WHEN o.failed_to_pay THEN (
+                   SELECT string_agg('ORDER_REVERSAL ' || a.asset || ' ' || a.minor, E'\n'
+                                     ORDER BY a.asset COLLATE "C", a.minor)
+                   FROM trades t
+                   CROSS JOIN LATERAL (SELECT value ->> 'asset' AS asset, (value ->> 'minor')::numeric AS minor
+                                       FROM jsonb_each(t.terms -> 'amounts')) a
+                   WHERE t.order_reference = o.reference AND t.to_state = 'returned' AND a.minor <> 0) END) AS due
     FROM orders o LEFT JOIN booked_legs b ON b.reference = o.reference
 )
 SELECT c.reference AS subject, c.order_reference, c.operator_id, coalesce(o.source_asset, '') AS asset,
@@ -74,7 +88,7 @@ SELECT c.reference AS subject, c.order_reference, c.operator_id, coalesce(o.sour
 FROM compared_trades c LEFT JOIN orders_order o ON o.reference = c.order_reference
 WHERE CASE WHEN c.to_state IS NULL THEN false ELSE c.booked IS DISTINCT FROM c.due END
 UNION ALL
-SELECT c.reference, c.reference, c.operator_id, c.source_asset, c.source_minor,
+SELECT c.reference, c.reference, c.operator_id, c.wallet_asset, c.wallet_minor,
        jsonb_build_object('reason', CASE WHEN c.booked IS NULL THEN 'the leg''s posting is missing'
                                          ELSE 'the leg''s postings differ from the order' END,
                           'order_id', c.reference, 'partner_order_id', c.partner_order_id,

@@ -1,8 +1,9 @@
 """The last move's target differs from the state, a move out of a terminal state, or the counterparty contradicts us.
 
 Any move that no machine declares counts: it went backward or overwrote a final state. The counterparty's terminal
-answer is that of the order's remote operations: a debit or a giving back that the order denies, or the other way round.
-A late effect that has a return of its own is no conflict: people work it there.
+answer is that of the order's remote operations: a debit, a giving back or a credit that the order denies, or the other way
+round. A late effect that has a return of its own is no conflict: people work it there. Neither is what two people settled
+with the operator outside the protocol.
 """
 
 from reconciliation.check import Check
@@ -24,6 +25,8 @@ WITH orders AS MATERIALIZED (
            bool_or(p.leg = 'debit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_debited,
            bool_or(p.leg = 'reverse' AND p.state = 'confirmed' AND r.id IS NULL) AS reversed,
            bool_or(p.leg = 'reverse' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_reversed,
+           bool_or(p.leg = 'credit' AND p.state = 'confirmed' AND r.id IS NULL) AS credited,
+           bool_or(p.leg = 'credit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_credited,
            bool_or(p.state IN ('rejected', 'withdrawn') AND EXISTS (
                SELECT FROM wallets_remoteattempt a WHERE a.operation_id = p.id AND a.outcome = 'confirmed')) AS both
     FROM wallets_remoteoperation p
@@ -63,7 +66,10 @@ WITH orders AS MATERIALIZED (
          'the order says it was debited, the operator says it was not'),
         (a.reversed AND o.state IN ('processed', 'failed'),
          'the order ' || o.state || ', the operator says it was given back'),
-        (a.not_reversed AND NOT a.reversed AND o.state = 'compensated',
+        (a.credited AND o.state = 'failed', 'the order failed, the operator says it was credited'),
+        (a.not_credited AND NOT a.credited AND o.status_reason <> 'settled_outside' AND o.state = 'processed',
+         'the order says it was credited, the operator says it was not'),
+        (a.not_reversed AND NOT a.reversed AND o.status_reason <> 'settled_outside' AND o.state = 'compensated',
          'the order was compensated, the operator says it was not given back'),
         (a.both, 'the operator both confirmed and rejected the same movement')) AS c (stands, reason)
     WHERE c.stands

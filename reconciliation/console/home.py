@@ -56,6 +56,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
                         Order.State.PROCESSING,
                         Order.State.OPERATOR_DEBIT_PENDING,
                         Order.State.OPERATOR_DEBITED,
+                        Order.State.OPERATOR_CREDIT_PENDING,
                     ]
                 ),
                 "source_minor",

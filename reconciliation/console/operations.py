@@ -22,6 +22,7 @@ from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
 from reconciliation.console import endpoint_operations, messaging
+from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
 from wallets import inbox_provider, operators
@@ -62,7 +63,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-_SUBJECT_FIELDS = ("reference", "provider", "slug", "pool")
+_SUBJECT_FIELDS = ("reference", "provider", "slug", "pool", "market")
 
 
 def _log(request: HttpRequest, operation: Operation) -> None:
@@ -194,6 +195,7 @@ def _pools() -> list[str]:
 
 
 OPERATIONS: dict[str, Operation] = {
+    **MARKET_OPERATIONS,
     "create-operator": Operation(
         "Create an operator",
         "With a wallet address its gateway and accounts too.",

@@ -23,6 +23,7 @@ MACHINES = [
     "exception_case",
     "gl_mapping",
     "inbound_event",
+    "market",
     "order",
     "posting_template",
     "quote",

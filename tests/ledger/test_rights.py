@@ -56,6 +56,7 @@ TABLES: Final = {
     "ledger_postingtemplate": CHANGE,
     "orders_approvalthreshold": CHANGE,
     "orders_freeze": CHANGE,
+    "orders_market": CHANGE,
     "orders_order": CHANGE,
     "orders_pool": CHANGE,
     "orders_poolhalt": CHANGE,

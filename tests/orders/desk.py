@@ -38,6 +38,21 @@ class Desk:
                 now=clock.now(),
             )
 
+    def sell_quote(
+        self, amount: str = "50.00", *, user: str = "alice", pool: str = "EUR-USDT", asset: str = "USDT"
+    ) -> Quote:
+        with db_transaction.atomic():
+            return create_quote(
+                caller=self.caller,
+                pool_code=pool,
+                side="sell",
+                source_asset=asset,
+                source_amount=amount,
+                user_reference=user,
+                firm=True,
+                now=clock.now(),
+            )
+
     def submit(self, quote: Quote, *, partner_order_id: str = "", key: str = "") -> Order:
         partner = partner_order_id or f"p-{quote.reference}"
         with db_transaction.atomic():
@@ -52,6 +67,17 @@ class Desk:
 
     def order(self, amount: str = "100.00", *, user: str = "alice", pool: str = "EUR-USDT") -> Order:
         return self.submit(self.quote(amount, user=user, pool=pool))
+
+    def sell(self, amount: str = "50.00", *, user: str = "alice", pool: str = "EUR-USDT", asset: str = "USDT") -> Order:
+        return self.submit(self.sell_quote(amount, user=user, pool=pool, asset=asset))
+
+    def holding(self, amount: str = "100.00", *, user: str = "alice", pool: str = "EUR-USDT") -> Order:
+        """Have the user buy what can be sold, and forget what the wallet was asked for it."""
+        order = self.order(amount, user=user, pool=pool)
+        self.drive(passes=1, pause=timedelta(seconds=1))
+        assert reloaded(order).state == "processed"
+        self.wallet.calls.clear()
+        return reloaded(order)
 
     def drive(self, *, passes: int = 40, pause: timedelta = timedelta(seconds=30)) -> None:
         """Drain the sagas until every order waits for people or has ended; time passes between the passes."""

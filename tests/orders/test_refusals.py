@@ -15,6 +15,7 @@ from orders.operations import create_quote, submit_order
 from orders.operations.cancel_quote import cancel_quote
 from orders.operations.expire_quotes import expire_quotes
 from orders.operations.halt_pool import halt_pool
+from orders.venue_port import PoolHalted
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded, trade_of
 from wallets.gateway_terms import NoGateway
@@ -82,8 +83,8 @@ def test_quote_and_order_are_refused_when_the_pool_is_halted(desk: Desk) -> None
     quote = desk.quote()
     with db_transaction.atomic():
         halt_pool(pool=Pool.objects.get(code="EUR-USDT"), reason="test", actor="user:lead", now=desk.clock.now())
-    _refused(desk, lambda d: d.quote(), create_quote.PoolHalted)
-    _refused(desk, lambda d: d.submit(quote), create_quote.PoolHalted)
+    _refused(desk, lambda d: d.quote(), PoolHalted)
+    _refused(desk, lambda d: d.submit(quote), PoolHalted)
     assert PoolHalt.objects.count() == 1
 
 

@@ -1,0 +1,101 @@
+"""The short day, played against the application in the test's own time: every sell of it ends as its magic word says."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from django.db import transaction as db_transaction
+from django.test import Client
+
+from ledger.controls import clock, drains
+from ledger.models import Hold
+from orders.models import Order, Pool
+from orders.operations.halt_pool import NotHalted, lift_halt
+from reconciliation import short_day
+from reconciliation.models import ExceptionCase
+from tests.reconciliation.day import Day
+from tests.sandbox_in_process import SandboxTransport
+from wallets import operators
+from wallets.models import Gateway, Operator
+from webhooks import outbound
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+class InProcess(short_day.Api):
+    """The operator's side without a wire; each question lets the world go on for half a second."""
+
+    def __init__(self, day: Day, secret: str) -> None:
+        self._day = day
+        self._secret = secret
+
+    def call(self, method: str, path: str, body: bytes = b"", *, idempotency_key: str = "") -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._secret}"}
+        if idempotency_key:
+            headers["Idempotency-Key"] = idempotency_key
+        answer = Client().generic(method, path, body, content_type="application/json", headers=headers)
+        if method == "GET":
+            drains.drain("sagas")
+            self._day.desk.later(milliseconds=500)
+        return answer.status_code, answer.content
+
+
+@pytest.fixture
+def outside(day: Day) -> Iterator[SandboxTransport]:
+    Gateway.objects.update(
+        adapter="operator_wallet",
+        base_url="http://127.0.0.1:8100",
+        secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        time_limit_ms=2_000,
+        requery_backoff_ms=500,
+        not_found_horizon_ms=30_000,
+        pending_backoff_ms=2_000,
+    )
+    transport = SandboxTransport(day.desk.clock)
+    with outbound.use(transport):
+        yield transport
+
+
+def test_short_day_sells_with_every_fault_and_the_close_finds_no_break(
+    day: Day, outside: SandboxTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciliation.short_day.time.sleep", lambda seconds: None)
+    issued = operators.issue_key(
+        operator=Operator.objects.get(slug="acme"),
+        environment="test",
+        label="t",
+        scopes=["quotes", "orders", "read"],
+        created_by="t",
+        now=clock.now(),
+    )
+    plan = short_day.plan()
+    assert len({planned.partner_order_id for planned in plan}) == len(plan)
+    sells = [planned for planned in plan if planned.side == "sell"]
+    assert {planned.user_reference.split(".")[0] for planned in sells if "magic" in planned.user_reference} == {
+        f"magic-credit-{word}" for word in short_day.CREDIT_FAULTS
+    }
+    told: list[str] = []
+    accepted = short_day.play(InProcess(day, issued.secret), plan, run="r", after_alone=_lift_halts, say=told.append)
+    assert (accepted, told) == (len(plan), [])
+    states = Counter(Order.objects.filter(side="sell").values_list("state", "status_reason"))
+    assert states == {
+        ("processed", ""): 11,
+        ("manual_review", "credit_rejected"): 1,
+        ("manual_review", "credit_unknown"): 2,
+    }
+    assert not Order.objects.filter(state__in=["queued", "processing", "operator_credit_pending"]).exists()
+    assert (
+        Hold.objects.filter(state="open").count()
+        == Order.objects.filter(side="buy", state="manual_review", status_reason="debit_unknown").count()
+    )
+    assert sum(day.close().breaks.values()) == 0
+    assert ExceptionCase.objects.count() == 0
+
+
+def _lift_halts() -> None:
+    for pool in Pool.objects.all():
+        try:
+            with db_transaction.atomic():
+                lift_halt(pool=pool, actor="short day", now=clock.now())
+        except NotHalted:
+            continue
