@@ -202,20 +202,20 @@ def mapping_of(event_type: str, content: AnyMapping[str, Any]) -> Mapping:
         mapping = mappings.from_content(event_type, content)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Malformed(f"The mapping is not one: {type(error).__name__} {error}.") from error
-    lists = [codes for line in mapping.lines.values() for codes in (line.debit, line.credit)]
+    lists: list[Sequence[object]] = [codes for line in mapping.lines.values() for codes in (line.debit, line.credit)]
     lists += [role.codes for role in mapping.accounts.values()]
-    words = [
+    words: list[object] = [
         mapping.about,
         mapping.debit,
         mapping.credit,
         mapping.main,
         *(line.about for line in mapping.lines.values()),
     ]
-    optional = [mapping.ends, *(role.otherwise for role in mapping.accounts.values())]
+    optional: list[object] = [mapping.ends, *(role.otherwise for role in mapping.accounts.values())]
     optional += [name for line in mapping.lines.values() for name in line.needs]
     if (
         not mapping.lines
-        or not all(codes and all(isinstance(code, str) and code for code in codes) for codes in lists)
+        or not all(codes and all(isinstance(code, str) and code != "" for code in codes) for codes in lists)
         or not all(isinstance(word, str) for word in words)
         or not all(word is None or isinstance(word, str) for word in optional)
         or not all(isinstance(line.required, bool) for line in mapping.lines.values())
