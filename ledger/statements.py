@@ -78,7 +78,12 @@ def statement(*, environment: str, address: str, asset: str, after: UUID | None 
     size = min(max(limit, 1), LARGEST_PAGE)
     with connection.cursor() as cursor:
         account, normal_side = _account(environment, address, asset)
-        given = {"account": account, "after": after or _BEFORE_ALL, "limit": size + 1, "few": _FEW}
+        given: dict[str, int | UUID] = {
+            "account": account,
+            "after": after or _BEFORE_ALL,
+            "limit": size + 1,
+            "few": _FEW,
+        }
         opening_query = _FORWARD
         if after is not None:
             cursor.execute(_FOLLOWERS, given)

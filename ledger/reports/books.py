@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db import connection
 
-from ledger.reports.scopes import Scope, midnight, query, scope_of, zone_of
+from ledger.reports.scopes import Scope, Value, midnight, query, scope_of, zone_of
 
 IN_FLIGHT: Final = "in_flight"
 _OUTSIDE: Final = "outside"
@@ -154,7 +154,7 @@ def balances(
 
 def balances_parameters(
     *, asset: str, gl_code: str, view: str, after: tuple[str, str] = ("", ""), limit: int | None = None
-) -> dict[str, object]:
+) -> dict[str, Value]:
     return {
         "asset": asset,
         "gl_code": gl_code,
@@ -197,7 +197,7 @@ def by_day(
     """Return the balance of an account, or of a workflow view, at the end of each of the last dates."""
     zone = zone_of(environment)
     first = last - timedelta(days=days - 1)
-    given = {
+    given: dict[str, Value] = {
         "address": address,
         "asset": asset,
         "view": view,
@@ -229,10 +229,11 @@ def _part(account_class: str, view: str) -> str:
     return "owed" if account_class == "liability" else "own"
 
 
-def _rows(name: str, scope: Scope, given: Mapping[str, object]) -> list[tuple[object, ...]]:
+def _rows(name: str, scope: Scope, given: Mapping[str, Value]) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement(name, scope), {**scope.parameters, **given})
-        return cursor.fetchall()
+        rows: list[tuple[object, ...]] = cursor.fetchall()
+    return rows
 
 
 def statement(name: str, scope: Scope) -> str:

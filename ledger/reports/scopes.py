@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -30,6 +31,10 @@ GROUP BY f.day
 """
 
 
+Value = int | str | date | UUID | None
+"""What a report's statement takes as a parameter; an instant is a date too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`statement` gives account_id and the four balances dp, cp, dq, cq; `told` says in words what it is about."""
@@ -38,7 +43,7 @@ class Scope:
     told: str
     provisional: bool
     statement: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
     root: str = ""
     """The sealed block's root."""
 
@@ -105,14 +110,14 @@ def _of_block(environment: str, block: int) -> Scope:
 
 def _of_date(environment: str, on: date) -> Scope:
     zone = zone_of(environment)
-    parameters = {"book": number_of(environment), "until": midnight(on + timedelta(days=1), zone)}
+    parameters: dict[str, Value] = {"book": number_of(environment), "until": midnight(on + timedelta(days=1), zone)}
     final = _locked_through(environment, on, zone)
     return Scope(environment, f"the end of {on}", not final, _before("chosen_from"), parameters)
 
 
 def _of_period(environment: str, since: date, to: date) -> Scope:
     zone = zone_of(environment)
-    parameters = {
+    parameters: dict[str, Value] = {
         "book": number_of(environment),
         "since": midnight(since, zone),
         "until": midnight(to + timedelta(days=1), zone),
@@ -122,7 +127,7 @@ def _of_period(environment: str, since: date, to: date) -> Scope:
 
 
 def _locked_through(environment: str, day: date, zone: str) -> bool:
-    parameters = {
+    parameters: dict[str, Value] = {
         "book": number_of(environment),
         "zone": zone,
         "last": day,

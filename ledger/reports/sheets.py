@@ -8,7 +8,7 @@ from django.db import connection
 from psycopg import sql
 
 from ledger.reports.books import balances_parameters, statement
-from ledger.reports.scopes import Scope
+from ledger.reports.scopes import Scope, Value
 from ledger.statements import PAGE, account_id
 
 _BLOCK: Final = 64 * 1024
@@ -103,9 +103,9 @@ _STATEMENT: Final = Sheet(
 
 def report(sheet: Sheet, scope: Scope, *, asset: str = "", gl_code: str = "", view: str = "") -> Iterator[bytes]:
     """Stream a whole report."""
-    given = {"asset": asset}
+    given: dict[str, Value] = {"asset": asset}
     if sheet is BALANCES:
-        given = balances_parameters(asset=asset, gl_code=gl_code, view=view)  # type: ignore[assignment]  # wider values
+        given = balances_parameters(asset=asset, gl_code=gl_code, view=view)
     return _streamed(sheet, statement(sheet.name, scope), {**scope.parameters, **given})
 
 
@@ -115,18 +115,18 @@ def account_statement(*, environment: str, address: str, asset: str) -> Iterator
     query = PAGE.replace("{opening}", "SELECT 0::numeric AS dp, 0::numeric AS cp, 0::numeric AS dq, 0::numeric AS cq")
     rows = _WITH_SCALE.replace("{query}", query).replace("{columns}", ", ".join(_STATEMENT.columns))
     sheet = Sheet(_STATEMENT.name, (*_STATEMENT.columns, "scale"), _STATEMENT.cells)
-    given = {"account": account, "after": _BEFORE_ALL, "limit": None, "asset": asset}
+    given: dict[str, Value] = {"account": account, "after": _BEFORE_ALL, "limit": None, "asset": asset}
     return _streamed(sheet, rows, given)
 
 
-def _streamed(sheet: Sheet, query: str, parameters: Mapping[str, object]) -> Iterator[bytes]:
+def _streamed(sheet: Sheet, query: str, parameters: Mapping[str, Value]) -> Iterator[bytes]:
     cells = ", ".join(f'{_CELLS[kind].format(column)} AS "{header}"' for header, kind, column in sheet.cells)
     rows = f"SELECT {cells} FROM ({query}) AS r ({', '.join(sheet.columns)})"  # noqa: S608  (constants of this module)
     copied = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(sql.SQL(rows))
     return _blocks(copied, parameters)
 
 
-def _blocks(copied: sql.Composed, parameters: Mapping[str, object]) -> Iterator[bytes]:
+def _blocks(copied: sql.Composed, parameters: Mapping[str, Value]) -> Iterator[bytes]:
     waiting = bytearray()
     with connection.cursor() as cursor, cursor.copy(copied, parameters) as copy:
         for block in copy:

@@ -27,7 +27,7 @@ _FILL = (
     """,
     """
     CREATE TEMP TABLE f11 AS
-    SELECT uuidv7(interval '1 second' * (n - %(transactions)s)) AS id, n, 1 + n * 7919 %% %(users)s AS who
+    SELECT uuidv7(interval '1 second' * (n - %(transactions)s)) AS id, n, 1 + n * 7919::bigint %% %(users)s AS who
     FROM generate_series(1, %(transactions)s) AS n
     """,
     """

@@ -204,7 +204,7 @@ def test_a_scope_is_one_thing() -> None:
         {"on": date(9999, 12, 31)},
     ):
         with pytest.raises(Malformed):
-            scope_of(environment=ENV, **asked)  # type: ignore[arg-type]  # its own words
+            scope_of(environment=ENV, **asked)
     with pytest.raises(NotFound):
         scope_of(environment=ENV, block=1)
 
@@ -339,10 +339,10 @@ def _play(draw: random.Random, number: int) -> None:
     _compare(now(), _MODEL.balances())
     for block in {1, _MODEL.block - 1} - {0}:
         _compare(scope_of(environment=ENV, block=block), _MODEL.balances(through=block))
-    day = MONDAY + timedelta(days=draw.randint(-4, 3))
-    _compare(scope_of(environment=ENV, on=day), _MODEL.balances(until=day))
-    to = day + timedelta(days=draw.randint(0, 3))
-    _compare(scope_of(environment=ENV, since=day, to=to), _MODEL.balances(since=day, until=to))
+    since = MONDAY + timedelta(days=draw.randint(-4, 3))
+    _compare(scope_of(environment=ENV, on=since), _MODEL.balances(until=since))
+    to = since + timedelta(days=draw.randint(0, 3))
+    _compare(scope_of(environment=ENV, since=since, to=to), _MODEL.balances(since=since, until=to))
 
 
 def _compare(scope: Scope, expected: dict[tuple[str, str], Four]) -> None:
@@ -371,7 +371,7 @@ def _compare(scope: Scope, expected: dict[tuple[str, str], Four]) -> None:
 
 
 def read(blocks: object) -> list[dict[str, str]]:
-    text = b"".join(blocks).decode()  # type: ignore[arg-type, call-overload]  # blocks of bytes
+    text = b"".join(blocks).decode()  # type: ignore[arg-type]  # blocks of bytes
     return list(csv.DictReader(io.StringIO(text)))
 
 
