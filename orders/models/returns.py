@@ -93,7 +93,7 @@ class Return(Stateful):
                 "partner_order_id": self.partner_order_id,
                 "transact_id": self.trade_reference or None,
                 "kind": self.kind,
-                "status": self.state,
+                "return_status": self.state,
                 "asset": self.asset,
                 "amount": assets.text(int(self.amount_minor), self.asset),
             },

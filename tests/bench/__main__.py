@@ -28,19 +28,17 @@ def main() -> None:
     data = Path(tempfile.mkdtemp(prefix="hf-bench-", dir="/tmp"))
     stack = LocalStack(data, without=["console_people"], say=console.print)
     try:
-        _bring_up(stack, processes=bool(_NEED_PROCESSES & set(wanted)))
+        _bring_up(stack)
         _measure(stack, wanted, console)
     finally:
         stack.stop()
         shutil.rmtree(data, ignore_errors=True)
 
 
-def _bring_up(stack: LocalStack, *, processes: bool) -> None:
+def _bring_up(stack: LocalStack) -> None:
     stack.take_over()
     stack.start_servers()
     stack.load()
-    if processes:
-        stack.start_processes()
 
 
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
@@ -50,8 +48,12 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
 
     postings.prepare(stack)
     found: list[rows.Row] = []
+    started = False
     try:
-        for name in wanted:
+        for name in sorted(wanted, key=_ROWS.index):
+            if name in _NEED_PROCESSES and not started:  # those before are measured with nobody else at work
+                stack.start_processes()
+                started = True
             console.print(f"measuring {name} …")
             match name:
                 case "F1":
