@@ -6,6 +6,7 @@ repeats, and a limit on time and size.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -96,14 +97,16 @@ class PooledTransport:
 
     def __init__(self) -> None:
         self._pools: dict[str, httpcore.ConnectionPool] = {}
+        self._making = threading.Lock()
         os.register_at_fork(after_in_child=self._forget)
 
     def send(self, request: OutboundRequest) -> OutboundResponse:
         destination = destinations.parse(request.url)
         destinations.permit(destination, environment=request.environment, allowed=settings.OUTBOUND_ALLOW)
+        pool = self._pool(request.environment)  # made the first time: that is not the other side's time
         token = network.deadline.set(time.monotonic() + request.timeout)
         try:
-            return _exchange(self._pool(request.environment), destination, request)
+            return _exchange(pool, destination, request)
         except (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout) as error:
             raise NotSent(str(error) or type(error).__name__) from error
         except httpcore.TimeoutException as error:
@@ -114,20 +117,23 @@ class PooledTransport:
             network.deadline.reset(token)
 
     def _pool(self, environment: str) -> httpcore.ConnectionPool:
-        pool = self._pools.get(environment)
-        if pool is None:
-            made = httpcore.ConnectionPool(
-                max_connections=_CONNECTIONS,
-                max_keepalive_connections=_KEPT_ALIVE,
-                keepalive_expiry=_KEPT_ALIVE_SECONDS,
-                ssl_context=httpcore.default_ssl_context(),
-                network_backend=network.GuardedBackend(environment),
-            )
-            pool = self._pools.setdefault(environment, made)
-        return pool
+        """Return the environment's pool, made once: reading the certificates costs many times a call."""
+        if (known := self._pools.get(environment)) is not None:
+            return known
+        with self._making:
+            if environment not in self._pools:
+                self._pools[environment] = httpcore.ConnectionPool(
+                    max_connections=_CONNECTIONS,
+                    max_keepalive_connections=_KEPT_ALIVE,
+                    keepalive_expiry=_KEPT_ALIVE_SECONDS,
+                    ssl_context=httpcore.default_ssl_context(),
+                    network_backend=network.GuardedBackend(environment),
+                )
+            return self._pools[environment]
 
     def _forget(self) -> None:
         self._pools = {}
+        self._making = threading.Lock()
 
 
 _production: Final = PooledTransport()

@@ -24,10 +24,10 @@ _CHANGES: Final = (
     " ORDER BY e.aggregate, e.sequence"
 )
 _NEWEST: Final = (
-    f"SELECT {_COLUMNS} FROM ledger_event AS e WHERE e.aggregate = %s AND e.sequence <= %s AND e.public"  # noqa: S608
+    f"SELECT {_COLUMNS} FROM ledger_event_ever AS e WHERE e.aggregate = %s AND e.sequence <= %s AND e.public"  # noqa: S608
     " ORDER BY e.sequence DESC LIMIT 1"
 )
-_SEEN: Final = "SELECT sequence FROM ledger_event WHERE reference = %s AND aggregate = %s AND public"
+_SEEN: Final = "SELECT sequence FROM ledger_event_ever WHERE reference = %s AND aggregate = %s AND public"
 
 
 class UnknownLastEvent(Malformed):
