@@ -37,7 +37,7 @@ SNS_ENDPOINT_URL = environment.text("SNS_ENDPOINT_URL", default="")
 # Which adapter executes the trades of each kind of pool.
 VENUES = {
     "constant_product": "orders.venues.constant_product.ConstantProductVenue",
-    "outcome": "orders.venues.outcomes.OutcomeVenue",
+    "outcome_market": "orders.venues.outcomes.OutcomeVenue",
 }
 
 # With these words at its user reference's beginning an order's test pool halts itself after the debit: nothing is traded,

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             model_name="pool",
             name="kind",
             field=models.CharField(
-                choices=[("constant_product", "Constant Product"), ("outcome", "Outcome")],
+                choices=[("constant_product", "Constant Product"), ("outcome_market", "Outcome")],
                 default="constant_product",
                 max_length=20,
             ),

@@ -11,7 +11,7 @@ class Pool(models.Model):
 
     class Kind(models.TextChoices):
         CONSTANT_PRODUCT = "constant_product"
-        OUTCOME = "outcome"
+        OUTCOME = "outcome_market"
         """One outcome of a market; the market's two pools share one account."""
 
     code = models.CharField(max_length=40, help_text="EUR-USDT")

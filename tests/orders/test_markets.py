@@ -277,7 +277,7 @@ def test_market_is_not_opened_twice_or_badly(desk: Desk, bets: Bets) -> None:
     _refused(desk, lambda: open_bets(desk), MarketExists)
     _refused(desk, lambda: open_bets(desk, code="rain"), Malformed)
     _refused(desk, lambda: open_bets(desk, code="OTHER", funding_minor=0), Malformed)
-    assert (Market.objects.count(), Pool.objects.filter(kind="outcome").count()) == (1, 2)
+    assert (Market.objects.count(), Pool.objects.filter(kind="outcome_market").count()) == (1, 2)
 
 
 def test_price_covers_no_more_when_the_other_outcome_was_sold_meanwhile(desk: Desk, bets: Bets) -> None:

@@ -34,6 +34,7 @@ ENDS = [
         End(word, "processed")
         for word in (
             *("timeout-after", "error-after", "reset", "garbled", "other-amount", "other-key", "slow", "pending"),
+            *("pending-twice", "pending-reordered", "event-early"),
         )
     ),
     *(
