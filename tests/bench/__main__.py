@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "inbox", "F7", "delivery", "F11", "verify")
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "verify", "inbox", "F7", "delivery")
 _NEED_PROCESSES = {"F7", "inbox", "delivery"}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # it has none
+from jsonschema import Draft202012Validator, FormatChecker
 
 from ledger.controls import event_log
 from ledger.models import Event

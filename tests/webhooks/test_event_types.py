@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 from django.db import transaction as db_transaction
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has none
-from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]  # as above
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
 
 from ledger.controls import clock, machines
 from ledger.controls.event_log import RecordedEvent

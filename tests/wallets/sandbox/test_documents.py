@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it has no types
+from jsonschema import Draft202012Validator
 
 from tests.wallets.sandbox.calls import Desk
 from wallets.gateways.operator_answers import REFUSALS
