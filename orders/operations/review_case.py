@@ -95,7 +95,7 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
     standing = remote_operations.standing(owner=case.subject, leg=leg)
     outcome: Outcome = Unknown(Cause.NOT_ASKED)
     if standing is not None:
-        outcome = remote_operations.look_up(standing.key)
+        outcome = remote_operations.look_up(standing.key, by_hand=True)
     with db_transaction.atomic():
         _note(lock_case(case_reference), actor, f"Looked up {leg}: {_told(outcome)}.", now)
     return outcome

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -24,7 +24,7 @@ from orders.models import Pool
 from orders.operations import freeze_order, halt_pool
 from reconciliation import exception_cases
 from reconciliation.models import ExceptionCase
-from wallets import operators
+from wallets import operators, pauses
 from wallets.models import Gateway, Operator, OperatorKey
 
 Form = Mapping[str, str]
@@ -80,7 +80,10 @@ def _log(request: HttpRequest, operation: Operation) -> None:
     LogEntry.objects.create(
         user_id=int(request.user.pk or 0),
         content_type=ContentType.objects.get_for_model(Operator),
-        object_id=request.POST.get("reference", "") or request.POST.get("slug", "") or request.POST.get("pool", ""),
+        object_id=request.POST.get("reference", "")
+        or request.POST.get("slug", "")
+        or request.POST.get("pool", "")
+        or request.POST.get("wallet", ""),
         object_repr=operation.title[:200],
         action_flag=CHANGE,
         change_message=request.POST.get("reason", "")[:500],
@@ -163,6 +166,33 @@ def _lift_halt(form: Form, actor: str) -> str:
     return f"{pool.code} is open again."
 
 
+def _pause(form: Form, actor: str) -> str:
+    slug, _, environment = form.get("wallet", "").rpartition(" ")
+    hours = form.get("hours", "")
+    if not (hours.isascii() and hours.isdigit() and len(hours) <= 3):
+        raise Malformed("A pause expires after a whole number of hours.")
+    pause = pauses.pause_gateway(
+        operator_slug=slug,
+        environment=environment,
+        reason=_reason(form),
+        lasts=timedelta(hours=int(hours)),
+        actor=actor,
+        now=clock.now(),
+    )
+    return f"{slug}'s wallet ({environment}) is not asked until {pause.expires_at:%Y-%m-%d %H:%M} UTC; lookups go on."
+
+
+def _lift_pause(form: Form, actor: str) -> str:
+    slug, _, environment = form.get("wallet", "").rpartition(" ")
+    pauses.lift_pause(operator_slug=slug, environment=environment, actor=actor, now=clock.now())
+    return f"{slug}'s wallet ({environment}) is asked again."
+
+
+def _wallets() -> list[str]:
+    rows = Gateway.objects.order_by("operator__slug", "environment").values_list("operator__slug", "environment")
+    return [f"{slug} {environment}" for slug, environment in rows]
+
+
 def _freeze(form: Form, actor: str) -> str:
     reference = form.get("reference", "")
     freeze_order.freeze_order(order_reference=reference, reason=_reason(form), actor=actor, now=clock.now())
@@ -243,6 +273,24 @@ OPERATIONS: dict[str, Operation] = {
         Ability.HALT_AND_FREEZE,
         lambda: [("pool", "Pool", _pools())],
         _lift_halt,
+    ),
+    "pause-wallet": Operation(
+        "Pause asks to a wallet",
+        "Nothing new is asked of this operator's wallet until the pause expires or is lifted; lookups go on.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [
+            ("wallet", "Operator and environment", _wallets()),
+            ("hours", "For how many hours", []),
+            ("reason", "Reason", []),
+        ],
+        _pause,
+    ),
+    "lift-pause": Operation(
+        "Lift a pause",
+        "What waits is asked within seconds.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("wallet", "Operator and environment", _wallets())],
+        _lift_pause,
     ),
     "freeze-order": Operation(
         "Freeze an order",
