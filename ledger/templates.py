@@ -66,6 +66,14 @@ def _pair(source: str, destination: str) -> Callable[[Amounts, Accounts], list[P
     return postings
 
 
+def _due_against_transit(amounts: Amounts, accounts: Accounts) -> list[Posting]:
+    """What was taken from the operator's wallet is owed to us; what was given is owed no longer. One of them is 0."""
+    return [
+        Posting(accounts["due"], accounts["transit"], amounts["taken"]),
+        Posting(accounts["transit"], accounts["due"], amounts["given"]),
+    ]
+
+
 _EVENT_TYPES = {
     kind.name: kind
     for kind in (
@@ -74,6 +82,9 @@ _EVENT_TYPES = {
         EventType("TRADE_RELEASE", Phase.RELEASE, _whole_hold),
         EventType("ORDER_DEBIT_CONFIRMED", Phase.PLAIN, _pair("due", "transit")),
         EventType("ORDER_COMPENSATION", Phase.PLAIN, _pair("transit", "due")),
+        EventType("LATE_EFFECT", Phase.PLAIN, _due_against_transit),
+        EventType("RETURN_GIVEN_BACK", Phase.PLAIN, _due_against_transit),
+        EventType("RETURN_KEPT", Phase.PLAIN, _due_against_transit),
         EventType("POOL_FUNDING", Phase.PLAIN, _pair("world", "pool")),
         EventType("OPENING_BALANCE", Phase.PLAIN, _pair("world", "account")),
     )

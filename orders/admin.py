@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Order, Pool, PoolHalt, Quote, SagaRun, Trade
+from orders.models import Freeze, Order, Pool, PoolHalt, Quote, Return, SagaRun, Trade
 
 
 @admin.register(Order)
@@ -63,6 +63,26 @@ class TradeAdmin(ReadOnlyAdmin):
         return lamp(row.state)
 
 
+@admin.register(Return)
+class ReturnAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "order_reference", "trade_reference", "operation_key", "partner_order_id")
+    list_display = ("reference", "shown_state", "kind", "leg", "shown_amount", "order_reference", "shown_age")
+    list_filter = ("state", "kind", "environment")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Return) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="amount")
+    def shown_amount(self, row: Return) -> str:
+        return amount(row.amount_minor, row.asset)
+
+    @admin.display(description="in this state for")
+    def shown_age(self, row: Return) -> str:
+        return age(row.updated_at)
+
+
 @admin.register(Pool)
 class PoolAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
@@ -87,6 +107,6 @@ class FreezeAdmin(ReadOnlyAdmin):
 @admin.register(SagaRun)
 class SagaRunAdmin(ReadOnlyAdmin):
     section = Section.QUEUES
-    exact = ("order_reference",)
+    exact = ("subject",)
     hidden = ("lease_token",)
-    list_display = ("order_reference", "available_at", "attempts", "lease_until", "last_error")
+    list_display = ("subject", "available_at", "attempts", "lease_until", "last_error")

@@ -1,7 +1,7 @@
-"""Row locks of this floor, in the one order of DESIGN.md section 3: order, quote, trade, case, pool."""
+"""Row locks of this floor, in the one order of DESIGN.md section 3: order, quote, trade, return, case, pool."""
 
 from ledger.controls.refusals import NotFound, Refusal
-from orders.models import Freeze, Order, Pool, Quote, ReviewCase, Trade
+from orders.models import Freeze, Order, Pool, Quote, Return, ReviewCase, Trade
 
 
 class OrderFrozen(Refusal):
@@ -34,6 +34,15 @@ def lock_trade_of(order: Order) -> Trade:
     trade = Trade.objects.select_for_update().filter(order_reference=order.reference).order_by("-id").first()
     assert trade is not None, f"{order.reference} has no trade"
     return trade
+
+
+def lock_return(reference: str) -> Return:
+    """Lock a return behind its order. Raises OrderFrozen while that is frozen."""
+    order_reference = Return.objects.filter(reference=reference).values_list("order_reference", flat=True).first()
+    if order_reference is None:
+        raise NotFound(f"There is no return {reference}.")
+    lock_order(order_reference)
+    return Return.objects.select_for_update().get(reference=reference)
 
 
 def lock_case(reference: str) -> ReviewCase:

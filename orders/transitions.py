@@ -10,7 +10,7 @@ from typing import Any
 from ledger.controls import references
 from ledger.controls.moves import Birth, Change, Why, move
 from ledger.drafts import Draft
-from orders.models import Order, Quote, ReviewCase, Trade
+from orders.models import Order, Quote, Return, ReviewCase, Trade
 
 SAGA = "saga"
 
@@ -124,6 +124,45 @@ def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, no
     return case
 
 
+def open_return(found: Return, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
+    """Record what came after the end of an order, with the case that people work."""
+    case = _case_of_return(found, reason=reason, next_action=next_action)
+    move(Birth(found), Birth(case), why=why, now=now)
+    return case
+
+
+def adjust_return(found: Return, *, draft: Draft, next_action: str, why: Why, now: datetime) -> ReviewCase:
+    """Book what happened against transit, and open the case of what becomes of it."""
+    move(Change(found, "adjust"), why=why, now=now, drafts=[draft])
+    case = _case_of_return(found, reason="return_adjusted", next_action=next_action)
+    move(Birth(case), why=why, now=now)
+    return case
+
+
+def dismiss_return(found: Return, *, why: Why, now: datetime) -> None:
+    move(Change(found, "dismiss", {"ended_at": now}), why=why, now=now)
+
+
+def request_give_back(operation: Birth, *, why: Why, now: datetime) -> None:
+    """Write down what the operator will be asked; the return moves when it is confirmed."""
+    move(operation, why=why, now=now)
+
+
+def give_back_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None:
+    move(Change(found, "give_back", {"ended_at": now}), why=why, now=now, drafts=[draft])
+
+
+def keep_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None:
+    move(Change(found, "keep", {"ended_at": now}), why=why, now=now, drafts=[draft])
+
+
+def stop_return_for_review(found: Return, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
+    """The operator did not give it back for sure: people decide. The return stays adjusted."""
+    case = _case_of_return(found, reason=reason, next_action=next_action)
+    move(Birth(case), why=why, now=now)
+    return case
+
+
 def assign(case: ReviewCase, *, values: dict[str, Any], why: Why, now: datetime) -> None:
     move(Change(case, "assign", values), why=why, now=now)
 
@@ -137,4 +176,17 @@ def resolve(case: ReviewCase, *, resolution: str, why: Why, now: datetime) -> No
         Change(case, "resolve", {"resolution": resolution, "resolved_by": why.actor, "resolved_at": now}),
         why=why,
         now=now,
+    )
+
+
+def _case_of_return(found: Return, *, reason: str, next_action: str) -> ReviewCase:
+    return ReviewCase(
+        reference=references.new(references.Prefix.REVIEW),
+        environment=found.environment,
+        operator_id=found.operator_id,
+        subject=found.reference,
+        reason=reason,
+        next_action=next_action,
+        asset=found.asset,
+        amount_minor=found.amount_minor,
     )

@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
 from orders.models import ReviewCase
-from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase
+from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
 
 
 @admin.register(ReviewCase)
@@ -70,3 +70,12 @@ class CloseArtifactAdmin(ReadOnlyAdmin):
     section = Section.CLOSE
     exact = ("close_reference", "sha256")
     list_display = ("name", "close_reference", "rows", "size", "sha256", "made_at")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    section = Section.QUEUES
+    exact = ("subject",)
+    hidden = ("lease_token",)
+    list_display = ("subject", "kind", "text", "raised_at", "sent_at", "attempts", "last_error")
+    list_filter = ("kind", "environment")

@@ -7,9 +7,10 @@ class ReconciliationConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.controls import machines
-        from reconciliation import measures, models, schedule
+        from reconciliation import measures, models, notices, schedule
 
         machines.register(models.CloseRun, name="close", first="open")
         machines.register(models.ExceptionCase, name="exception_case", first="open")
         schedule.register()
+        notices.register()
         measures.register()

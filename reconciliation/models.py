@@ -6,6 +6,7 @@ from django_fsm import FSMField, transition
 
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
+from ledger.environments import Environment
 
 
 class CloseRun(Stateful):
@@ -134,3 +135,32 @@ class ExceptionCase(Stateful):
             public=False,
             payload={"exception_id": self.reference, "type": self.type, "subject": self.subject, "owner": self.owner},
         )
+
+
+class Notice(models.Model):
+    """What people must hear of without looking, once: unique per kind and subject."""
+
+    class Kind(models.TextChoices):
+        OPEN_REVIEW = "open_review", "Manual review is open"
+        LATE_CLOSE = "late_close", "A close is late"
+        REVIEW_DATE_PASSED = "review_date_passed", "A review date has passed"
+        BREAK_RATE = "break_rate", "Many breaks"
+
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    subject = models.CharField(max_length=80, help_text="the case or close")
+    text = models.CharField(max_length=500)
+    raised_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    available_at = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    lease_token = models.CharField(max_length=32, default="")
+    last_error = models.CharField(max_length=100, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "subject"], name="notice_once")]
+        indexes = [models.Index(fields=["available_at"], condition=Q(sent_at__isnull=True), name="notice_unsent")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"

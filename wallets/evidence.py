@@ -98,7 +98,12 @@ def _apply(
     match outcome:
         case Confirmed(remote_ref):
             if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
-                values |= {"remote_ref": remote_ref[:120], "answered_at": now, "unknown_cause": ""}
+                values |= {
+                    "remote_ref": remote_ref[:120],
+                    "answered_at": now,
+                    "unknown_cause": "",
+                    "late": late or operation.state == _State.ABSENT,
+                }
                 transitions.answered(operation, "confirm", values=values, evidence=evidence, now=now)
                 return
         case Rejected(reason):

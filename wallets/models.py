@@ -227,6 +227,10 @@ class RemoteOperation(Stateful):
     remote_ref = models.CharField(max_length=120, default="")
     rejected_reason = models.CharField(max_length=120, default="")
     answered_at = models.DateTimeField(null=True)
+    late = models.BooleanField(
+        default=False,
+        help_text="confirmed after its lease was lost, or after it was proven absent: perhaps a late effect",
+    )
 
     class Meta:
         indexes = [
@@ -267,7 +271,21 @@ class RemoteOperation(Stateful):
         """A lookup past the not-found horizon found nothing."""
 
     def announcement(self) -> Announcement | None:
-        return None
+        """Say, inside the house only, that a confirmation came late: its owner may have ended otherwise."""
+        if self.state != self.State.CONFIRMED or not self.late:
+            return None
+        return Announcement(
+            topic="remote_operation.late",
+            public=False,
+            payload={
+                "key": self.key,
+                "owner": self.owner,
+                "leg": self.leg,
+                "asset": self.asset,
+                "amount_minor": str(self.amount_minor),
+                "remote_ref": self.remote_ref,
+            },
+        )
 
 
 class RemoteAttempt(models.Model):

@@ -16,6 +16,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Manual review", "gavel", "admin:orders_reviewcase_changelist", ""),
             ("Compensation", "undo", "admin:orders_order_changelist", "?state__exact=compensation_pending"),
             ("Sagas at work", "sync", "admin:orders_sagarun_changelist", ""),
+            ("Notices", "notifications", "admin:reconciliation_notice_changelist", ""),
         ),
     ),
     (
@@ -25,6 +26,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Orders", "receipt_long", "admin:orders_order_changelist", ""),
             ("Quotes", "request_quote", "admin:orders_quote_changelist", ""),
             ("Trades", "swap_horiz", "admin:orders_trade_changelist", ""),
+            ("Returns", "assignment_return", "admin:orders_return_changelist", ""),
             ("Remote operations", "account_balance_wallet", "admin:wallets_remoteoperation_changelist", ""),
             ("Pools", "water", "admin:orders_pool_changelist", ""),
             ("Freezes", "ac_unit", "admin:orders_freeze_changelist", ""),

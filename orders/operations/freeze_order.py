@@ -5,7 +5,7 @@ from datetime import datetime
 from ledger.controls import bell
 from ledger.controls.refusals import Refusal
 from orders.locks import lock_order
-from orders.models import Freeze, SagaRun
+from orders.models import Freeze, Return, SagaRun
 
 
 class AlreadyFrozen(Refusal):
@@ -38,5 +38,7 @@ def lift_freeze(*, order_reference: str, actor: str, now: datetime) -> None:
     )
     if not lifted:
         raise NotFrozen
-    SagaRun.objects.filter(order_reference=order_reference).update(available_at=now, lease_until=None, lease_token="")
+    returns = Return.objects.filter(order_reference=order_reference).values_list("reference", flat=True)
+    held = SagaRun.objects.filter(subject__in=[order_reference, *returns])
+    held.update(available_at=now, lease_until=None, lease_token="")
     bell.ring_after_commit("sagas")

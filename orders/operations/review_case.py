@@ -13,11 +13,12 @@ from ledger.controls import approvals, bell
 from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.refusals import NotFound, Refusal
 from orders import transitions
-from orders.locks import lock_case, lock_order, lock_trade_of
-from orders.models import Order, ReviewCase, ReviewNote, SagaRun
-from orders.reviews.evidence import Facts, facts_of
-from orders.reviews.offers import takes_two, why_not
-from orders.reviews.resolutions import RULES, Resolution
+from orders.locks import lock_case
+from orders.models import ReviewCase, ReviewNote, SagaRun
+from orders.reviews.matter import Matter
+from orders.reviews.matters import matter_of
+from orders.reviews.offers import takes_two
+from orders.reviews.resolutions import Resolution
 from wallets import remote_operations
 from wallets.outcomes import Cause, Outcome, Unknown
 
@@ -91,13 +92,13 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
         raise NotFound(f"There is no review case {case_reference}.")
     if case.state == ReviewCase.State.RESOLVED:
         raise CaseResolved
-    leg = "reverse" if case.reason.startswith("reverse") else "debit"
-    standing = remote_operations.standing(owner=case.subject, leg=leg)
+    standing = matter_of(case.subject).look_up
     outcome: Outcome = Unknown(Cause.NOT_ASKED)
     if standing is not None:
         outcome = remote_operations.look_up(standing.key, by_hand=True)
     with db_transaction.atomic():
-        _note(lock_case(case_reference), actor, f"Looked up {leg}: {_told(outcome)}.", now)
+        key = standing.key if standing is not None else "nothing"
+        _note(lock_case(case_reference), actor, f"Looked up {key}: {_told(outcome)}.", now)
     return outcome
 
 
@@ -111,17 +112,17 @@ def propose_resolution(
     chosen = _resolution(resolution)
     _need_reason(reason)
     with db_transaction.atomic():
-        facts, case = _locked(case_reference)
+        matter, case = _locked(case_reference)
         _need_version(case, case_version)
-        if refusal := why_not(resolution=chosen, facts=facts):
+        if refusal := matter.why_not(chosen):
             raise NotAllowed(refusal)
         if case.state == ReviewCase.State.PROPOSED:
             raise NotAllowed("A proposal waits for a decision already.")
         if case.state == ReviewCase.State.OPEN:
             person = actor.removeprefix("user:")
             transitions.assign(case, values={"owner": person}, why=Why(actor, "taken to propose"), now=now)
-        if not takes_two(resolution=chosen, facts=facts, case=case):
-            _carry_out(chosen, facts, case, reason=reason, actor=actor, second="", now=now)
+        if not takes_two(choice=matter.choices[chosen], case=case):
+            _carry_out(chosen, matter, case, reason=reason, actor=actor, second="", now=now)
             return Decided(case, resolved=True)
         transitions.propose(case, why=Why(actor, f"proposed {chosen}", evidence={"reason": reason}), now=now)
         approvals.propose(
@@ -129,7 +130,7 @@ def propose_resolution(
             kind="review_resolution",
             subject=case.reference,
             subject_version=case.version,
-            content={"resolution": chosen.value, "order_version": facts.order.version},
+            content={"resolution": chosen.value, "subject_version": matter.version},
             reason=reason,
             maker=actor,
             now=now,
@@ -141,18 +142,18 @@ def approve_resolution(*, case_reference: str, case_version: int, reason: str, a
     """Approve another person's proposal and carry it out. Raises SelfApproval, OutdatedProposal, NotAllowed, …"""
     _need_reason(reason)
     with db_transaction.atomic():
-        facts, case = _locked(case_reference)
+        matter, case = _locked(case_reference)
         _need_version(case, case_version)
         approval = approvals.lock_open(subject=case.reference)
         if approval is None or case.state != ReviewCase.State.PROPOSED:
             raise NothingProposed
         chosen = _resolution(approval.content["resolution"])
-        if facts.order.version != approval.content["order_version"]:
+        if matter.version != approval.content["subject_version"]:
             raise approvals.OutdatedProposal
         approvals.approve(approval, checker=actor, reason=reason, subject_version=case.version, now=now)
-        if refusal := why_not(resolution=chosen, facts=facts):
+        if refusal := matter.why_not(chosen):
             raise NotAllowed(refusal)
-        _carry_out(chosen, facts, case, reason=approval.reason, actor=approval.maker, second=actor, now=now)
+        _carry_out(chosen, matter, case, reason=approval.reason, actor=approval.maker, second=actor, now=now)
     return Decided(case, resolved=True)
 
 
@@ -170,12 +171,12 @@ def refuse_resolution(*, case_reference: str, case_version: int, reason: str, ac
     return Decided(case, resolved=False)
 
 
-def _locked(case_reference: str) -> tuple[Facts, ReviewCase]:
-    """Lock order, trade, remote operations and case, in the house's order; the facts are those under the locks."""
+def _locked(case_reference: str) -> tuple[Matter, ReviewCase]:
+    """Lock subject, remote operations and case, in the house's order; what is known is what stands under the locks."""
     subject = ReviewCase.objects.filter(reference=case_reference).values_list("subject", flat=True).first()
-    order = lock_order(subject or "")
-    facts = facts_of(order, lock_trade_of(order), lock=True)
-    return facts, _open_case(case_reference)
+    if subject is None:
+        raise NotFound(f"There is no review case {case_reference}.")
+    return matter_of(subject, lock=True), _open_case(case_reference)
 
 
 def _open_case(case_reference: str) -> ReviewCase:
@@ -186,28 +187,23 @@ def _open_case(case_reference: str) -> ReviewCase:
 
 
 def _carry_out(
-    chosen: Resolution, facts: Facts, case: ReviewCase, *, reason: str, actor: str, second: str, now: datetime
+    chosen: Resolution, matter: Matter, case: ReviewCase, *, reason: str, actor: str, second: str, now: datetime
 ) -> None:
-    rule = RULES[chosen]
     people = {"proposed_by": actor, "approved_by": second} if second else {"decided_by": actor}
-    standing = facts.reverse or facts.debit
     evidence = {
         **people,
         "case": case.reference,
         "reason": reason,
-        "remote_key": standing.key if standing else "",
-        "remote_state": standing.state if standing else "",
+        "remote_key": matter.look_up.key if matter.look_up else "",
+        "remote_state": matter.look_up.state if matter.look_up else "",
     }
-    rule.apply(facts, rule.drafts(facts), Why(second or actor, f"review: {chosen}", evidence=evidence), now)
     transitions.resolve(case, resolution=chosen.value, why=Why(second or actor, f"resolved: {chosen}"), now=now)
-    order: Order = facts.order
-    if order.terminal:
-        SagaRun.objects.filter(order_reference=order.reference).delete()
-    else:
+    matter.choices[chosen].apply(Why(second or actor, f"review: {chosen}", evidence=evidence), now)
+    if matter.goes_on():
         SagaRun.objects.update_or_create(
-            order_reference=order.reference,
+            subject=matter.subject,
             defaults={
-                "environment": order.environment,
+                "environment": case.environment,
                 "available_at": now,
                 "lease_until": None,
                 "lease_token": "",
@@ -215,6 +211,8 @@ def _carry_out(
             },
         )
         bell.ring_after_commit("sagas")
+    else:
+        SagaRun.objects.filter(subject=matter.subject).delete()
 
 
 def _resolution(text: str) -> Resolution:

@@ -121,7 +121,7 @@ def submit_order(
             accounts.Opening(trade.terms["accounts"]["position"], quote.target_asset, accounts.POSITION),
         ],
     )
-    SagaRun.objects.create(order_reference=order.reference, environment=order.environment, available_at=now)
+    SagaRun.objects.create(subject=order.reference, environment=order.environment, available_at=now)
     transitions.accept(
         order=order, quote=quote, trade=trade, reservation=trade_terms.reservation(trade), actor=caller.actor, now=now
     )

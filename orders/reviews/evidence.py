@@ -1,8 +1,8 @@
-"""What is known of a reviewed order: its trade, its debit and its reverse as the remote door stores them."""
+"""What is known of a reviewed order or return: its trade and its movements as the remote door stores them."""
 
 from dataclasses import dataclass
 
-from orders.models import Order, Trade
+from orders.models import Order, Return, Trade
 from wallets import remote_operations
 from wallets.remote_operations import Standing
 
@@ -33,6 +33,14 @@ class Facts:
         return self.trade.state in (Trade.State.SETTLED, Trade.State.RETURNED)
 
 
+@dataclass(frozen=True, slots=True)
+class ReturnFacts:
+    """`movement` is the giving back as the remote door stores it, None when it was never written down."""
+
+    found: Return
+    movement: Standing | None
+
+
 def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
     """Gather the facts; lock the operations (after order and trade) for who decides by them."""
     return Facts(
@@ -41,3 +49,9 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
         debit=remote_operations.standing(owner=order.reference, leg="debit", lock=lock),
         reverse=remote_operations.standing(owner=order.reference, leg="reverse", lock=lock),
     )
+
+
+def facts_of_return(found: Return, *, lock: bool = False) -> ReturnFacts:
+    """Gather the facts of a return; lock the movement (after the return) for who decides by it."""
+    movement = remote_operations.standing(owner=found.reference, leg=found.gives_back_by, lock=lock)
+    return ReturnFacts(found=found, movement=movement)

@@ -1,13 +1,13 @@
 """What may be done about a case now: every resolution, allowed or not and why, with what it would do."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from ledger import journal
 from ledger.drafts import Posting
-from orders.models import ApprovalThreshold, Order, ReviewCase, Trade
-from orders.reviews.evidence import Facts, facts_of
-from orders.reviews.resolutions import RULES, Resolution
+from orders.models import ApprovalThreshold, ReviewCase
+from orders.reviews.matter import Choice, Matter
+from orders.reviews.matters import matter_of
+from orders.reviews.resolutions import Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +26,31 @@ class Offer:
     two_people: bool
 
 
-def offers(*, case: ReviewCase, now: datetime) -> list[Offer]:
-    """Return every resolution of the case's order, from the stored evidence alone. Moves nothing."""
-    order = Order.objects.get(reference=case.subject)
-    trade = Trade.objects.filter(order_reference=order.reference).order_by("-id").first()
-    if trade is None:
-        return []
-    facts = facts_of(order, trade)
-    return [_offer(resolution, facts, case) for resolution in Resolution]
+def offers(*, case: ReviewCase) -> list[Offer]:
+    """Return every resolution of the case's subject, from the stored evidence alone. Moves nothing."""
+    matter = matter_of(case.subject)
+    return [_offer(resolution, choice, matter, case) for resolution, choice in matter.choices.items()]
 
 
-def why_not(*, resolution: Resolution, facts: Facts) -> str:
-    """Return why a resolution is not allowed, or "" when it is."""
-    if facts.order.state != Order.State.MANUAL_REVIEW:
-        return f"The order has left manual review: it is {facts.order.state}."
-    return RULES[resolution].why_not(facts)
-
-
-def takes_two(*, resolution: Resolution, facts: Facts, case: ReviewCase) -> bool:
+def takes_two(*, choice: Choice, case: ReviewCase) -> bool:
     """Tell whether a second person must approve: by its kind, or above the asset's threshold (none set: always)."""
-    if RULES[resolution].two_people(facts):
+    if choice.two_people:
         return True
     threshold = ApprovalThreshold.objects.filter(environment=case.environment, asset=case.asset).first()
     return threshold is None or case.amount_minor >= threshold.amount_minor
 
 
-def _offer(resolution: Resolution, facts: Facts, case: ReviewCase) -> Offer:
-    rule = RULES[resolution]
-    refusal = why_not(resolution=resolution, facts=facts)
-    drafts = rule.drafts(facts)
+def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewCase) -> Offer:
+    refusal = matter.why_not(resolution)
     return Offer(
         resolution=resolution,
-        title=rule.title,
+        title=choice.title,
         allowed=not refusal,
         why_not=refusal,
-        ends_in=rule.ends_in,
-        postings=[posting for draft in drafts for posting in journal.postings_of(draft)],
-        releases_hold=any(draft.hold_key for draft in drafts),
-        remote=rule.remote(facts),
-        webhooks=[f"order.{rule.ends_in}"],
-        two_people=takes_two(resolution=resolution, facts=facts, case=case),
+        ends_in=choice.ends_in,
+        postings=[posting for draft in choice.drafts for posting in journal.postings_of(draft)],
+        releases_hold=any(draft.hold_key for draft in choice.drafts),
+        remote=choice.remote,
+        webhooks=[choice.webhook],
+        two_people=takes_two(choice=choice, case=case),
     )

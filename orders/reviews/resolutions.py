@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
@@ -20,19 +21,28 @@ class Resolution(StrEnum):
     COMPENSATE = "compensate"
     COMPENSATE_AGAIN = "compensate_again"
     COMPENSATION_PROVEN = "compensation_proven"
+    ADJUST = "adjust"
+    DISMISS = "dismiss"
+    GIVE_BACK = "give_back"
+    GIVE_BACK_AGAIN = "give_back_again"
+    GIVEN_BACK_PROVEN = "given_back_proven"
+    KEEP = "keep"
+
+
+F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of the table. `why_not` returns "" when the stored evidence allows it."""
+class Rule(Generic[F]):
+    """One row of the table, for facts of one kind. `why_not` returns "" when the stored evidence allows it."""
 
     title: str
     ends_in: str
-    why_not: Callable[[Facts], str]
-    drafts: Callable[[Facts], list[Draft]]
-    remote: Callable[[Facts], str]
-    two_people: Callable[[Facts], bool]
-    apply: Callable[[Facts, list[Draft], Why, datetime], None]
+    why_not: Callable[[F], str]
+    drafts: Callable[[F], list[Draft]]
+    remote: Callable[[F], str]
+    two_people: Callable[[F], bool]
+    apply: Callable[[F, list[Draft], Why, datetime], None]
 
 
 def _debit_stage(facts: Facts) -> str:
@@ -160,7 +170,7 @@ def _one_person(facts: Facts) -> bool:
 
 _State = Order.State
 
-RULES: dict[Resolution, Rule] = {
+RULES: dict[Resolution, Rule[Facts]] = {
     Resolution.DEBIT_PROVEN: Rule(
         "Debit proven",
         _State.OPERATOR_DEBITED,

@@ -15,7 +15,6 @@ lookups go on and add evidence (`watch`).
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import assert_never
 
 from django.db import transaction as db_transaction
@@ -27,6 +26,7 @@ from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order
 from orders.sagas.progress import MOVED, Progress, Stopped, Wait
+from orders.sagas.watching import watch
 from orders.venue_adapters import venue_of
 from orders.venue_port import Executed, Refused
 from wallets import remote_operations
@@ -36,25 +36,12 @@ from wallets.remote_operations import Leg, Performed
 
 _State = Order.State
 _NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
-_FIRST_WATCH = timedelta(minutes=10)
-_LONGEST_WATCH = timedelta(hours=1)
 
 
 def advance(order: Order) -> Progress:
     """Take the one step that the order's state calls for."""
     step = _STEPS.get(_State(order.state))
     return step(order) if step else Stopped()
-
-
-def watch(order: Order) -> Progress:
-    """Look up what is still unknown of an order that people hold, ever more slowly. Adds evidence, moves no money."""
-    age = clock.now() - order.updated_at
-    pause = min(max(age, _FIRST_WATCH), _LONGEST_WATCH)
-    if age < _FIRST_WATCH:
-        return Wait(_FIRST_WATCH - age)
-    for key in remote_operations.open_keys(owner=order.reference):
-        remote_operations.look_up(key)
-    return Wait(pause)
 
 
 def debit_leg(order: Order) -> Leg:

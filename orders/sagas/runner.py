@@ -1,4 +1,4 @@
-"""Drives sagas from their work rows: claim due rows, advance each order until it waits or stops. Drain "sagas".
+"""Drives sagas from their work rows: claim due rows, advance each subject until it waits or stops. Drain "sagas".
 
 Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
 """
@@ -11,9 +11,10 @@ from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, request_context
 from orders.locks import OrderFrozen
-from orders.models import Order, SagaRun
-from orders.sagas import buy, crew
-from orders.sagas.progress import Moved, Stopped, Wait
+from orders.models import Order, Return, SagaRun
+from orders.sagas import buy, crew, give_back
+from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
+from orders.sagas.watching import watch
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,7 @@ WHERE id IN (
     WHERE s.available_at <= coalesce(%(now)s, clock_timestamp())
       AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
     ORDER BY s.available_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
-RETURNING order_reference
+RETURNING subject
 """
 
 
@@ -47,24 +48,25 @@ def work() -> int:
     return len(claimed)
 
 
-def run(order_reference: str, *, token: str) -> None:
-    """Advance one claimed order until it waits or stops, then give its row back (or drop it)."""
-    order = Order.objects.filter(reference=order_reference).first()
-    if order is None:
-        SagaRun.objects.filter(order_reference=order_reference).delete()
+def run(reference: str, *, token: str) -> None:
+    """Advance one claimed order or return until it waits or stops, then give its row back (or drop it)."""
+    subject = _found(reference)
+    if subject is None:
+        SagaRun.objects.filter(subject=reference).delete()
         return
-    with request_context.bound(request_id=order.request_id, order_reference=order_reference):
+    order_reference, request_id = _belongs_to(subject)
+    with request_context.bound(request_id=request_id, order_reference=order_reference):
         try:
-            progress = _advance(order)
-        except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this order for a while, never the others
-            _note_defect(order_reference, token, error)
+            progress = _advance(subject)
+        except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this one for a while, never the others
+            _note_defect(reference, token, error)
             return
-    mine = SagaRun.objects.filter(order_reference=order_reference, lease_token=token)
+    mine = SagaRun.objects.filter(subject=reference, lease_token=token)
     if isinstance(progress, Stopped):
         mine.delete()
     else:
         pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
-        _give_back(order_reference, token, pause, attempts=0)
+        _give_back(reference, token, pause, attempts=0)
 
 
 def register() -> None:
@@ -86,37 +88,56 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _advance(order: Order) -> Moved | Wait | Stopped:
-    progress: Moved | Wait | Stopped = Moved()
+def _found(reference: str) -> Order | Return | None:
+    return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
+
+
+def _belongs_to(subject: Order | Return) -> tuple[str, str]:
+    """Return the order's reference and the request id under which its steps are logged."""
+    if isinstance(subject, Order):
+        return subject.reference, subject.request_id
+    return subject.order_reference, ""
+
+
+def _again(subject: Order | Return) -> Order | Return:
+    return Order.objects.get(pk=subject.pk) if isinstance(subject, Order) else Return.objects.get(pk=subject.pk)
+
+
+def _step(subject: Order | Return) -> Progress:
+    return buy.advance(subject) if isinstance(subject, Order) else give_back.advance(subject)
+
+
+def _advance(subject: Order | Return) -> Progress:
+    progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
-            progress = buy.advance(order)
+            progress = _step(subject)
         except OrderFrozen:
-            return buy.watch(order)
+            return watch(subject)
         if not isinstance(progress, Moved):
             break
-        order = Order.objects.get(pk=order.pk)
+        subject = _again(subject)
     return progress
 
 
-def _note_defect(order_reference: str, token: str, error: Exception) -> None:
-    run_row = SagaRun.objects.filter(order_reference=order_reference, lease_token=token).first()
+def _note_defect(reference: str, token: str, error: Exception) -> None:
+    run_row = SagaRun.objects.filter(subject=reference, lease_token=token).first()
     attempts = run_row.attempts + 1 if run_row else 1
-    log.exception("saga_defect", order_reference=order_reference, attempts=attempts)
+    log.exception("saga_defect", subject=reference, attempts=attempts)
     pause = min(_FIRST_PAUSE * 2 ** min(attempts, 12), _LONGEST_PAUSE)
-    _give_back(order_reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
+    _give_back(reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
 
 
-def _give_back(order_reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "") -> None:
+def _give_back(reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "") -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE orders_sagarun SET available_at = coalesce(%s, clock_timestamp()) + %s * interval '1 millisecond',"
             " lease_until = NULL, lease_token = '', attempts = %s, last_error = %s"
-            " WHERE order_reference = %s AND lease_token = %s",
-            [clock.parameter(), pause // timedelta(milliseconds=1), attempts, last_error, order_reference, token],
+            " WHERE subject = %s AND lease_token = %s",
+            [clock.parameter(), pause // timedelta(milliseconds=1), attempts, last_error, reference, token],
         )
 
 
-def _run_in_thread(order_reference: str, token: str) -> None:
+def _run_in_thread(reference: str, token: str) -> None:
     close_old_connections()
-    run(order_reference, token=token)
+    run(reference, token=token)

@@ -2,6 +2,7 @@
 
 Any move that no machine declares counts: it went backward or overwrote a final state. The counterparty's terminal
 answer is that of the order's remote operations: a debit or a giving back that the order denies, or the other way round.
+A late effect that has a return of its own is no conflict: people work it there.
 """
 
 from reconciliation.check import Check
@@ -19,13 +20,14 @@ WITH orders AS MATERIALIZED (
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
 ), answers AS (
     SELECT p.owner,
-           bool_or(p.leg = 'debit' AND p.state = 'confirmed') AS debited,
+           bool_or(p.leg = 'debit' AND p.state = 'confirmed' AND r.id IS NULL) AS debited,
            bool_or(p.leg = 'debit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_debited,
-           bool_or(p.leg = 'reverse' AND p.state = 'confirmed') AS reversed,
+           bool_or(p.leg = 'reverse' AND p.state = 'confirmed' AND r.id IS NULL) AS reversed,
            bool_or(p.leg = 'reverse' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_reversed,
            bool_or(p.state IN ('rejected', 'withdrawn') AND EXISTS (
                SELECT FROM wallets_remoteattempt a WHERE a.operation_id = p.id AND a.outcome = 'confirmed')) AS both
     FROM wallets_remoteoperation p
+    LEFT JOIN orders_return r ON r.operation_key = p.key
     WHERE p.environment = %(environment)s AND p.owner IN (
         SELECT o.reference FROM orders o
         UNION

@@ -13,7 +13,7 @@ from ledger.controls import clock
 from ledger.controls.console import actor_of, age, amount, attempt
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move, Posting
-from orders.models import Order, ReviewCase, ReviewNote, Trade
+from orders.models import Order, Return, ReviewCase, ReviewNote, Trade
 from orders.operations import review_case
 from orders.reviews.offers import offers
 from wallets.models import RemoteAttempt, RemoteOperation
@@ -27,7 +27,9 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     case = ReviewCase.objects.filter(reference=reference).first()
     if case is None:
         raise Http404
-    order = Order.objects.filter(reference=case.subject).first()
+    found = Return.objects.filter(reference=case.subject).first()
+    order = Order.objects.filter(reference=found.order_reference if found else case.subject).first()
+    subjects = [case.subject, found.order_reference] if found else [case.subject]
     is_open = case.state != ReviewCase.State.RESOLVED
     proposal = Approval.objects.filter(subject=case.reference, decision=Approval.Decision.PROPOSED).first()
     context: dict[str, Any] = {
@@ -35,14 +37,15 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "title": f"Review {case.reference}",
         "case": case,
         "order": order,
+        "return": found,
         "amount": amount(case.amount_minor, case.asset),
         "age": age(case.created_at),
-        "trades": Trade.objects.filter(order_reference=case.subject),
-        "postings": _postings(case.subject),
-        "operations": _operations(case.subject),
-        "moves": Move.objects.filter(subject__in=_subjects(case)).order_by("moved_at", "id"),
+        "trades": Trade.objects.filter(order_reference__in=subjects),
+        "postings": _postings(subjects),
+        "operations": _operations(subjects),
+        "moves": Move.objects.filter(subject__in=_moved(case, subjects)).order_by("moved_at", "id"),
         "notes": ReviewNote.objects.filter(case_reference=reference).order_by("id"),
-        "offers": [_shown(offer) for offer in offers(case=case, now=clock.now())] if is_open else [],
+        "offers": [_shown(offer) for offer in offers(case=case)] if is_open else [],
         "proposal": proposal,
         "is_open": is_open,
         "may_work": may(request.user, Ability.WORK_REVIEWS),
@@ -135,15 +138,15 @@ def _version(request: HttpRequest) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def _subjects(case: ReviewCase) -> list[str]:
-    trades = Trade.objects.filter(order_reference=case.subject).values_list("reference", flat=True)
-    operations = RemoteOperation.objects.filter(owner=case.subject).values_list("reference", flat=True)
-    return [case.subject, case.reference, *trades, *operations]
+def _moved(case: ReviewCase, subjects: list[str]) -> list[str]:
+    trades = Trade.objects.filter(order_reference__in=subjects).values_list("reference", flat=True)
+    operations = RemoteOperation.objects.filter(owner__in=subjects).values_list("reference", flat=True)
+    return [*subjects, case.reference, *trades, *operations]
 
 
-def _postings(subject: str) -> list[dict[str, Any]]:
+def _postings(subjects: list[str]) -> list[dict[str, Any]]:
     rows = (
-        Posting.objects.filter(transaction__subject=subject)
+        Posting.objects.filter(transaction__subject__in=subjects)
         .select_related("transaction", "debit_account", "credit_account")
         .order_by("transaction__recorded_at", "position")
     )
@@ -159,8 +162,8 @@ def _postings(subject: str) -> list[dict[str, Any]]:
     ]
 
 
-def _operations(owner: str) -> list[dict[str, Any]]:
-    found = list(RemoteOperation.objects.filter(owner=owner).order_by("id"))
+def _operations(subjects: list[str]) -> list[dict[str, Any]]:
+    found = list(RemoteOperation.objects.filter(owner__in=subjects).order_by("id"))
     attempts = list(RemoteAttempt.objects.filter(operation_id__in=[row.pk for row in found]).order_by("number"))
     return [
         {

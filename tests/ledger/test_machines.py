@@ -16,7 +16,17 @@ from tests.ledger.rows import insert
 
 pytestmark = pytest.mark.usefixtures("database")
 
-MACHINES = ["close", "delivery", "exception_case", "order", "quote", "remote_operation", "review_case", "trade"]
+MACHINES = [
+    "close",
+    "delivery",
+    "exception_case",
+    "order",
+    "quote",
+    "remote_operation",
+    "return",
+    "review_case",
+    "trade",
+]
 
 
 def test_every_model_with_a_guarded_state_is_a_registered_machine() -> None:

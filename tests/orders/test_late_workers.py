@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from ledger.controls import clock, drains
+from orders.models import Order
 from orders.operations import review_case
 from orders.sagas import buy
+from orders.sagas.progress import MOVED
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.wallet import lost_before, server_error, true_state
@@ -37,9 +39,7 @@ def _decide(desk: Desk, resolution: str) -> None:
     assert decided.resolved
 
 
-def _the_order(desk: Desk):  # type: ignore[no-untyped-def]  # the one order of the test
-    from orders.models import Order
-
+def _the_order(desk: Desk) -> Order:
     return Order.objects.get()
 
 
@@ -151,7 +151,7 @@ def test_worker_that_slept_before_its_claim_asks_nothing_for_an_order_that_has_f
     Gateway.objects.update(requery_cap=1, not_found_horizon_ms=1_000)
     desk.wallet.script = [lost_before, None]
     order = desk.order()
-    stale = []
+    stale: list[Order] = []
     advance = buy.advance
 
     def watched(order, **_: object):  # type: ignore[no-untyped-def]  # as advance
@@ -166,7 +166,7 @@ def test_worker_that_slept_before_its_claim_asks_nothing_for_an_order_that_has_f
     Gateway.objects.update(resubmit=True, requery_cap=9)
     calls = list(desk.wallet.calls)
     desk.later(minutes=1)
-    assert advance(stale[0]) == buy.MOVED
+    assert advance(stale[0]) == MOVED
     assert desk.wallet.calls == calls
     assert desk.wallet.applied == {}
     assert reloaded(order).state == "failed"

@@ -90,7 +90,7 @@ def test_quote_and_order_are_refused_when_the_pool_is_halted(desk: Desk) -> None
 def test_indicative_quote_shows_the_price_and_stores_nothing(desk: Desk) -> None:
     before = books.world()
     shown = desk.quote("100.00", firm=False)
-    assert shown.pk is None
+    assert shown._state.adding
     assert books.world() == before
     assert shown.target_minor == desk.quote("100.00").target_minor
 

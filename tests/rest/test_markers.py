@@ -99,7 +99,7 @@ def _plant_review(shop: Shop, wallet: ScriptedWallet, fixed: FixedClock) -> Orde
     now = fixed.now()
     assign_case(case_reference=case.reference, owner=_OLGA, actor=_OLGA, now=now)
     add_note(case_reference=case.reference, text=f"{MARK} note", actor=_OLGA, now=now)
-    SagaRun.objects.filter(order_reference=reference).update(last_error=f"{MARK} traceback")
+    SagaRun.objects.filter(subject=reference).update(last_error=f"{MARK} traceback")
     with db_transaction.atomic():
         freeze_order(order_reference=reference, reason=f"{MARK} freeze", actor=_OLGA, now=now)
     return order

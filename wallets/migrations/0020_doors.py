@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wallets", "0004_unknown_leaves_by_evidence"),
+        ("wallets", "0005_late_effects"),
     ]
 
     operations = [

@@ -1,0 +1,23 @@
+"""Pools, quotes, orders, trades, returns, their sagas and reviews. States and edges: DESIGN.md section 6."""
+
+from orders.models.orders import Order
+from orders.models.pools import Pool, PoolHalt
+from orders.models.quotes import Quote
+from orders.models.returns import Return
+from orders.models.reviews import ApprovalThreshold, ReviewCase, ReviewNote
+from orders.models.sagas import Freeze, SagaRun
+from orders.models.trades import Trade
+
+__all__ = [
+    "ApprovalThreshold",
+    "Freeze",
+    "Order",
+    "Pool",
+    "PoolHalt",
+    "Quote",
+    "Return",
+    "ReviewCase",
+    "ReviewNote",
+    "SagaRun",
+    "Trade",
+]

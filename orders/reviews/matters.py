@@ -1,0 +1,61 @@
+"""Gather what a case is about from the stored evidence; under locks for who decides by it."""
+
+from ledger.controls.refusals import NotFound
+from orders.locks import lock_order, lock_return, lock_trade_of
+from orders.models import Order, Return, Trade
+from orders.reviews.evidence import Facts, ReturnFacts, facts_of, facts_of_return
+from orders.reviews.matter import Choice, Matter
+from orders.reviews.resolutions import RULES, F, Rule
+from orders.reviews.return_resolutions import RETURN_RULES
+
+
+def matter_of(subject: str, *, lock: bool = False) -> Matter:
+    """Return the matter of an order or return; `lock` takes its rows in the house's order. Raises NotFound."""
+    if Return.objects.filter(reference=subject).exists():
+        found = lock_return(subject) if lock else Return.objects.get(reference=subject)
+        return _of_return(facts_of_return(found, lock=lock))
+    order = lock_order(subject) if lock else Order.objects.filter(reference=subject).first()
+    if order is None:
+        raise NotFound(f"There is no order {subject}.")
+    trade = lock_trade_of(order) if lock else Trade.objects.filter(order_reference=subject).order_by("-id").first()
+    assert trade is not None, f"{subject} has no trade"
+    return _of_order(facts_of(order, trade, lock=lock))
+
+
+def _of_order(facts: Facts) -> Matter:
+    order = facts.order
+    held = "" if order.state == Order.State.MANUAL_REVIEW else f"The order has left manual review: it is {order.state}."
+    return Matter(
+        subject=order.reference,
+        version=order.version,
+        held=held,
+        look_up=facts.reverse or facts.debit,
+        choices={name: _choice(rule, facts, webhook=f"order.{rule.ends_in}") for name, rule in RULES.items()},
+        goes_on=lambda: not order.terminal,
+    )
+
+
+def _of_return(facts: ReturnFacts) -> Matter:
+    found = facts.found
+    return Matter(
+        subject=found.reference,
+        version=found.version,
+        held=f"The return has ended: it is {found.state}." if found.terminal else "",
+        look_up=facts.movement,
+        choices={name: _choice(rule, facts, webhook="order.returned") for name, rule in RETURN_RULES.items()},
+        goes_on=lambda: not found.terminal,
+    )
+
+
+def _choice(rule: Rule[F], facts: F, *, webhook: str) -> Choice:
+    drafts = rule.drafts(facts)
+    return Choice(
+        title=rule.title,
+        ends_in=rule.ends_in,
+        why_not=rule.why_not(facts),
+        drafts=drafts,
+        remote=rule.remote(facts),
+        webhook=webhook,
+        two_people=rule.two_people(facts),
+        apply=lambda why, now: rule.apply(facts, drafts, why, now),
+    )

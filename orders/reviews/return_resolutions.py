@@ -1,0 +1,145 @@
+"""The resolutions of a return (DESIGN.md section 6): is it so, and what becomes of the money."""
+
+from datetime import datetime
+
+from ledger.controls.moves import Why
+from ledger.drafts import Draft
+from orders import return_terms, transitions
+from orders.models import Return
+from orders.reviews.evidence import ReturnFacts
+from orders.reviews.resolutions import Resolution, Rule
+from orders.sagas.give_back import give_back_leg
+from wallets import remote_operations
+
+_State = Return.State
+_OVER = ("rejected", "absent")
+
+
+def _not_open(facts: ReturnFacts) -> str:
+    return "" if facts.found.state == _State.OPEN else f"The return is {facts.found.state} already."
+
+
+def _not_adjusted(facts: ReturnFacts) -> str:
+    if facts.found.state == _State.OPEN:
+        return "Say first whether it is so: adjust or dismiss."
+    return "" if facts.found.state == _State.ADJUSTED else f"The return is {facts.found.state}."
+
+
+def _not_to_be_asked(facts: ReturnFacts) -> str:
+    if why := _not_adjusted(facts):
+        return why
+    return "" if facts.movement is None else "The operator was asked already; see what became of it."
+
+
+def _not_again(facts: ReturnFacts) -> str:
+    if why := _not_adjusted(facts):
+        return why
+    if facts.movement is None:
+        return "Nothing was asked yet."
+    return "" if facts.movement.state in _OVER else "It must be proven absent or rejected. Look it up first."
+
+
+def _not_proven(facts: ReturnFacts) -> str:
+    if why := _not_adjusted(facts):
+        return why
+    if facts.movement is None:
+        return "Nothing was asked yet."
+    return "" if facts.movement.state == "confirmed" else "No lookup shows the movement. Look it up first."
+
+
+def _not_to_be_kept(facts: ReturnFacts) -> str:
+    if why := _not_adjusted(facts):
+        return why
+    if facts.movement is not None and facts.movement.state != "rejected":
+        return "The operator was asked to give it back, and did not reject it for sure."
+    return ""
+
+
+def _adjust(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.adjust_return(
+        facts.found, draft=drafts[0], next_action="Give it back at the operator, or keep it.", why=why, now=now
+    )
+
+
+def _dismiss(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.dismiss_return(facts.found, why=why, now=now)
+
+
+def _give_back(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    operation = remote_operations.birth(give_back_leg(facts.found, version=1))
+    transitions.request_give_back(operation, why=why, now=now)
+
+
+def _give_back_again(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    assert facts.movement is not None
+    if facts.movement.state == "absent":
+        remote_operations.grant_ask_again(key=facts.movement.key, actor=why.actor)
+        return
+    operation = remote_operations.birth(give_back_leg(facts.found, version=facts.movement.version + 1))
+    transitions.request_give_back(operation, why=why, now=now)
+
+
+def _given_back(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.give_back_return(facts.found, draft=drafts[0], why=why, now=now)
+
+
+def _keep(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.keep_return(facts.found, draft=drafts[0], why=why, now=now)
+
+
+def _asks(facts: ReturnFacts) -> str:
+    found, movement = facts.found, facts.movement
+    version = 1 if movement is None else movement.version + (1 if movement.state == "rejected" else 0)
+    return f"{found.gives_back_by}, key {found.reference}:{found.gives_back_by}:v{version}"
+
+
+def _nothing(facts: ReturnFacts) -> str:
+    return "none"
+
+
+def _one_person(facts: ReturnFacts) -> bool:
+    return False
+
+
+def _two_people(facts: ReturnFacts) -> bool:
+    return True
+
+
+RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
+    Resolution.ADJUST: Rule(
+        "It is so: adjust the books",
+        _State.ADJUSTED,
+        _not_open,
+        lambda f: [return_terms.late_effect(f.found)],
+        _nothing,
+        _one_person,
+        _adjust,
+    ),
+    Resolution.DISMISS: Rule(
+        "A mistake: dismiss", _State.DISMISSED, _not_open, lambda f: [], _nothing, _two_people, _dismiss
+    ),
+    Resolution.GIVE_BACK: Rule(
+        "Give it back", _State.ADJUSTED, _not_to_be_asked, lambda f: [], _asks, _two_people, _give_back
+    ),
+    Resolution.GIVE_BACK_AGAIN: Rule(
+        "Give it back again", _State.ADJUSTED, _not_again, lambda f: [], _asks, _two_people, _give_back_again
+    ),
+    Resolution.GIVEN_BACK_PROVEN: Rule(
+        "Giving back proven",
+        _State.GIVEN_BACK,
+        _not_proven,
+        lambda f: [return_terms.given_back(f.found)],
+        _nothing,
+        _two_people,
+        _given_back,
+    ),
+    Resolution.KEEP: Rule(
+        "Keep it for the net settlement",
+        _State.KEPT,
+        _not_to_be_kept,
+        lambda f: [return_terms.kept(f.found)],
+        _nothing,
+        _two_people,
+        _keep,
+    ),
+}

@@ -1,0 +1,36 @@
+-- Raise what deserves a notice now, once each: a notice is its kind and subject, so that raising again changes nothing.
+-- Returns how many are new. Time is a parameter; null means the database's clock.
+INSERT INTO reconciliation_notice (environment, kind, subject, text, raised_at, available_at, attempts, lease_token, last_error)
+SELECT n.environment, n.kind, n.subject, n.text, t.now, t.now, 0, '', ''
+FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS t
+CROSS JOIN LATERAL (
+    SELECT c.environment, 'open_review' AS kind, c.reference AS subject,
+           'Manual review ' || c.reference || ' (' || c.reason || ') waits: ' || c.next_action AS text
+    FROM orders_reviewcase c
+    WHERE c.state <> 'resolved'
+    UNION ALL
+    SELECT r.environment, 'late_close', r.reference,
+           'The close of ' || r.business_date || ' is late: its day was over ' || r.window_to || ' and it has not run since.'
+    FROM reconciliation_closerun r
+    WHERE r.state = 'open' AND r.provisional AND r.window_to + %(grace)s * interval '1 second' <= t.now
+    UNION ALL
+    SELECT e.environment, 'review_date_passed', e.reference || '@' || e.next_review_on,
+           'Exception case ' || e.reference || ' (' || e.type || ') was to be reviewed on ' || e.next_review_on
+               || ' by ' || coalesce(nullif(e.owner, ''), 'nobody') || '.'
+    FROM reconciliation_exceptioncase e
+    JOIN ledger_book b ON b.environment = e.environment
+    WHERE e.state IN ('open', 'assigned') AND e.next_review_on < (t.now AT TIME ZONE b.close_zone)::date
+    UNION ALL
+    SELECT r.environment, 'break_rate', r.reference,
+           'The close of ' || r.business_date || ' found ' || k.breaks || ' breaks among ' || o.orders || ' orders.'
+    FROM reconciliation_closerun r
+    CROSS JOIN LATERAL (SELECT count(*) AS breaks FROM reconciliation_exceptioncase e
+                        WHERE e.environment = r.environment AND e.business_date = r.business_date
+                          AND e.state IN ('open', 'assigned')) AS k
+    CROSS JOIN LATERAL (SELECT count(*) AS orders FROM orders_order d
+                        WHERE d.environment = r.environment
+                          AND d.created_at >= r.window_from AND d.created_at < r.window_to) AS o
+    WHERE r.state = 'open' AND NOT r.provisional AND r.runs > 0
+      AND k.breaks * 10000 > o.orders * %(break_rate)s
+) AS n
+ON CONFLICT (kind, subject) DO NOTHING

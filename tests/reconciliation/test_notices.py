@@ -1,0 +1,143 @@
+"""Notices: raised once, told once, and told again only when telling failed."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.core import mail
+from django.db import transaction as db_transaction
+from pytest_django.fixtures import Settings
+
+from ledger.controls import clock
+from ledger.controls.clock import FixedClock
+from ledger.controls.moves import Birth, Why, move
+from orders.models import ReviewCase
+from reconciliation import close_runs, notices
+from reconciliation.models import CloseRun, ExceptionCase, Notice
+from tests.webhooks.receiver import running_receiver
+
+pytestmark = pytest.mark.usefixtures("database")
+
+NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _mailbox(settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    settings.NOTICE_EMAILS = ["ops@example.com"]
+    mail.outbox = []
+
+
+def _review(reference: str = "rev_1") -> None:
+    case = ReviewCase(
+        reference=reference,
+        environment="test",
+        subject="ord_1",
+        reason="debit_unknown",
+        next_action="Look it up.",
+        asset="EUR",
+        amount_minor=100,
+    )
+    with db_transaction.atomic():
+        move(Birth(case), why=Why("test", "planted"), now=NOW)
+
+
+def test_open_review_is_told_once_when_the_schedule_looks_again_and_again() -> None:
+    with clock.use(FixedClock(NOW)):
+        _review()
+        assert [notices.work(), notices.work(), notices.work()] == [1, 0, 0]
+    told = mail.outbox
+    assert [message.subject for message in told] == ["[Holdfast test] Manual review is open"]
+    assert told[0].to == ["ops@example.com"]
+    assert "rev_1 (debit_unknown)" in told[0].body
+    assert Notice.objects.get().sent_at == NOW
+
+
+def test_late_close_is_told_once_its_grace_is_over(settings: Settings) -> None:
+    settings.CLOSE_GRACE = 3600
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        close = close_runs.ensure(environment="test", business_date=date(2026, 3, 14))
+        assert notices.work() == 0
+        fixed.move_to(close.window_to + timedelta(minutes=59))
+        assert notices.work() == 0
+        fixed.move_to(close.window_to + timedelta(minutes=60))
+        assert notices.work() == 1
+        assert notices.work() == 0
+    assert Notice.objects.get().subject == close.reference
+
+
+def test_review_date_is_told_once_for_each_date_that_passes() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        case = ExceptionCase(
+            reference="exc_1",
+            environment="test",
+            type="missing_trade",
+            subject="ord_1",
+            business_date=date(2026, 3, 13),
+            owner="fiona",
+            next_review_on=date(2026, 3, 14),
+            first_action="Retrieve it.",
+            last_seen_at=NOW,
+        )
+        with db_transaction.atomic():
+            move(Birth(case), why=Why("test", "planted"), now=NOW)
+        assert notices.work() == 0, "the date is today"
+        fixed.move_to(NOW + timedelta(days=1))
+        assert [notices.work(), notices.work()] == [1, 0]
+        ExceptionCase.objects.update(next_review_on=date(2026, 3, 16))
+        fixed.move_to(NOW + timedelta(days=3))
+        assert [notices.work(), notices.work()] == [1, 0]
+    assert "by fiona" in mail.outbox[0].body
+
+
+def test_break_rate_is_told_when_a_final_close_has_more_breaks_than_the_limit(settings: Settings) -> None:
+    settings.BREAK_RATE_LIMIT = 100
+    with clock.use(FixedClock(NOW)):
+        close = close_runs.ensure(environment="test", business_date=date(2026, 3, 13))
+        CloseRun.objects.update(provisional=False, runs=1)
+        assert notices.work() == 0
+        case = ExceptionCase(
+            reference="exc_1",
+            environment="test",
+            type="missing_trade",
+            subject="ord_1",
+            business_date=date(2026, 3, 13),
+            next_review_on=date(2026, 3, 20),
+            first_action="Retrieve it.",
+            last_seen_at=NOW,
+        )
+        with db_transaction.atomic():
+            move(Birth(case), why=Why("test", "planted"), now=NOW)
+        assert notices.work() == 1
+    assert Notice.objects.get().subject == close.reference
+    assert "1 breaks among 0 orders" in mail.outbox[0].body
+
+
+def test_webhook_gets_a_slack_compatible_message(settings: Settings) -> None:
+    _review()
+    with running_receiver() as receiver:
+        settings.OUTBOUND_ALLOW = [("127.0.0.1", receiver.port)]
+        settings.NOTICE_WEBHOOK_URL = receiver.url("/slack")
+        assert notices.work() == 1
+    (received,) = receiver.at("/slack")
+    assert json.loads(received.body) == {
+        "text": "[Holdfast test] Manual review is open: Manual review rev_1 (debit_unknown) waits: Look it up."
+    }
+
+
+def test_notice_waits_and_is_told_later_when_the_mail_server_is_gone(settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        _review()
+        assert notices.work() == 0
+        waiting = Notice.objects.get()
+        assert (waiting.sent_at, waiting.attempts, waiting.last_error) == (None, 1, "ConnectionRefusedError")
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        assert notices.work() == 0, "not before its pause is over"
+        fixed.move_to(NOW + timedelta(minutes=1))
+        assert notices.work() == 1
+    assert len(mail.outbox) == 1
