@@ -28,6 +28,12 @@ class WalletPaused(Refusal):
     code = "wallet_paused"
 
 
+class WalletUnreachable(Refusal):
+    """Your wallet service does not answer at present: an order would wait, and fail if it waits too long."""
+
+    code = "wallet_unreachable"
+
+
 def capabilities(caller: Caller) -> dict[str, Any]:
     """Return the answer of `GET /v1/capabilities`."""
     now = clock.now()
@@ -89,10 +95,10 @@ def _actions(
 ) -> list[dict[str, Any]]:
     no_wallet = wallet if isinstance(wallet, NoGateway) else None
     no_pool = None if any_pool else NoOpenPool()
-    paused = WalletPaused() if isinstance(wallet, GatewayTerms) and wallet.paused(now) else None
+    waiting = _would_wait(wallet, now) if isinstance(wallet, GatewayTerms) else None
     table: list[tuple[str, Scope, Refusal | None]] = [
         ("quote", Scope.QUOTES, no_wallet or no_pool),
-        ("order", Scope.ORDERS, no_wallet or no_pool or paused),
+        ("order", Scope.ORDERS, no_wallet or no_pool or waiting),
         ("read", Scope.READ, None),
         ("manage_webhooks", Scope.WEBHOOKS, None),
     ]
@@ -100,6 +106,12 @@ def _actions(
         {"action": name, **_enabled(obstacle if scope in caller.scopes else MissingScope(_lacks(scope)))}
         for name, scope, obstacle in table
     ]
+
+
+def _would_wait(wallet: GatewayTerms, now: datetime) -> Refusal | None:
+    if wallet.paused(now):
+        return WalletPaused()
+    return WalletUnreachable() if wallet.circuit_open else None
 
 
 def _lacks(scope: Scope) -> str:

@@ -6,9 +6,11 @@ from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
 from wallets.models import (
     ApiRequest,
+    Breaker,
     FeeRule,
     FxRate,
     Gateway,
+    GatewayPause,
     Operator,
     OperatorKey,
     RemoteAttempt,
@@ -36,8 +38,31 @@ class OperatorKeyAdmin(ReadOnlyAdmin):
 class GatewayAdmin(ReadOnlyAdmin):
     section = Section.OPERATORS
     hidden = ("secret",)
-    list_display = ("operator", "environment", "wallet_asset", "time_limit_ms", "requery_cap", "paused_until")
+    list_display = (
+        "operator",
+        "environment",
+        "wallet_asset",
+        "time_limit_ms",
+        "requery_cap",
+        "concurrency",
+        "paused_until",
+    )
     list_select_related = ("operator",)
+
+
+@admin.register(GatewayPause)
+class GatewayPauseAdmin(ReadOnlyAdmin):
+    section = Section.OPERATORS
+    list_display = ("gateway", "reason", "paused_by", "paused_at", "expires_at", "lifted_by", "lifted_at")
+    list_select_related = ("gateway__operator",)
+
+
+@admin.register(Breaker)
+class BreakerAdmin(ReadOnlyAdmin):
+    section = Section.OPERATORS
+    hidden = ("probe_token",)
+    list_display = ("gateway", "failures", "failing_since", "opened_at", "open_until", "openings", "probe_until")
+    list_select_related = ("gateway__operator",)
 
 
 @admin.register(FeeRule)

@@ -7,7 +7,8 @@ class WalletsConfig(AppConfig):
 
     def ready(self) -> None:
         from ledger.controls import machines
-        from wallets import models, rates
+        from wallets import gateway_gauges, models, rates
 
         machines.register(models.RemoteOperation, name="remote_operation", first="prepared")
         rates.register()
+        gateway_gauges.register()

@@ -43,7 +43,8 @@ class Reply:
 
     `sent` is False only when surely no byte of the request left this house. `absent` is True when a lookup
     was told, in the protocol's own words, that the key is not known; the outcome is then Unknown(NOT_FOUND),
-    and whether that proves anything depends on the horizon. `excerpt` is the answer's beginning, redacted.
+    and whether that proves anything depends on the horizon. `question` is the beginning of what was sent, and
+    `excerpt` of the answer, redacted.
     """
 
     outcome: Outcome
@@ -51,6 +52,7 @@ class Reply:
     excerpt: str = ""
     sent: bool = True
     absent: bool = False
+    question: str = ""
 
 
 class WalletGateway(Protocol):

@@ -20,6 +20,7 @@ class GatewayTerms:
     wallet_asset: str
     execute_within: timedelta
     paused_until: datetime | None
+    circuit_open: bool = False
 
     def paused(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until
@@ -27,7 +28,7 @@ class GatewayTerms:
 
 def gateway_terms(*, operator_id: int, environment: str) -> GatewayTerms:
     """Return the terms of the operator's gateway. Raises NoGateway."""
-    gateway = Gateway.objects.filter(operator_id=operator_id, environment=environment).first()
+    gateway = Gateway.objects.select_related("breaker").filter(operator_id=operator_id, environment=environment).first()
     if gateway is None:
         raise NoGateway
     return GatewayTerms(
@@ -35,4 +36,10 @@ def gateway_terms(*, operator_id: int, environment: str) -> GatewayTerms:
         wallet_asset=gateway.wallet_asset,
         execute_within=timedelta(milliseconds=gateway.execute_within_ms),
         paused_until=gateway.paused_until,
+        circuit_open=_circuit_open(gateway),
     )
+
+
+def _circuit_open(gateway: Gateway) -> bool:
+    breaker = getattr(gateway, "breaker", None)  # none before the first question
+    return breaker is not None and breaker.open_until is not None

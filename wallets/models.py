@@ -93,6 +93,14 @@ class Gateway(models.Model):
         default=900_000, help_text="a debit not asked by then fails its order"
     )
     resubmit = models.BooleanField(default=False, help_text="ask again with the same key once proven absent")
+    concurrency = models.PositiveSmallIntegerField(
+        default=12, help_text="questions that run at once, of all workers: keep it below their threads"
+    )
+    breaker_failures = models.PositiveSmallIntegerField(
+        default=10, help_text="so many questions in a row that it fails open its circuit"
+    )
+    breaker_window_ms = models.PositiveIntegerField(default=60_000, help_text="within this time")
+    breaker_open_ms = models.PositiveIntegerField(default=10_000, help_text="doubles with each probe that fails")
     paused_until = models.DateTimeField(null=True, blank=True)
     paused_reason = models.CharField(max_length=200, default="", blank=True)
 
@@ -101,6 +109,37 @@ class Gateway(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operator} {self.environment}"
+
+
+class GatewayPause(models.Model):
+    """Who paused a gateway, why and until when. Its gateway's `paused_until` is what the door reads."""
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="pauses")
+    reason = models.CharField(max_length=200)
+    paused_by = models.CharField(max_length=150)
+    paused_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    lifted_by = models.CharField(max_length=150, default="")
+    lifted_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.gateway} until {self.expires_at:%Y-%m-%d %H:%M}"
+
+
+class Breaker(models.Model):
+    """What all workers know of a gateway's health. Its instants say whether the circuit is closed, open or probed.
+
+    Closed while `open_until` is empty; open until then; after it one question probes, until `probe_until`.
+    """
+
+    gateway = models.OneToOneField(Gateway, on_delete=models.PROTECT, primary_key=True, related_name="breaker")
+    failures = models.PositiveIntegerField(default=0, help_text="in a row, since `failing_since`")
+    failing_since = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(null=True, help_text="when it opened last")
+    open_until = models.DateTimeField(null=True)
+    openings = models.PositiveIntegerField(default=0, help_text="in a row, without an answer in between")
+    probe_token = models.CharField(max_length=32, default="")
+    probe_until = models.DateTimeField(null=True)
 
 
 class FeeRule(models.Model):
@@ -196,7 +235,17 @@ class RemoteOperation(Stateful):
 
     class Meta:
         indexes = [
-            models.Index(fields=["remote_ref"], condition=~models.Q(remote_ref=""), name="remote_operation_by_theirs")
+            models.Index(fields=["remote_ref"], condition=~models.Q(remote_ref=""), name="remote_operation_by_theirs"),
+            models.Index(
+                fields=["gateway_id", "lease_until"],
+                condition=models.Q(lease_until__isnull=False),
+                name="remote_operation_leased",
+            ),
+            models.Index(
+                fields=["gateway_id", "state"],
+                condition=models.Q(state__in=["prepared", "asked", "unknown"]),
+                name="remote_operation_open",
+            ),
         ]
 
     @transition(field=state, source=[State.PREPARED, State.ABSENT], target=State.ASKED)
@@ -258,6 +307,7 @@ class RemoteAttempt(models.Model):
     outcome = models.CharField(max_length=10, help_text="confirmed, rejected or unknown")
     detail = models.CharField(max_length=200, default="", help_text="cause, reason or remote reference")
     late = models.BooleanField(default=False, help_text="came after its lease was lost: evidence only")
+    question = models.CharField(max_length=500, default="", help_text="the beginning of what was sent, redacted")
     excerpt = models.CharField(max_length=500, default="", help_text="the beginning of the answer, redacted")
 
     class Meta:

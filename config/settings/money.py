@@ -51,5 +51,5 @@ FX_MAX_AGE = environment.whole_number("FX_MAX_AGE", default=300)
 FX_FIXED_RATES = environment.rates("FX_FIXED_RATES", default="EUR/USD=1.0850,USD/EUR=0.9200")
 
 # How many orders one worker advances at once (they mostly wait for wallets), and how long a saga's lease is.
-SAGA_THREADS = environment.whole_number("SAGA_THREADS", default=4)
+SAGA_THREADS = environment.whole_number("SAGA_THREADS", default=8)
 SAGA_LEASE = environment.whole_number("SAGA_LEASE", default=30)

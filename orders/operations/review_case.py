@@ -98,7 +98,7 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
     standing = matter_of(case.subject).look_up
     outcome: Outcome = Unknown(Cause.NOT_ASKED)
     if standing is not None:
-        outcome = remote_operations.look_up(standing.key)
+        outcome = remote_operations.look_up(standing.key, by_hand=True)
     with db_transaction.atomic():
         key = standing.key if standing is not None else "nothing"
         _note(lock_case(case_reference), actor, f"Looked up {key}: {_told(outcome)}.", now)

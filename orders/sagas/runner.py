@@ -3,10 +3,7 @@
 Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from datetime import timedelta
-from functools import cache
 
 import structlog
 from django.conf import settings
@@ -15,7 +12,7 @@ from django.db import close_old_connections, connection
 from ledger.controls import clock, drains, randomness, request_context
 from orders.locks import OrderFrozen
 from orders.models import Order, Quote, Return, SagaRun
-from orders.sagas import buy, give_back, sell
+from orders.sagas import buy, crew, give_back, sell
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
@@ -41,25 +38,13 @@ RETURNING subject
 def work() -> int:
     """Claim a batch of due sagas and advance them. Returns how many were claimed."""
     token = randomness.octets(16).hex()
-    now = clock.parameter()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _CLAIM,
-            {
-                "now": now,
-                "lease": settings.SAGA_LEASE,
-                "token": token,
-                "batch": _BATCH if settings.SAGA_THREADS > 1 else 1,
-            },
+    if settings.SAGA_THREADS > 1:
+        return crew.keep_busy(
+            lambda most: _claim(most, token=token), lambda reference: _run_in_thread(reference, token)
         )
-        claimed = [row[0] for row in cursor.fetchall()]
-    if settings.SAGA_THREADS > 1 and len(claimed) > 1:
-        futures = [_threads().submit(copy_context().run, _run_in_thread, reference, token) for reference in claimed]
-        for future in futures:
-            future.result()
-    else:
-        for reference in claimed:
-            run(reference, token=token)
+    claimed = _claim(1, token=token)
+    for reference in claimed:
+        run(reference, token=token)
     return len(claimed)
 
 
@@ -93,6 +78,14 @@ def due() -> int:
     now = clock.now()
     waiting = SagaRun.objects.filter(available_at__lte=now)
     return waiting.filter(lease_until__isnull=True).count() + waiting.filter(lease_until__lt=now).count()
+
+
+def _claim(most: int, *, token: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM, {"now": clock.parameter(), "lease": settings.SAGA_LEASE, "token": token, "batch": min(most, _BATCH)}
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _found(reference: str) -> Order | Return | None:
@@ -150,8 +143,3 @@ def _give_back(reference: str, token: str, pause: timedelta, *, attempts: int, l
 def _run_in_thread(reference: str, token: str) -> None:
     close_old_connections()
     run(reference, token=token)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=settings.SAGA_THREADS, thread_name_prefix="saga")

@@ -14,6 +14,7 @@ from ledger.controls.console import age, amount
 from ledger.controls.roles import Section, sees
 from ledger.models import QueuedEvent
 from orders.models import Order, ReviewCase
+from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
 from webhooks import health, notices
 from webhooks.models import Delivery, Endpoint
@@ -84,6 +85,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
     return {
         "tiles": tiles,
         "open_reviews": reviews.count(),
+        "held_back": held_back() if sees(request.user, Section.QUEUES) else [],
         "chart": _chart(),
         **(_endpoints() if sees(request.user, Section.WEBHOOKS) else {}),
         "states": list(Order.objects.values("state").annotate(number=Count("id")).order_by("-number")),

@@ -1,6 +1,6 @@
 """The console's other operations: one page, one POST dialog each. A GET shows the form; only a POST does anything."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -25,7 +25,7 @@ from reconciliation.console import endpoint_operations, messaging
 from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
-from wallets import inbox_provider, operators
+from wallets import inbox_provider, operators, pauses
 from wallets.models import Gateway, Operator, OperatorKey
 
 
@@ -63,7 +63,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     return response
 
 
-_SUBJECT_FIELDS = ("reference", "provider", "slug", "pool", "market")
+_SUBJECT_FIELDS = ("reference", "provider", "slug", "pool", "market", "wallet")
 
 
 def _log(request: HttpRequest, operation: Operation) -> None:
@@ -160,6 +160,33 @@ def _lift_halt(form: Form, actor: str) -> str:
     return f"{pool.code} is open again."
 
 
+def _pause(form: Form, actor: str) -> str:
+    slug, _, environment = form.get("wallet", "").rpartition(" ")
+    hours = form.get("hours", "")
+    if not (hours.isascii() and hours.isdigit() and len(hours) <= 3):
+        raise Malformed("A pause expires after a whole number of hours.")
+    pause = pauses.pause_gateway(
+        operator_slug=slug,
+        environment=environment,
+        reason=_reason(form),
+        lasts=timedelta(hours=int(hours)),
+        actor=actor,
+        now=clock.now(),
+    )
+    return f"{slug}'s wallet ({environment}) is not asked until {pause.expires_at:%Y-%m-%d %H:%M} UTC; lookups go on."
+
+
+def _lift_pause(form: Form, actor: str) -> str:
+    slug, _, environment = form.get("wallet", "").rpartition(" ")
+    pauses.lift_pause(operator_slug=slug, environment=environment, actor=actor, now=clock.now())
+    return f"{slug}'s wallet ({environment}) is asked again."
+
+
+def _wallets() -> list[str]:
+    rows = Gateway.objects.order_by("operator__slug", "environment").values_list("operator__slug", "environment")
+    return [f"{slug} {environment}" for slug, environment in rows]
+
+
 def _freeze(form: Form, actor: str) -> str:
     reference = form.get("reference", "")
     freeze_order.freeze_order(order_reference=reference, reason=_reason(form), actor=actor, now=clock.now())
@@ -241,6 +268,24 @@ OPERATIONS: dict[str, Operation] = {
         Ability.HALT_AND_FREEZE,
         lambda: [("pool", "Pool", _pools())],
         _lift_halt,
+    ),
+    "pause-wallet": Operation(
+        "Pause asks to a wallet",
+        "Nothing new is asked of this operator's wallet until the pause expires or is lifted; lookups go on.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [
+            ("wallet", "Operator and environment", _wallets()),
+            ("hours", "For how many hours", []),
+            ("reason", "Reason", []),
+        ],
+        _pause,
+    ),
+    "lift-pause": Operation(
+        "Lift a pause",
+        "What waits is asked within seconds.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("wallet", "Operator and environment", _wallets())],
+        _lift_pause,
     ),
     "freeze-order": Operation(
         "Freeze an order",

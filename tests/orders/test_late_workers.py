@@ -15,14 +15,15 @@ from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.wallet import lost_before, server_error, true_state
 from wallets import remote_operations
+from wallets.claiming import Claimed
 from wallets.gateway_port import RemoteRequest
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
 from wallets.outcomes import Confirmed
-from wallets.remote_operations import _Claimed, look_up
+from wallets.remote_operations import look_up
 
 pytestmark = pytest.mark.usefixtures("database")
 
-Wake = Callable[[_Claimed], _Claimed]
+Wake = Callable[[Claimed], Claimed]
 
 
 def _decide(desk: Desk, resolution: str) -> None:
@@ -49,7 +50,7 @@ def _sleep_between_claim_and_send(
     slept: list[str] = []
     question = remote_operations._question
 
-    def sleepy(claimed: _Claimed) -> remote_operations.Performed:
+    def sleepy(claimed: Claimed) -> remote_operations.Performed:
         if slept:
             return question(claimed)
         slept.append(claimed.operation.key)

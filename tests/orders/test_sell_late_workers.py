@@ -14,8 +14,8 @@ from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded, trade_of
 from tests.orders.wallet import lost_after, lost_before, server_error
 from wallets import remote_operations
+from wallets.claiming import Claimed
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.remote_operations import _Claimed
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -45,7 +45,7 @@ def test_nothing_is_paid_when_a_worker_sleeps_between_claim_and_send_until_its_s
     slept: list[str] = []
     question = remote_operations._question
 
-    def sleepy(claimed: _Claimed) -> remote_operations.Performed:
+    def sleepy(claimed: Claimed) -> remote_operations.Performed:
         if slept:
             return question(claimed)
         slept.append(claimed.operation.key)

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from ledger.controls import clock
 from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply
@@ -66,7 +67,13 @@ class HttpOperatorWallet:
 
 
 def _exchanged(request: RemoteRequest, sent: outbound.OutboundRequest, *, read: Callable[..., Reply]) -> Reply:
-    """Send, and turn whatever happens into a reply."""
+    """Send, and turn whatever happens into a reply that says what was sent: never headers, which are signed."""
+    path = urlsplit(sent.url).path
+    question = operator_answers.excerpt(f"{sent.method} {path} ".encode() + sent.body)
+    return replace(_answered(request, sent, read=read), question=question)
+
+
+def _answered(request: RemoteRequest, sent: outbound.OutboundRequest, *, read: Callable[..., Reply]) -> Reply:
     try:
         answer = outbound.send(sent)
     except outbound.OutboundRefused:

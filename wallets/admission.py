@@ -1,0 +1,127 @@
+"""Whether a gateway takes one more question now: its circuit breaker and its concurrency limit.
+
+1 lock the gateway's breaker row: questions to one gateway are let in one after the other, by every worker alike
+2 open: nothing is asked; once its time is over one question goes as a probe, and the others wait for what it tells
+3 count the leases that run, in a second statement; at the limit nothing more is asked
+
+The lock is the last of a claim, so that it is held for one short statement and the commit.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db.models import Count, Min, Q
+
+from wallets.gateway_port import Reply
+from wallets.models import Breaker, Gateway, RemoteOperation
+from wallets.outcomes import Cause, Unknown
+
+log = structlog.get_logger(__name__)
+
+# Answers that say the other side does not work, whatever became of the money.
+_FAILURES: Final = frozenset({Cause.TIMEOUT, Cause.CONNECTION, Cause.SERVER_ERROR, Cause.UNREADABLE})
+_SHORTEST_WAIT: Final = timedelta(milliseconds=100)
+_LONGEST_WAIT: Final = timedelta(seconds=30)
+_MOST_DOUBLINGS: Final = 5
+_MOST_COUNTED: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """Not now; perhaps after `wait`."""
+
+    wait: timedelta
+    reason: str
+
+
+ADMITTED: Final = Admitted()
+
+
+def admit(gateway: Gateway, *, token: str, lease: timedelta, now: datetime) -> Admitted | HeldBack:
+    """Let one question in, or hold it back. In the claim's transaction, before its lease is written."""
+    breaker = _locked(gateway)
+    if breaker.open_until is not None:
+        if now < breaker.open_until:
+            return HeldBack(_bounded(breaker.open_until - now), "circuit_open")
+        if breaker.probe_until is not None and now < breaker.probe_until:
+            return HeldBack(_bounded(breaker.probe_until - now), "circuit_probing")
+    running = RemoteOperation.objects.filter(gateway_id=gateway.pk, lease_until__gt=now).aggregate(
+        number=Count("pk"), oldest=Min("lease_until")
+    )
+    if running["number"] >= gateway.concurrency:
+        return HeldBack(_queue_wait(gateway, age=now + lease - running["oldest"]), "at_concurrency_limit")
+    if breaker.open_until is not None:
+        breaker.probe_token, breaker.probe_until = token, now + lease
+        breaker.save(update_fields=["probe_token", "probe_until"])
+    return ADMITTED
+
+
+def heard(gateway: Gateway, reply: Reply, *, token: str, now: datetime) -> None:
+    """Keep count of what an answer says about the gateway itself. In the transaction that writes the answer down."""
+    if not _failed(reply):
+        sound = Breaker.objects.filter(gateway_id=gateway.pk).filter(Q(failures__gt=0) | Q(open_until__isnull=False))
+        closed = sound.update(
+            failures=0, failing_since=None, open_until=None, openings=0, probe_token="", probe_until=None
+        )
+        if closed:
+            log.info("gateway_answers_again", gateway_id=gateway.pk)
+        return
+    breaker = _locked(gateway)
+    if breaker.open_until is None:
+        _count(breaker, gateway, now=now)
+    elif breaker.probe_token == token:
+        _open(breaker, gateway, now=now)
+    breaker.save()
+
+
+def _count(breaker: Breaker, gateway: Gateway, *, now: datetime) -> None:
+    window = timedelta(milliseconds=gateway.breaker_window_ms)
+    if breaker.failing_since is None or now - breaker.failing_since > window:
+        breaker.failing_since, breaker.failures = now, 0
+    breaker.failures += 1
+    if breaker.failures >= gateway.breaker_failures:
+        _open(breaker, gateway, now=now)
+
+
+def _open(breaker: Breaker, gateway: Gateway, *, now: datetime) -> None:
+    """Open it, for twice as long after each probe that failed."""
+    breaker.open_until = now + timedelta(
+        milliseconds=gateway.breaker_open_ms * 2 ** min(breaker.openings, _MOST_DOUBLINGS)
+    )
+    breaker.openings += 1
+    breaker.opened_at = now if breaker.openings == 1 else breaker.opened_at
+    breaker.probe_token, breaker.probe_until = "", None
+    log.warning("gateway_circuit_opened", gateway_id=gateway.pk, openings=breaker.openings)
+
+
+def _failed(reply: Reply) -> bool:
+    """Tell whether the gateway failed. What we were too late to send says nothing about it."""
+    if not isinstance(reply.outcome, Unknown) or reply.outcome.cause not in _FAILURES:
+        return False
+    return reply.sent or reply.outcome.cause is Cause.CONNECTION
+
+
+def _locked(gateway: Gateway) -> Breaker:
+    breaker = Breaker.objects.select_for_update().filter(gateway_id=gateway.pk).first()
+    if breaker is None:
+        Breaker.objects.bulk_create([Breaker(gateway_id=gateway.pk)], ignore_conflicts=True)
+        breaker = Breaker.objects.select_for_update().get(gateway_id=gateway.pk)
+    return breaker
+
+
+def _queue_wait(gateway: Gateway, *, age: timedelta) -> timedelta:
+    """Return how long to wait for a turn: as long as the oldest question runs already, once for each round ahead."""
+    prepared = RemoteOperation.objects.filter(gateway_id=gateway.pk, state=RemoteOperation.State.PREPARED)
+    ahead = len(prepared.values_list("pk")[:_MOST_COUNTED])
+    return _bounded(max(age, _SHORTEST_WAIT) * (1 + ahead // gateway.concurrency))
+
+
+def _bounded(wait: timedelta) -> timedelta:
+    return min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)

@@ -1,0 +1,152 @@
+"""Claims an operation for one question: under its lock decides between asking, looking up, and neither (DESIGN 5).
+
+The claim is committed before anything is sent: a lease longer than the time limit, and for an ask `ask_until`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction as db_transaction
+
+from ledger.controls import clock, randomness
+from wallets import admission, requery, transitions
+from wallets.admission import HeldBack
+from wallets.gateway_port import WalletGateway
+from wallets.legs import Performed, known
+from wallets.models import Gateway, RemoteAttempt, RemoteOperation
+from wallets.outcomes import Cause, Unknown
+
+_State = RemoteOperation.State
+_LEASE_BEYOND_LIMIT = timedelta(seconds=10)
+_LONGEST_PAUSE_NAP = timedelta(seconds=15)
+
+
+class Unfounded(RuntimeError):
+    """A movement was about to be asked that rule R2 or R4 forbids: a defect, and nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One question that nobody else asks while its lease lasts."""
+
+    operation: RemoteOperation
+    gateway: Gateway
+    wallet: WalletGateway
+    token: str
+    kind: RemoteAttempt.Kind
+    time_left: float
+    started: float
+
+
+def claim(
+    operation_id: int,
+    *,
+    waits: Callable[[], bool] | None,
+    execute_by: datetime | None,
+    adapter: Callable[[str], WalletGateway],
+    grounds: Callable[[], bool] | None = None,
+    by_hand: bool = False,
+) -> Claimed | Performed:
+    """Lease the operation for an ask or a lookup; or return what is known, or how long to wait.
+
+    Without `waits` it never asks. `by_hand`: a person wants this lookup, whatever the gateway's breaker says.
+    """
+    started = clock.monotonic()
+    with db_transaction.atomic():
+        still_waits = waits is None or waits()
+        founded = grounds is not None and still_waits and grounds()
+        operation = RemoteOperation.objects.select_for_update().get(pk=operation_id)
+        gateway = Gateway.objects.get(pk=operation.gateway_id)
+        wallet = adapter(gateway.adapter)
+        now = clock.now()
+        outcome = known(operation)
+        if outcome is not None:
+            return Performed(outcome)
+        if not still_waits:
+            return Performed(Unknown(Cause.NOT_ASKED))
+        if operation.lease_until is not None and operation.lease_until > now:
+            return Performed(Unknown(Cause.IN_FLIGHT), wait=operation.lease_until - now)
+        timely = _timely(gateway, execute_by, now)
+        if operation.state == _State.PREPARED and not timely:
+            return Performed(Unknown(Cause.NOT_ASKED), wait=_nap(gateway, now))
+        asks = waits is not None and timely and _may_be_asked(operation, gateway)
+        if asks:
+            _refuse_unfounded(operation, founded=founded)
+        limit = timedelta(milliseconds=gateway.time_limit_ms)
+        token = randomness.octets(16).hex()
+        lease = limit + _LEASE_BEYOND_LIMIT
+        admitted = admission.ADMITTED if by_hand else admission.admit(gateway, token=token, lease=lease, now=now)
+        if isinstance(admitted, HeldBack):
+            return _held_back(operation, gateway, admitted, now=now)
+        leased = {"lease_token": token, "lease_until": now + lease}
+        if asks:
+            transitions.ask(operation, values={**leased, **_asked(operation, now=now, limit=limit)}, now=now)
+        else:
+            RemoteOperation.objects.filter(pk=operation.pk).update(**leased)
+    kind = RemoteAttempt.Kind.ASK if asks else RemoteAttempt.Kind.LOOKUP
+    return Claimed(operation, gateway, wallet, token, kind, limit.total_seconds(), started)
+
+
+def _timely(gateway: Gateway, execute_by: datetime | None, now: datetime) -> bool:
+    """Tell whether the gateway may be asked now: not while it is paused, nor later than `execute_by`."""
+    paused = gateway.paused_until is not None and now < gateway.paused_until
+    return not paused and (execute_by is None or now <= execute_by)
+
+
+def _nap(gateway: Gateway, now: datetime) -> timedelta:
+    """Return how long to wait while paused: not for ever, since a pause may be lifted early."""
+    if gateway.paused_until is None or gateway.paused_until <= now:
+        return requery.backoff(gateway, 0)
+    return min(gateway.paused_until - now, _LONGEST_PAUSE_NAP)
+
+
+def _held_back(operation: RemoteOperation, gateway: Gateway, held: HeldBack, *, now: datetime) -> Performed:
+    """Say that nothing was asked, or, of what was asked before, what is known of it; its lookups end in time."""
+    if operation.state == _State.PREPARED:
+        return Performed(Unknown(Cause.NOT_ASKED), wait=held.wait)
+    cause = Cause(operation.unknown_cause) if operation.unknown_cause else Cause.TIMEOUT
+    return Performed(Unknown(cause), exhausted=requery.is_over(gateway, operation, now=now), wait=held.wait)
+
+
+def _may_be_asked(operation: RemoteOperation, gateway: Gateway) -> bool:
+    """Tell whether this key was never asked, or is proven absent and may be asked again: the same key."""
+    if operation.state == _State.ABSENT:
+        return operation.ask_again_granted != "" or (
+            gateway.resubmit and operation.counted_lookups < gateway.requery_cap
+        )
+    return bool(operation.state == _State.PREPARED)
+
+
+def _asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> dict[str, object]:
+    """Return what changes with an ask. Only a decision of people gives the lookups a new count: a limit on the loop."""
+    granted = operation.ask_again_granted != ""
+    return {
+        "asked_at": now,
+        "ask_until": now + limit,
+        "asks": operation.asks + 1,
+        "counted_lookups": 0 if granted else operation.counted_lookups,
+        "ask_again_granted": "",
+        "unknown_cause": "",
+    }
+
+
+def _refuse_unfounded(operation: RemoteOperation, *, founded: bool) -> None:
+    """Hold rules R2 and R4 where the money would go out, whatever the caller believes.
+
+    Only one version of a leg may ever be effective; a reverse gives back a confirmed debit of the same amount; a credit
+    pays for something that stands, and never beside a debit of the same owner.
+    """
+    siblings = RemoteOperation.objects.filter(owner=operation.owner).exclude(pk=operation.pk)
+    over = (_State.REJECTED, _State.ABSENT, _State.WITHDRAWN)
+    if siblings.filter(leg=operation.leg).exclude(state__in=over).exists():
+        raise Unfounded(f"{operation.key}: another version of it may have happened")
+    debit = siblings.filter(
+        leg="debit", state=_State.CONFIRMED, asset=operation.asset, amount_minor=operation.amount_minor
+    )
+    if operation.leg == "reverse" and not debit.exists():
+        raise Unfounded(f"{operation.key}: no confirmed debit of its amount")
+    if operation.leg == "credit" and not founded:
+        raise Unfounded(f"{operation.key}: what it pays for does not stand")
+    if operation.leg == "credit" and siblings.filter(leg__in=("debit", "reverse")).exists():
+        raise Unfounded(f"{operation.key}: its owner has a debit")

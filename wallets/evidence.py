@@ -1,0 +1,152 @@
+"""Writes an answer down: the attempt is stored for ever, and the operation moves by what it proves (DESIGN 5).
+
+A late answer of a lost lease is evidence: it releases nobody's lease and proves only what is for ever.
+"""
+
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import structlog
+from django.db import transaction as db_transaction
+
+from ledger.controls import clock
+from wallets import admission, requery, transitions
+from wallets.claiming import Claimed
+from wallets.gateway_port import Reply
+from wallets.legs import Performed, known
+from wallets.models import Gateway, RemoteAttempt, RemoteOperation
+from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
+
+log = structlog.get_logger(__name__)
+
+_State = RemoteOperation.State
+
+
+def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: int) -> Performed:
+    """Store the attempt, move the operation, give the lease back; return what is known now."""
+    gateway = claimed.gateway
+    with db_transaction.atomic():
+        operation = RemoteOperation.objects.select_for_update().get(pk=claimed.operation.pk)
+        now = clock.now()
+        late = operation.lease_token != claimed.token
+        number = RemoteAttempt.objects.filter(operation_id=operation.pk).count() + 1
+        started_at = now - timedelta(milliseconds=duration_ms)
+        outcome = _judged(operation, gateway, reply, looked_at=started_at)
+        RemoteAttempt.objects.create(
+            operation_id=operation.pk,
+            number=number,
+            kind=claimed.kind,
+            request_id=request_id,
+            started_at=started_at,
+            duration_ms=duration_ms,
+            http_status=reply.http_status,
+            outcome=_word(outcome),
+            detail=_detail(outcome),
+            late=late,
+            question=reply.question,
+            excerpt=reply.excerpt,
+        )
+        _apply(operation, claimed, outcome, evidence={"attempt": number, "request_id": request_id}, late=late, now=now)
+        admission.heard(gateway, reply, token=claimed.token, now=now)
+        found = known(operation)
+    if late:
+        log.warning("late_answer", remote_key=operation.key, outcome=_word(outcome), state=operation.state)
+    if found is not None:
+        return Performed(found)
+    if late:
+        return Performed(Unknown(Cause.IN_FLIGHT), wait=requery.backoff(gateway, 0))  # somebody else's to tell
+    if not isinstance(outcome, Unknown):
+        outcome = Unknown(Cause.ABSENT)  # what is proven absent cannot be rejected any more
+    return Performed(
+        outcome,
+        exhausted=operation.counted_lookups >= gateway.requery_cap,
+        wait=requery.wait(gateway, operation, outcome),
+    )
+
+
+def _judged(operation: RemoteOperation, gateway: Gateway, reply: Reply, *, looked_at: datetime) -> Outcome:
+    """Judge absence by the horizon: before it, counted from the last `ask_until`, it proves nothing.
+
+    A question that our own guard refused to send is no answer either: of what was claimed before, nobody knows.
+    """
+    if isinstance(reply.outcome, Unknown) and reply.outcome.cause is Cause.NOT_ASKED:
+        return Unknown(Cause.CONNECTION)
+    if not reply.absent or operation.ask_until is None:
+        return reply.outcome
+    horizon = operation.ask_until + timedelta(milliseconds=gateway.not_found_horizon_ms)
+    return Unknown(Cause.ABSENT if looked_at > horizon else Cause.NOT_FOUND)
+
+
+def _apply(
+    operation: RemoteOperation,
+    claimed: Claimed,
+    outcome: Outcome,
+    *,
+    evidence: dict[str, object],
+    late: bool,
+    now: datetime,
+) -> None:
+    """Move the operation by what was learnt. A late answer releases nobody's lease and proves only what is for ever:
+
+    a confirmation; and a rejection while nothing was asked since.
+    """
+    values: dict[str, object] = {} if late else {"lease_until": None, "lease_token": ""}
+    if claimed.kind == RemoteAttempt.Kind.LOOKUP and not late:
+        values["lookups"] = operation.lookups + 1
+        if requery.counts(claimed.gateway, operation, outcome, now=now):
+            values["counted_lookups"] = operation.counted_lookups + 1
+    match outcome:
+        case Confirmed(remote_ref):
+            if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
+                values |= {
+                    "remote_ref": remote_ref[:120],
+                    "answered_at": now,
+                    "unknown_cause": "",
+                    "late": late or operation.state == _State.ABSENT,
+                }
+                transitions.answered(operation, "confirm", values=values, evidence=evidence, now=now)
+                return
+        case Rejected(reason):
+            asked_since = operation.asks != claimed.operation.asks
+            if operation.state in (_State.ASKED, _State.UNKNOWN) and not asked_since:
+                values |= {"rejected_reason": reason[:120], "answered_at": now, "unknown_cause": ""}
+                transitions.answered(operation, "reject", values=values, evidence=evidence, now=now)
+                return
+        case Unknown(cause):
+            if not late:
+                values["unknown_cause"] = cause.value
+                if operation.state == _State.ASKED:
+                    transitions.answered(operation, "lose_sight", values=values, evidence=evidence, now=now)
+                if operation.state == _State.UNKNOWN and cause is Cause.ABSENT:
+                    transitions.answered(operation, "prove_absent", values=values, evidence=evidence, now=now)
+                    return
+        case _:
+            assert_never(outcome)
+    if values:
+        RemoteOperation.objects.filter(pk=operation.pk).update(**values)
+    for name, value in values.items():
+        setattr(operation, name, value)
+
+
+def _word(outcome: Outcome) -> str:
+    match outcome:
+        case Confirmed():
+            return "confirmed"
+        case Rejected():
+            return "rejected"
+        case Unknown():
+            return "unknown"
+        case _:
+            assert_never(outcome)
+
+
+def _detail(outcome: Outcome) -> str:
+    match outcome:
+        case Confirmed(remote_ref):
+            return remote_ref[:200]
+        case Rejected(reason):
+            return reason[:200]
+        case Unknown(cause):
+            return cause.value
+        case _:
+            assert_never(outcome)
