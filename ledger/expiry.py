@@ -1,5 +1,7 @@
 """The sweep of holds whose timeout has passed: their amounts return. Also a kind of work that the drains know."""
 
+from collections.abc import Sequence
+
 from django.db import connection
 
 from ledger.controls import clock, drains
@@ -32,6 +34,18 @@ def due() -> int:
         row = cursor.fetchone()
     assert row is not None
     return int(row[0])
+
+
+def expired_among(subjects: Sequence[str]) -> set[str]:
+    """Return those subjects that have a hold which ended by its timeout, and none that was posted."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.subject FROM ledger_transaction AS t JOIN ledger_hold AS h ON h.transaction_id = t.id"
+            " WHERE t.subject = ANY (%s) GROUP BY t.subject"
+            " HAVING bool_or(h.state = 'expired') AND NOT bool_or(h.state IN ('open', 'posted'))",
+            [list(subjects)],
+        )
+        return {str(row[0]) for row in cursor.fetchall()}
 
 
 def register() -> None:

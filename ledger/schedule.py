@@ -14,6 +14,7 @@ _EVERY_SECONDS: Final = {
     "quote_expiry": 10,
     "rates": 30,
     "closes": 60,
+    "stale": 60,
     "notices": 15,
     "seals": 10,
     "inbox": 5,

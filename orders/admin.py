@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, Trade
+from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, StaleFinding, Trade
 
 
 @admin.register(Order)
@@ -125,6 +125,15 @@ class FreezeAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("subject",)
     list_display = ("subject", "reason", "frozen_by", "frozen_at", "lifted_by", "lifted_at")
+
+
+@admin.register(StaleFinding)
+class StaleFindingAdmin(ReadOnlyAdmin):
+    section = Section.QUEUES
+    exact = ("subject",)
+    list_display = ("subject", "kind", "state", "done", "times", "first_found_at", "last_found_at")
+    list_filter = ("kind", "environment")
+    ordering = ("-last_found_at",)
 
 
 @admin.register(SagaRun)

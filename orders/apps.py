@@ -10,7 +10,7 @@ class OrdersConfig(AppConfig):
 
         from ledger.controls import machines
         from orders import models, operation_news, streams
-        from orders.operations import expire_quotes, open_return
+        from orders.operations import drive_stale, expire_quotes, open_return
         from orders.sagas import runner
         from webhooks import event_types
 
@@ -26,3 +26,4 @@ class OrdersConfig(AppConfig):
         operation_news.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")
+        drive_stale.register()

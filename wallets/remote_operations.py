@@ -8,12 +8,13 @@
 6 write the answer down; a late answer of a lost lease is evidence
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
 from ledger import assets
 from ledger.controls import clock, references, request_context
@@ -32,14 +33,17 @@ __all__ = [
     "OtherContent",
     "Performed",
     "Standing",
+    "Unfinished",
     "Unfounded",
     "birth",
     "grant_ask_again",
     "latest_version",
     "look_up",
     "open_keys",
+    "owners_among",
     "perform",
     "standing",
+    "unfinished",
     "withdrawal",
 ]
 
@@ -60,6 +64,17 @@ class Standing:
     unknown_cause: str
     rejected_reason: str
     remote_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """One operation without a known outcome, and when its row changed last."""
+
+    key: str
+    owner: str
+    environment: str
+    state: str
+    since: datetime
 
 
 def birth(leg: Leg) -> Birth:
@@ -129,6 +144,20 @@ def open_keys(*, owner: str) -> list[str]:
     asked = (_State.ASKED, _State.UNKNOWN, _State.ABSENT)
     found = RemoteOperation.objects.filter(owner=owner, state__in=asked).order_by("pk")
     return list(found.values_list("key", flat=True))
+
+
+def unfinished(*, before: datetime, driven: "QuerySet[Any, Any]", most: int) -> list[Unfinished]:
+    """Return operations whose outcome nobody knows, unchanged since `before`, that no owner in `driven` is after."""
+    open_ones = RemoteOperation.objects.filter(
+        state__in=(_State.PREPARED, _State.ASKED, _State.UNKNOWN), updated_at__lt=before
+    ).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=before))
+    rows = open_ones.exclude(owner__in=driven).order_by("updated_at")[:most]
+    return [Unfinished(row.key, row.owner, row.environment, row.state, row.updated_at) for row in rows]
+
+
+def owners_among(owners: Sequence[str]) -> set[str]:
+    """Return those of these owners that have any operation."""
+    return set(RemoteOperation.objects.filter(owner__in=owners).values_list("owner", flat=True))
 
 
 def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:

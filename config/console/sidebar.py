@@ -16,6 +16,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Manual review", "gavel", "admin:orders_reviewcase_changelist", ""),
             ("Compensation", "undo", "admin:orders_order_changelist", "?state__exact=compensation_pending"),
             ("Sagas at work", "sync", "admin:orders_sagarun_changelist", ""),
+            ("Found waiting", "hourglass_disabled", "admin:orders_stalefinding_changelist", ""),
             ("Notices", "notifications", "admin:reconciliation_notice_changelist", ""),
         ),
     ),

@@ -7,6 +7,7 @@ from orders.models.quotes import Quote
 from orders.models.returns import Return
 from orders.models.reviews import ApprovalThreshold, ReviewCase, ReviewNote
 from orders.models.sagas import Freeze, SagaRun
+from orders.models.stale import StaleFinding
 from orders.models.trades import Trade
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "ReviewCase",
     "ReviewNote",
     "SagaRun",
+    "StaleFinding",
     "Trade",
 ]

@@ -13,6 +13,7 @@ from ledger.controls import clock
 from ledger.controls.console import age, amount
 from ledger.controls.roles import Section, sees
 from ledger.models import QueuedEvent
+from orders import stale
 from orders.models import Order, ReviewCase
 from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
@@ -67,6 +68,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
                 False,
             ),
         ]
+        tiles.append(_unseen())
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
         tiles.append(
@@ -101,6 +103,14 @@ def _tile(title: str, rows: "QuerySet[Any]", minor: str, asset: str, url: str, q
     oldest = min((row["oldest"] for row in found), default=None)
     money = [amount(row["total"], row[asset]) for row in found]
     return Tile(title, count, age(oldest), money, reverse(url) + query, alarming and count > 0)
+
+
+def _unseen() -> Tile:
+    """What waits beyond its limit in one state with nobody to drive it: nothing waits for ever unseen."""
+    waiting = stale.found(now=clock.now(), unseen_for=stale.LIMIT)
+    oldest = min((one.since for one in waiting), default=None)
+    url = reverse("admin:orders_stalefinding_changelist")
+    return Tile("Waiting, driven by nobody", len(waiting), age(oldest), [], url, bool(waiting))
 
 
 def _dead_letters() -> Tile:

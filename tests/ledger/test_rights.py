@@ -63,6 +63,7 @@ TABLES: Final = {
     "orders_quote": CHANGE,
     "orders_return": CHANGE,
     "orders_reviewcase": CHANGE,
+    "orders_stalefinding": CHANGE,
     "orders_trade": CHANGE,
     "reconciliation_closerun": CHANGE,
     "reconciliation_exceptioncase": CHANGE,
