@@ -37,11 +37,14 @@ def lock_trade_of(order: Order) -> Trade:
 
 
 def lock_return(reference: str) -> Return:
-    """Lock a return behind its order. Raises OrderFrozen while that is frozen."""
-    order_reference = Return.objects.filter(reference=reference).values_list("order_reference", flat=True).first()
-    if order_reference is None:
+    """Lock a return behind its order and the trade that it takes back. Raises OrderFrozen while that is frozen."""
+    named = Return.objects.filter(reference=reference).values_list("order_reference", "trade_reference").first()
+    if named is None:
         raise NotFound(f"There is no return {reference}.")
+    order_reference, trade_reference = named
     lock_order(order_reference)
+    if trade_reference:
+        Trade.objects.select_for_update().get(reference=trade_reference)
     return Return.objects.select_for_update().get(reference=reference)
 
 

@@ -4,9 +4,39 @@ A return whose late leg is a debit took money from the operator's wallet (the op
 credit gave it. The event types take both sides, `debited` and `credited`; one of them is 0 and posts nothing.
 """
 
+from ledger import accounts
 from ledger.drafts import Draft
 from ledger.money import Money
-from orders.models import Return
+from orders import trade_terms
+from orders.models import Return, Trade
+
+
+def adjustment(found: Return, trade: Trade | None) -> Draft:
+    """Book that it is so: a late movement against transit, or a trade that was taken back, every line the other way."""
+    return late_effect(found) if trade is None else taken_back(found, trade)
+
+
+def taken_back(found: Return, trade: Trade) -> Draft:
+    """Turn the settled trade round. Never refused: what position or pool lack becomes a receivable."""
+    settled = trade_terms.settlement(trade)
+    return Draft(
+        event_type="TRADE_RETURN",
+        key=f"{found.reference}:adjust",
+        subject=found.reference,
+        refs={"return": found.reference, **settled.refs},
+        amounts=settled.amounts,
+        accounts={**settled.accounts, **found.terms["receivables"]},
+    )
+
+
+def receivables(trade: Trade) -> dict[str, str]:
+    """Return the accounts that owe what position and pool lack."""
+    named = trade.terms["accounts"]
+    _, operator, user_part = str(named["position"]).split(":", 2)
+    return {
+        "receivable": accounts.position_receivable(operator, user_part),
+        "pool_receivable": accounts.pool_receivable(str(named["pool"]).partition(":")[2]),
+    }
 
 
 def late_effect(found: Return) -> Draft:

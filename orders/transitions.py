@@ -180,9 +180,12 @@ def open_return(found: Return, *, reason: str, next_action: str, why: Why, now: 
     return case
 
 
-def adjust_return(found: Return, *, draft: Draft, next_action: str, why: Why, now: datetime) -> ReviewCase:
-    """Book what happened against transit, and open the case of what becomes of it."""
-    move(Change(found, "adjust"), why=why, now=now, drafts=[draft])
+def adjust_return(
+    found: Return, *, trade: Trade | None, draft: Draft, next_action: str, why: Why, now: datetime
+) -> ReviewCase:
+    """Book what happened against transit (a trade taken back is returned with it); open the case of what becomes of it."""
+    taken_back = [Change(trade, "take_back")] if trade is not None else []
+    move(*taken_back, Change(found, "adjust"), why=why, now=now, drafts=[draft])
     case = _case_of_return(found, reason="return_adjusted", next_action=next_action)
     move(Birth(case), why=why, now=now)
     return case

@@ -35,7 +35,7 @@ class Ability(StrEnum):
     NOTE = "write notes"
     WORK_REVIEWS = "assign, look up, propose"
     APPROVE_REVIEWS = "approve resolutions"
-    HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders, lift any of them"
+    HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders, lift any of them, report returned trades"
     RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close"

@@ -36,10 +36,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class ReturnFacts:
-    """`movement` is the giving back as the remote door stores it, None when it was never written down."""
+    """`movement` is the giving back as the remote door stores it, None when it was never written down.
+
+    `trade` is the trade that was taken back, None when a movement came late.
+    """
 
     found: Return
     movement: Standing | None
+    trade: Trade | None
 
 
 def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
@@ -56,4 +60,5 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
 def facts_of_return(found: Return, *, lock: bool = False) -> ReturnFacts:
     """Gather the facts of a return; lock the movement (after the return) for who decides by it."""
     movement = remote_operations.standing(owner=found.reference, leg=found.gives_back_by, lock=lock)
-    return ReturnFacts(found=found, movement=movement)
+    trade = Trade.objects.filter(reference=found.trade_reference).first() if found.trade_reference else None
+    return ReturnFacts(found=found, movement=movement, trade=trade)

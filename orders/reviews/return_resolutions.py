@@ -5,7 +5,7 @@ from datetime import datetime
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
 from orders import return_terms, transitions
-from orders.models import Return
+from orders.models import Return, Trade
 from orders.reviews.evidence import ReturnFacts
 from orders.reviews.resolutions import Resolution, Rule
 from orders.sagas.give_back import give_back_leg
@@ -13,6 +13,12 @@ from wallets import remote_operations
 
 _State = Return.State
 _OVER = ("rejected", "absent")
+
+
+def _not_adjustable(facts: ReturnFacts) -> str:
+    if facts.trade is not None and facts.trade.state != Trade.State.SETTLED:
+        return f"The trade is {facts.trade.state}."
+    return _not_open(facts)
 
 
 def _not_open(facts: ReturnFacts) -> str:
@@ -57,7 +63,12 @@ def _not_to_be_kept(facts: ReturnFacts) -> str:
 
 def _adjust(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
     transitions.adjust_return(
-        facts.found, draft=drafts[0], next_action="Give it back at the operator, or keep it.", why=why, now=now
+        facts.found,
+        trade=facts.trade,
+        draft=drafts[0],
+        next_action="Give it back at the operator, or keep it.",
+        why=why,
+        now=now,
     )
 
 
@@ -109,8 +120,8 @@ RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
     Resolution.ADJUST: Rule(
         "It is so: adjust the books",
         _State.ADJUSTED,
-        _not_open,
-        lambda f: [return_terms.late_effect(f.found)],
+        _not_adjustable,
+        lambda f: [return_terms.adjustment(f.found, f.trade)],
         _nothing,
         _one_person,
         _adjust,

@@ -19,7 +19,7 @@ from ledger.controls.refusals import Malformed, NotFound, Refusal
 from ledger.controls.roles import Ability, may, need
 from ledger.environments import Environment
 from orders.models import Pool
-from orders.operations import freeze_order, halt_pool
+from orders.operations import freeze_order, halt_pool, return_trade
 from reconciliation import exception_cases
 from reconciliation.console import endpoint_operations, messaging
 from reconciliation.console.markets import MARKET_OPERATIONS
@@ -187,6 +187,12 @@ def _wallets() -> list[str]:
     return [f"{slug} {environment}" for slug, environment in rows]
 
 
+def _return_trade(form: Form, actor: str) -> str:
+    reference = form.get("reference", "")
+    found = return_trade.return_trade(trade_reference=reference, reason=_reason(form), actor=actor, now=clock.now())
+    return f"{found.reference} is opened; its case waits in the queue."
+
+
 def _freeze(form: Form, actor: str) -> str:
     reference = form.get("reference", "")
     freeze_order.freeze_order(order_reference=reference, reason=_reason(form), actor=actor, now=clock.now())
@@ -286,6 +292,13 @@ OPERATIONS: dict[str, Operation] = {
         Ability.HALT_AND_FREEZE,
         lambda: [("wallet", "Operator and environment", _wallets())],
         _lift_pause,
+    ),
+    "return-trade": Operation(
+        "A venue took a trade back",
+        "Opens a return with its case. Nothing is booked before people say there that it is so.",
+        Ability.HALT_AND_FREEZE,
+        lambda: [("reference", "Trade", []), ("reason", "Reason and evidence", [])],
+        _return_trade,
     ),
     "freeze-order": Operation(
         "Freeze an order",
