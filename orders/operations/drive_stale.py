@@ -27,11 +27,11 @@ _MOST_DOUBLINGS: Final = 6
 _NOTE = """
 INSERT INTO orders_stalefinding AS f
     (subject, kind, environment, state, done, times, first_found_at, last_found_at, again_at)
-VALUES (%(subject)s, %(kind)s, %(environment)s, %(state)s, %(done)s, 1, %(now)s, %(now)s, %(now)s + %(pause)s)
+VALUES (%(subject)s, %(kind)s, %(environment)s, %(state)s, %(done)s, 1, %(now)s, %(now)s, %(now)s + %(pause)s * interval '1 second')
 ON CONFLICT (subject) DO UPDATE SET
     kind = excluded.kind, state = excluded.state, done = excluded.done, times = f.times + 1,
     last_found_at = excluded.last_found_at,
-    again_at = excluded.last_found_at + %(pause)s * power(2, least(f.times, %(doublings)s))
+    again_at = excluded.last_found_at + %(pause)s * interval '1 second' * power(2, least(f.times, %(doublings)s))
 """
 
 
@@ -98,7 +98,7 @@ def _note(one: Stale, *, done: str, now: datetime) -> None:
                 "state": one.state,
                 "done": done[:80],
                 "now": now,
-                "pause": _FIRST_PAUSE,
+                "pause": int(_FIRST_PAUSE.total_seconds()),
                 "doublings": _MOST_DOUBLINGS,
             },
         )
