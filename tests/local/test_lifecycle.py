@@ -38,7 +38,7 @@ def test_stack_runs_heals_and_leaves_nothing(data: Path) -> None:
     stack = LocalStack(data, usual=ANY_PORTS, surroundings=surroundings(), without=["console_people"], say=said.append)
     with stack.running():
         before = stack.supervisor.pids()
-        assert set(before) == {"postgres", "valkey", "web", "worker", "beat", "relay", "sandbox"}
+        assert set(before) == {"postgres", "valkey", "web", "worker", "beat", "relay", "sandbox", "streams"}
         assert _ready(stack.url)["redis"] == "ok"
 
         with pytest.raises(AlreadyRunning):
