@@ -40,6 +40,7 @@ def _walked(trades: Iterable[dict[str, Any]]) -> Paid:
             held += amounts["position"]
             cash += amounts.get("converted", amounts["net"])
         else:
-            cash -= cash * amounts["sold"] // held
-            held -= amounts["sold"]
+            sold = min(amounts["sold"], held)  # what a returned buy had given may be sold already
+            cash -= cash * sold // held if held else 0
+            held -= sold
     return Paid(held, cash)

@@ -68,7 +68,8 @@ def claim(
         if operation.lease_until is not None and operation.lease_until > now:
             return Performed(Unknown(Cause.IN_FLIGHT), wait=operation.lease_until - now)
         timely = _timely(gateway, execute_by, now)
-        if operation.state == _State.PREPARED and not timely:
+        granted = waits is not None and operation.state == _State.ABSENT and operation.ask_again_granted != ""
+        if (operation.state == _State.PREPARED or granted) and not timely:
             return Performed(Unknown(Cause.NOT_ASKED), wait=_nap(gateway, now))
         asks = waits is not None and timely and _may_be_asked(operation, gateway)
         if asks:
@@ -78,6 +79,8 @@ def claim(
         lease = limit + _LEASE_BEYOND_LIMIT
         admitted = admission.ADMITTED if by_hand else admission.admit(gateway, token=token, lease=lease, now=now)
         if isinstance(admitted, HeldBack):
+            if granted:  # what people decided waits for its turn; it is not undone by a wait
+                return Performed(Unknown(Cause.NOT_ASKED), wait=admitted.wait)
             return _held_back(operation, gateway, admitted, now=now)
         leased = {"lease_token": token, "lease_until": now + lease}
         if asks:

@@ -26,11 +26,12 @@ def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: 
     """Store the attempt, move the operation, give the lease back; return what is known now."""
     gateway = claimed.gateway
     with db_transaction.atomic():
+        looked_until = clock.now()  # before the wait for the row: it must not make an absence look later than it was
         operation = RemoteOperation.objects.select_for_update().get(pk=claimed.operation.pk)
         now = clock.now()
         late = operation.lease_token != claimed.token
         number = RemoteAttempt.objects.filter(operation_id=operation.pk).count() + 1
-        started_at = now - timedelta(milliseconds=duration_ms)
+        started_at = looked_until - timedelta(milliseconds=duration_ms)
         outcome = _judged(operation, gateway, reply, looked_at=started_at)
         RemoteAttempt.objects.create(
             operation_id=operation.pk,

@@ -27,7 +27,8 @@ _MOST_DOUBLINGS: Final = 6
 _NOTE = """
 INSERT INTO orders_stalefinding AS f
     (subject, kind, environment, state, done, times, first_found_at, last_found_at, again_at)
-VALUES (%(subject)s, %(kind)s, %(environment)s, %(state)s, %(done)s, 1, %(now)s, %(now)s, %(now)s + %(pause)s * interval '1 second')
+VALUES (%(subject)s, %(kind)s, %(environment)s, %(state)s, %(done)s, 1, %(now)s, %(now)s,
+        %(now)s + %(pause)s * interval '1 second')
 ON CONFLICT (subject) DO UPDATE SET
     kind = excluded.kind, state = excluded.state, done = excluded.done, times = f.times + 1,
     last_found_at = excluded.last_found_at,

@@ -14,7 +14,7 @@ from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound, Refusal
 from orders import return_terms, transitions
 from orders.locks import lock_order
-from orders.models import Order, Quote, Return, Trade
+from orders.models import Order, Pool, Quote, Return, Trade
 
 
 class NotReturnable(Refusal):
@@ -41,6 +41,8 @@ def return_trade(*, trade_reference: str, reason: str, actor: str, now: datetime
         trade = Trade.objects.select_for_update().get(reference=trade_reference)
         if trade.state != Trade.State.SETTLED or order.state != Order.State.PROCESSED:
             raise NotReturnable(f"The trade is {trade.state}, its order {order.state}.")
+        if Pool.objects.filter(pk=trade.pool_id, kind=Pool.Kind.OUTCOME).exists():
+            raise NotReturnable("An outcome market is ours: no venue takes its trades back.")
         if Return.objects.filter(trade_reference=trade_reference).exists():
             raise ReturnedAlready
         return _open(order, trade, reason=reason, actor=actor, now=now)

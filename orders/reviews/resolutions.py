@@ -11,7 +11,7 @@ from ledger.controls.moves import Why
 from ledger.drafts import Draft
 from ledger.money import Money
 from orders import trade_terms, transitions
-from orders.models import Order, Quote, Trade
+from orders.models import Order, Pool, Quote, Trade
 from orders.reviews.evidence import Facts
 from orders.sagas.buy import debit_leg, reverse_leg
 from orders.sagas.sell import credit_leg
@@ -131,6 +131,8 @@ def _not_unwindable(facts: Facts) -> str:
         return refusal
     if facts.trade.state != Trade.State.SETTLED:
         return f"The trade is {facts.trade.state}."
+    if Pool.objects.filter(pk=facts.trade.pool_id, kind=Pool.Kind.OUTCOME).exists():
+        return "An outcome market's shares cannot be unwound: what they are worth has moved. Settle it outside."
     lack = _lack(facts)
     return f"The pool lacks {assets.text(lack.minor, lack.asset)} {lack.asset} to give it back." if lack else ""
 

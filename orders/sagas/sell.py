@@ -25,8 +25,8 @@ from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order, Trade
 from orders.sagas.buy import NOT_OVER, leg, start, still
-from orders.sagas.progress import MOVED, Progress, Stopped, Wait
-from orders.sagas.watching import watch
+from orders.sagas.progress import MOVED, Progress, Wait
+from orders.sagas.watching import look_back, watch
 from orders.venue_adapters import venue_of
 from orders.venue_port import Executed, Refused
 from wallets import remote_operations
@@ -42,7 +42,7 @@ _LOOK_AGAIN = timedelta(seconds=30)
 def advance(order: Order) -> Progress:
     """Take the one step that the order's state calls for."""
     step = _STEPS.get(_State(order.state))
-    return step(order) if step else Stopped()
+    return step(order) if step else look_back(order)
 
 
 def credit_leg(order: Order, *, version: int) -> Leg:
