@@ -1,4 +1,7 @@
-"""Account statements: an account's postings with running balances, pending and posted apart, in pages."""
+"""Account statements: an account's postings with running balances, pending and posted apart, in pages.
+
+A statement is of now, as of a block or a date, or of a period: that opens with what counted before its first date.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +13,7 @@ from django.db import connection
 
 from ledger.books import number_of
 from ledger.controls.refusals import NotFound
+from ledger.reports.scopes import Scope, Value
 
 LARGEST_PAGE: Final = 500
 _BEFORE_ALL: Final = UUID(int=0)
@@ -55,7 +59,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One page, oldest first. `next_after` is the cursor of the next page, None on the last."""
+    """One page, oldest first. `next_after` is the cursor of the next page, None on the last.
+
+    What is provisional may yet change: as of a sealed block or a locked date, nothing does.
+    """
 
     address: str
     asset: str
@@ -63,14 +70,23 @@ class Statement:
     opening: Balances
     lines: Sequence[Line]
     next_after: UUID | None
+    provisional: bool = True
 
     @property
     def closing(self) -> Balances:
         return self.lines[-1].after if self.lines else self.opening
 
 
-def statement(*, environment: str, address: str, asset: str, after: UUID | None = None, limit: int = 50) -> Statement:
-    """Return the page of an account's postings behind the cursor `after`. Raises NotFound.
+def statement(
+    *,
+    environment: str,
+    address: str,
+    asset: str,
+    after: UUID | None = None,
+    limit: int = 50,
+    scope: Scope | None = None,
+) -> Statement:
+    """Return the page of an account's postings behind the cursor `after`: all, or those in the scope. Raises NotFound.
 
     Lines stand in the order in which they were written down. The opening balances are the sum of all before the page
     as of this statement: a posting that commits late never makes a running balance wrong, only a later page longer.
@@ -78,18 +94,23 @@ def statement(*, environment: str, address: str, asset: str, after: UUID | None 
     size = min(max(limit, 1), LARGEST_PAGE)
     with connection.cursor() as cursor:
         account, normal_side = _account(environment, address, asset)
-        given: dict[str, int | UUID] = {
+        given: dict[str, Value] = {
+            **(scope.parameters if scope else {}),
             "account": account,
             "after": after or _BEFORE_ALL,
             "limit": size + 1,
             "few": _FEW,
         }
-        opening_query = _FORWARD
-        if after is not None:
-            cursor.execute(_FOLLOWERS, given)
-            followers = cursor.fetchone()
-            opening_query = _BACKWARD if followers is not None and followers[0] < _FEW else _FORWARD
-        cursor.execute(PAGE.replace("{opening}", opening_query), given)
+        if scope is not None and scope.counts:
+            page = page_within(scope)
+        else:
+            opening_query = _FORWARD
+            if after is not None:
+                cursor.execute(_FOLLOWERS, given)
+                followers = cursor.fetchone()
+                opening_query = _BACKWARD if followers is not None and followers[0] < _FEW else _FORWARD
+            page = page_of_all(opening_query)
+        cursor.execute(page, given)
         rows = cursor.fetchall()
     opening = Balances(*(int(value) for value in rows[0][:4]))
     lines = [_line(row[4:]) for row in rows[:size] if row[4] is not None]
@@ -100,6 +121,7 @@ def statement(*, environment: str, address: str, asset: str, after: UUID | None 
         opening=opening,
         lines=lines,
         next_after=lines[-1].posting_id if len(rows) > size else None,
+        provisional=scope is None or scope.provisional,
     )
 
 
@@ -110,6 +132,17 @@ def place_before_newest(*, environment: str, address: str, asset: str, limit: in
         cursor.execute(_NEWEST, {"account": account, "skip": limit + 1})
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def page_of_all(opening: str) -> str:
+    """Return the statement of a page of all postings, with the query of what stood before it."""
+    return _PAGE.replace("{opening}", opening).replace("{inside}", "")
+
+
+def page_within(scope: Scope) -> str:
+    """Return the statement of a page of the postings that count in a scope; it takes the scope's parameters too."""
+    page = _PAGE.replace("{opening}", _WITHIN).replace("{inside}", _INSIDE)
+    return page.replace("{earlier}", scope.earlier).replace("{counts}", scope.counts)
 
 
 def account_id(*, environment: str, address: str, asset: str) -> int:
@@ -153,6 +186,12 @@ _BACKWARD: Final = """
     FROM ledger_balance b, ({later}) AS l
     WHERE b.account_id = %(account)s
 """.replace("{later}", _FORWARD.replace("p.id <= %(after)s", "p.id > %(after)s"))
+# In a scope: what counts before it, and what of it comes up to the page's place.
+_WITHIN: Final = _FORWARD.replace(
+    "LEFT JOIN", "JOIN ledger_transaction t ON t.id = p.transaction_id LEFT JOIN"
+).replace("p.id <= %(after)s", "({earlier} OR (p.id <= %(after)s AND {counts}))")
+_INSIDE: Final = """
+             AND EXISTS (SELECT FROM ledger_transaction t WHERE t.id = ledger_posting.transaction_id AND {counts})"""
 _FEW: Final = 5000
 _FOLLOWERS: Final = """
 SELECT count(*) FROM (
@@ -167,17 +206,19 @@ ORDER BY id DESC OFFSET %(skip)s - 1 LIMIT 1
 """
 
 # One statement and so one snapshot: the page, and what stood before it.
-PAGE: Final = """
+_PAGE: Final = """
 WITH opening AS (
     {opening}
 ), page AS (
     SELECT p.*, CASE WHEN p.kind IN ('posted', 'post') THEN p.amount_minor ELSE 0 END AS posted,
            CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor ELSE -q.amount_minor END AS pending
     FROM ((SELECT id, transaction_id, kind, pending_id, amount_minor, true AS is_debit, credit_account_id AS other_id
-           FROM ledger_posting WHERE debit_account_id = %(account)s AND id > %(after)s ORDER BY id LIMIT %(limit)s)
+           FROM ledger_posting WHERE debit_account_id = %(account)s AND id > %(after)s{inside}
+           ORDER BY id LIMIT %(limit)s)
           UNION ALL
           (SELECT id, transaction_id, kind, pending_id, amount_minor, false, debit_account_id
-           FROM ledger_posting WHERE credit_account_id = %(account)s AND id > %(after)s ORDER BY id LIMIT %(limit)s)) AS p
+           FROM ledger_posting WHERE credit_account_id = %(account)s AND id > %(after)s{inside}
+           ORDER BY id LIMIT %(limit)s)) AS p
     LEFT JOIN ledger_posting q ON q.id = p.pending_id
     ORDER BY p.id LIMIT %(limit)s
 )

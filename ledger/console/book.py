@@ -11,8 +11,9 @@ from django.views.decorators.http import require_GET
 
 from ledger import account_rows, assets, statements, transaction_rows
 from ledger.books import environment_of, number_of
-from ledger.console import charts
-from ledger.console.reports import streamed
+from ledger.console import charts, filters
+from ledger.console.filters import Filters
+from ledger.console.reports import frame, streamed
 from ledger.controls import clock
 from ledger.controls.refusals import NotFound
 from ledger.controls.roles import Section, sees
@@ -26,7 +27,10 @@ _HOLDS: Final = 50
 
 @require_GET
 def account(request: HttpRequest, environment: str, asset: str, address: str) -> HttpResponseBase:
-    """Show an account: balances, holds, balance by day, statement. The newest page of it, unless `after` says where."""
+    """Show an account: balances, holds, balance by day, statement in the scope that the filters say.
+
+    Of now, the statement's newest page is shown, in a scope its first, unless `after` says where.
+    """
     if not sees(request.user, Section.LEDGER):
         raise PermissionDenied
     if environment not in Environment.values or "\x00" in asset:
@@ -35,15 +39,17 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
     row = next((row for row in rows if row.balance.asset == asset), None)
     if row is None:
         raise Http404
+    chosen = filters.read({**request.GET.dict(), "environment": environment, "asset": asset})
     if request.GET.get("format") == "csv":
-        blocks = sheets.account_statement(environment=environment, address=address, asset=asset)
-        return streamed(blocks, f"statement-{environment}-{address.replace(':', '-').replace('@', '')}-{asset}")
-    page = _page(request, environment, address, asset)
+        blocks = sheets.account_statement(environment=environment, address=address, asset=asset, scope=chosen.scope)
+        name = f"{address.replace(':', '-').replace('@', '')}-{asset}-{chosen.scope.told.replace(' ', '-')}"
+        return streamed(blocks, f"statement-{environment}-{name}")
+    page = _page(request, chosen, address, asset)
     days = books.by_day(environment=environment, last=clock.now().date(), address=address, asset=asset)
     sign = 1 if row.balance.normal_side == "credit" else -1
     context: dict[str, Any] = {
-        **admin.site.each_context(request),
-        "title": f"{address} {asset}",
+        **frame(request, f"{address} {asset}", chosen),
+        "csv": f"{chosen.link()}&format=csv",
         "environment": environment,
         "row": row,
         "cells": _four(row.balance, asset),
@@ -62,7 +68,8 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
             }
             for line in page.lines
         ],
-        "next": page.next_after,
+        "first": chosen.link(after="start"),
+        "next": chosen.link(after=str(page.next_after)) if page.next_after else "",
     }
     return render(request, "console/ledger/account.html", context)
 
@@ -94,16 +101,18 @@ def transaction(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     return render(request, "console/ledger/transaction.html", context)
 
 
-def _page(request: HttpRequest, environment: str, address: str, asset: str) -> statements.Statement:
-    text = request.GET.get("after", "")
+def _page(request: HttpRequest, chosen: Filters, address: str, asset: str) -> statements.Statement:
+    text, environment, scope = request.GET.get("after", ""), chosen.environment, chosen.scope
     try:
-        if text == "start":
+        if text == "start" or (scope.counts and not text):
             after = None
         elif text:
             after = UUID(text)
         else:
             after = statements.place_before_newest(environment=environment, address=address, asset=asset, limit=_LINES)
-        return statements.statement(environment=environment, address=address, asset=asset, after=after, limit=_LINES)
+        return statements.statement(
+            environment=environment, address=address, asset=asset, after=after, limit=_LINES, scope=scope
+        )
     except (ValueError, NotFound) as error:
         raise Http404 from error
 

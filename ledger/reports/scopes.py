@@ -22,6 +22,8 @@ _QUERIES: Final = Path(__file__).resolve().parent.parent / "sql" / "reports"
 _FIRST_DATE: Final = date(2000, 1, 1)
 _LAST_DATE: Final = date(2200, 1, 1)
 
+_SEALED: Final = """EXISTS (SELECT FROM ledger_block_member m
+                           WHERE m.transaction_id = t.id AND m.book_id = %(book)s AND m.number <= %(block)s)"""
 _LOCKED_THROUGH: Final = """
 SELECT count(*) = %(last)s::date - f.day + 1
 FROM (SELECT coalesce(min((t.effective_at AT TIME ZONE %(zone)s)::date), %(last)s::date) AS day
@@ -46,6 +48,10 @@ class Scope:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     root: str = ""
     """The sealed block's root."""
+    counts: str = ""
+    """The same, of one transaction `t`: whether it counts in it. Empty: each one does."""
+    earlier: str = "false"
+    """Of one transaction `t`: whether it counts before a period."""
 
 
 def scope_of(
@@ -105,14 +111,16 @@ def _of_block(environment: str, block: int) -> Scope:
     if row is None or row[0] is None:
         raise NotFound(f"There is no sealed block {block}.")
     statement = _within("chosen_through_block") if row[1] else _before("chosen_after_block")
-    return Scope(environment, f"block {block}", False, statement, {"book": book, "block": block}, root=row[0])
+    parameters: dict[str, Value] = {"book": book, "block": block}
+    return Scope(environment, f"block {block}", False, statement, parameters, root=row[0], counts=_SEALED)
 
 
 def _of_date(environment: str, on: date) -> Scope:
     zone = zone_of(environment)
     parameters: dict[str, Value] = {"book": number_of(environment), "until": midnight(on + timedelta(days=1), zone)}
     final = _locked_through(environment, on, zone)
-    return Scope(environment, f"the end of {on}", not final, _before("chosen_from"), parameters)
+    told, counts = f"the end of {on}", "t.effective_at < %(until)s"
+    return Scope(environment, told, not final, _before("chosen_from"), parameters, counts=counts)
 
 
 def _of_period(environment: str, since: date, to: date) -> Scope:
@@ -123,7 +131,15 @@ def _of_period(environment: str, since: date, to: date) -> Scope:
         "until": midnight(to + timedelta(days=1), zone),
     }
     final = _locked_through(environment, to, zone)
-    return Scope(environment, f"{since} to {to}", not final, _within("chosen_between"), parameters)
+    return Scope(
+        environment,
+        f"{since} to {to}",
+        not final,
+        _within("chosen_between"),
+        parameters,
+        counts="t.effective_at >= %(since)s AND t.effective_at < %(until)s",
+        earlier="t.effective_at < %(since)s",
+    )
 
 
 def _locked_through(environment: str, day: date, zone: str) -> bool:

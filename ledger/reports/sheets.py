@@ -9,10 +9,11 @@ from psycopg import sql
 
 from ledger.reports.books import balances_parameters, statement
 from ledger.reports.scopes import Scope, Value
-from ledger.statements import PAGE, account_id
+from ledger.statements import account_id, page_of_all, page_within
 
 _BLOCK: Final = 64 * 1024
 _BEFORE_ALL: Final = "00000000-0000-0000-0000-000000000000"
+_NOTHING: Final = "SELECT 0::numeric AS dp, 0::numeric AS cp, 0::numeric AS dq, 0::numeric AS cq"
 _WITH_SCALE: Final = """
 SELECT s.*, (SELECT scale FROM ledger_asset WHERE code = %(asset)s)
 FROM ({query}) AS s ({columns}) WHERE s.id IS NOT NULL
@@ -109,13 +110,19 @@ def report(sheet: Sheet, scope: Scope, *, asset: str = "", gl_code: str = "", vi
     return _streamed(sheet, statement(sheet.name, scope), {**scope.parameters, **given})
 
 
-def account_statement(*, environment: str, address: str, asset: str) -> Iterator[bytes]:
-    """Stream every posting of an account with running balances, oldest first. Raises NotFound."""
+def account_statement(*, environment: str, address: str, asset: str, scope: Scope | None = None) -> Iterator[bytes]:
+    """Stream an account's postings with running balances, oldest first: all, or those in a scope. Raises NotFound."""
     account = account_id(environment=environment, address=address, asset=asset)
-    query = PAGE.replace("{opening}", "SELECT 0::numeric AS dp, 0::numeric AS cp, 0::numeric AS dq, 0::numeric AS cq")
+    query = page_within(scope) if scope is not None and scope.counts else page_of_all(_NOTHING)
     rows = _WITH_SCALE.replace("{query}", query).replace("{columns}", ", ".join(_STATEMENT.columns))
     sheet = Sheet(_STATEMENT.name, (*_STATEMENT.columns, "scale"), _STATEMENT.cells)
-    given: dict[str, Value] = {"account": account, "after": _BEFORE_ALL, "limit": None, "asset": asset}
+    given: dict[str, Value] = {
+        **(scope.parameters if scope else {}),
+        "account": account,
+        "after": _BEFORE_ALL,
+        "limit": None,
+        "asset": asset,
+    }
     return _streamed(sheet, rows, given)
 
 

@@ -31,14 +31,14 @@ class AccountsView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """The book's accounts with their balances, by address and asset."""
         query = read_query(request, shapes.AccountQuery)
-        rows, cursor = account_rows.page(
+        rows, place = account_rows.page(
             environment=self.caller.environment,
             asset=query.get("asset", ""),
             gl_code=query.get("gl_code", ""),
             after=query["after"],
             limit=query["limit"],
         )
-        return answer({"data": [shown(row) for row in rows], "next": cursor})
+        return answer({"data": [shown(row) for row in rows], "next": place})
 
     @extend_schema(
         operation_id="open_account",
@@ -96,7 +96,7 @@ class StatementView(ApiView):
             environment=self.caller.environment,
             address=address,
             asset=query["asset"],
-            after=_cursor(query["after"]),
+            after=cursor(query["after"]),
             limit=query["limit"],
         )
         return answer(answers.statement(found))
@@ -118,7 +118,8 @@ def _account(environment: str, address: str, asset: str) -> AccountRow | None:
     return next((row for row in rows if row.balance.asset == asset), None)
 
 
-def _cursor(text: str) -> UUID | None:
+def cursor(text: str) -> UUID | None:
+    """Read a statement's cursor; None for none. Raises MalformedCursor."""
     if not text:
         return None
     try:

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from ledger import assets
+from ledger import assets, statements
 from ledger.controls.refusals import NotFound
 from ledger.controls.rest import shapes
 from ledger.controls.rest.answers import answer
@@ -17,9 +17,10 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import read_query
 from ledger.controls.rest.views import ApiView
 from ledger.reports import books, scopes
-from ledger.rest.accounts import StatementView
+from ledger.rest import answers
+from ledger.rest.accounts import cursor
 from ledger.rest.answers import four
-from ledger.rest.shapes import FourBalances, StatementAnswer, StatementQuery, amount_text
+from ledger.rest.shapes import FourBalances, StatementAnswer, amount_text
 
 
 class _Date(serializers.DateField):
@@ -42,6 +43,12 @@ class BalancesQuery(ReportQuery):
     workflow_view = shapes.Text(max_length=40, required=False, default="")
     limit = shapes.QueryNumber(min_value=1, max_value=500, required=False, default=100, help_text="how many at most")
     after = shapes.Text(max_length=400, required=False, default="", help_text="`next` of the page before")
+
+
+class StatementReportQuery(ReportQuery):
+    asset = shapes.Text(max_length=20, help_text="an asset's code")
+    limit = shapes.QueryNumber(min_value=1, max_value=500, required=False, default=50, help_text="how many at most")
+    after = shapes.Text(max_length=36, required=False, default="", help_text="`next` of the page before")
 
 
 class ReportHead(serializers.Serializer[Any]):
@@ -107,6 +114,10 @@ class AlmAsset(serializers.Serializer[Any]):
 
 class AlmReport(ReportHead):
     data = AlmAsset(many=True)  # type: ignore[assignment]  # as above
+
+
+class StatementReport(ReportHead, StatementAnswer):
+    """A statement in a scope: a period opens with what counted before its first date."""
 
 
 class BalancesReportView(ApiView):
@@ -201,15 +212,26 @@ class AlmView(ApiView):
         return answer({**_head(scope), "data": data})
 
 
-class StatementReportView(StatementView):
+class StatementReportView(ApiView):
     scopes = {"GET": Scope.FINANCE}
+    refusals = {"GET": (MalformedCursor, NotFound)}
 
     @extend_schema(
-        operation_id="report_statement", parameters=[StatementQuery], responses=StatementAnswer, tags=["reports"]
+        operation_id="report_statement", parameters=[StatementReportQuery], responses=StatementReport, tags=["reports"]
     )
     def get(self, request: Request, address: str) -> HttpResponse:
-        """An account's statement, for finance."""
-        return super().get(request, address)
+        """An account's statement with running balances: of now, as of a block or a date, or of a period."""
+        query = read_query(request, StatementReportQuery)
+        scope = _scope(self.caller.environment, query)
+        found = statements.statement(
+            environment=self.caller.environment,
+            address=address,
+            asset=query["asset"],
+            after=cursor(query["after"]),
+            limit=query["limit"],
+            scope=scope,
+        )
+        return answer({**_head(scope), **answers.statement(found)})
 
 
 def _scope(environment: str, query: Mapping[str, Any]) -> scopes.Scope:
