@@ -64,10 +64,15 @@ def against_peers(stack: LocalStack, say: Callable[[str], None]) -> list[Row]:
             statistics.median(theirs[peer]),
             statistics.median(a / b for a, b in zip(ours, theirs[peer], strict=True)),
             reach,
-            f"one process, one connection; baseline: {call}",
+            f"one process, one connection; baseline: {call}; by round: {_by_round(ours, theirs[peer])}",
         )
         for peer, (_, call, reach) in _PEERS.items()
     ]
+
+
+def _by_round(ours: list[float], theirs: list[float]) -> str:
+    """Say each round's two rates: where they lie far apart, the machine was busy and the ratio means little."""
+    return ", ".join(f"{a:,.0f} to {b:,.0f}" for a, b in zip(ours, theirs, strict=True))
 
 
 def _installed() -> Path:
