@@ -88,7 +88,7 @@ def single_through_python(stack: LocalStack) -> Row:
     ours, theirs = [], []
     for _ in range(_ROUNDS):
         theirs.append(pgbench(stack, UNIFORM, clients=1))
-        ours.append(_python(stack))
+        ours.append(through_python(stack))
     ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
     return Row(
         "F1",
@@ -146,9 +146,10 @@ def pgbench(stack: LocalStack, script: str, *, clients: int, seconds: int = _SEC
     return float(found[1])
 
 
-def _python(stack: LocalStack) -> float:
+def through_python(stack: LocalStack, *, seconds: int = _SECONDS) -> float:
+    """Return single postings a second through the write door: one process, one connection."""
     done = subprocess.run(
-        [sys.executable, "-c", _PYTHON, str(_SECONDS)],
+        [sys.executable, "-c", _PYTHON, str(seconds)],
         capture_output=True,
         text=True,
         check=True,

@@ -10,13 +10,16 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`ratio` is value / baseline; `reach` is what FIGURES asks of it, in words."""
+    """`ratio` is value / baseline; `reach` is what FIGURES asks of it, in words.
+
+    A row that could not be measured has none of the three, and its conditions say why.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str
-    baseline: float
-    ratio: float
+    baseline: float | None
+    ratio: float | None
     reach: str
     conditions: str
 
@@ -27,9 +30,9 @@ def show(rows: list[Row], path: Path) -> None:
     for row in rows:
         table.add_row(
             row.name,
-            f"{row.value:,.0f} {row.unit}",
-            f"{row.baseline:,.0f}",
-            f"{row.ratio:.2f}",
+            "—" if row.value is None else f"{row.value:,.0f} {row.unit}",
+            "—" if row.baseline is None else f"{row.baseline:,.0f}",
+            "—" if row.ratio is None else f"{row.ratio:.2f}",
             row.reach,
             row.conditions,
         )
