@@ -10,7 +10,7 @@ class OrdersConfig(AppConfig):
 
         from ledger.controls import machines
         from orders import models, operation_news, streams
-        from orders.operations import drive_stale, expire_quotes, open_return
+        from orders.operations import drive_stale, expire_quotes, hear_contradiction, open_return
         from orders.sagas import runner
         from webhooks import event_types
 
@@ -22,6 +22,7 @@ class OrdersConfig(AppConfig):
         machines.register(models.Market, name="market", first="open")
         expire_quotes.register()
         open_return.register()
+        hear_contradiction.register()
         runner.register()
         operation_news.register()
         streams.register()

@@ -165,6 +165,7 @@ class OrdersView(ApiView):
             submit_order.PriceMoved,
             submit_order.TooManyReservations,
             submit_order.PositionTooSmall,
+            submit_order.PoolLacksFunds,
             venue_port.PoolHalted,
             venue_port.MarketNotOpen,
             venue_port.MarketNotResolved,

@@ -1,5 +1,6 @@
 """Operators and their keys, gateways, fee rules, rates, and everything asked of money held elsewhere."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django_fsm import FSMField, transition
 
@@ -94,7 +95,9 @@ class Gateway(models.Model):
     )
     resubmit = models.BooleanField(default=False, help_text="ask again with the same key once proven absent")
     concurrency = models.PositiveSmallIntegerField(
-        default=12, help_text="questions that run at once, of all workers: keep it below their threads"
+        default=12,
+        validators=[MinValueValidator(1)],
+        help_text="questions that run at once, of all workers: keep it below their threads",
     )
     breaker_failures = models.PositiveSmallIntegerField(
         default=10, help_text="so many questions in a row that it fails open its circuit"
@@ -105,7 +108,10 @@ class Gateway(models.Model):
     paused_reason = models.CharField(max_length=200, default="", blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["operator", "environment"], name="gateway_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["operator", "environment"], name="gateway_once"),
+            models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="gateway_asks_at_least_one"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.operator} {self.environment}"

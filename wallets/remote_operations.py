@@ -38,6 +38,7 @@ __all__ = [
     "birth",
     "grant_ask_again",
     "latest_version",
+    "left_absent",
     "look_up",
     "open_keys",
     "owners_among",
@@ -153,6 +154,20 @@ def unfinished(*, before: datetime, driven: "QuerySet[Any, Any]", most: int) -> 
     ).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=before))
     rows = open_ones.exclude(owner__in=driven).order_by("updated_at")[:most]
     return [Unfinished(row.key, row.owner, row.environment, row.state, row.updated_at) for row in rows]
+
+
+def left_absent(
+    *, since: datetime, driven: "QuerySet[Any, Any]", noted: "QuerySet[Any, Any]", most: int
+) -> list[Unfinished]:
+    """Return operations proven absent that were asked since then, that no owner in `driven` is after: some turn up late.
+
+    Keys in `noted` are left out.
+    """
+    rows = RemoteOperation.objects.filter(state=_State.ABSENT, asked_at__gte=since)
+    rows = rows.exclude(owner__in=driven).exclude(key__in=noted)
+    return [
+        Unfinished(row.key, row.owner, row.environment, row.state, row.updated_at) for row in rows.order_by("pk")[:most]
+    ]
 
 
 def owners_among(owners: Sequence[str]) -> set[str]:

@@ -16,6 +16,9 @@ class SagaRun(models.Model):
     lease_until = models.DateTimeField(null=True)
     lease_token = models.CharField(max_length=32, default="")
     last_error = models.CharField(max_length=300, default="")
+    news = models.PositiveIntegerField(
+        default=0, help_text="how often the other side has said that something is new since it was last looked up"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["available_at"], name="saga_due")]

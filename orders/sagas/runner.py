@@ -12,7 +12,7 @@ from django.db import close_old_connections, connection
 from ledger.controls import clock, drains, randomness, request_context
 from orders.locks import OrderFrozen
 from orders.models import Order, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, sell
+from orders.sagas import buy, crew, give_back, news, sell
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
@@ -32,6 +32,15 @@ WHERE id IN (
       AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
     ORDER BY s.available_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 RETURNING subject
+"""
+
+_GIVE_BACK = """
+UPDATE orders_sagarun
+SET available_at = coalesce(%(now)s, clock_timestamp())
+        + CASE WHEN news > %(heard)s THEN 0 ELSE %(pause)s END * interval '1 millisecond',
+    news = news - coalesce(%(heard)s, 0),
+    lease_until = NULL, lease_token = '', attempts = %(attempts)s, last_error = %(last_error)s
+WHERE subject = %(subject)s AND lease_token = %(token)s
 """
 
 
@@ -54,6 +63,7 @@ def run(reference: str, *, token: str) -> None:
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
         return
+    heard = news.counted(reference, token=token)
     order_reference, request_id = _belongs_to(subject)
     with request_context.bound(request_id=request_id, order_reference=order_reference):
         try:
@@ -61,12 +71,10 @@ def run(reference: str, *, token: str) -> None:
         except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this one for a while, never the others
             _note_defect(reference, token, error)
             return
-    mine = SagaRun.objects.filter(subject=reference, lease_token=token)
-    if isinstance(progress, Stopped):
-        mine.delete()
-    else:
-        pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
-        _give_back(reference, token, pause, attempts=0)
+    pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
+    if isinstance(progress, Stopped) and _drop(reference, token, heard=heard):
+        return
+    _give_back(reference, token, pause, attempts=0, heard=heard)
 
 
 def register() -> None:
@@ -130,13 +138,28 @@ def _note_defect(reference: str, token: str, error: Exception) -> None:
     _give_back(reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
 
 
-def _give_back(reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "") -> None:
+def _drop(reference: str, token: str, *, heard: int) -> bool:
+    """Delete the row, unless the other side has had news meanwhile."""
+    deleted, _ = SagaRun.objects.filter(subject=reference, lease_token=token, news=heard).delete()
+    return deleted > 0
+
+
+def _give_back(
+    reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "", heard: int | None = None
+) -> None:
+    """Give the row back for later, or for now when news came meanwhile. `heard` is None after a defect: the mark stays."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE orders_sagarun SET available_at = coalesce(%s, clock_timestamp()) + %s * interval '1 millisecond',"
-            " lease_until = NULL, lease_token = '', attempts = %s, last_error = %s"
-            " WHERE subject = %s AND lease_token = %s",
-            [clock.parameter(), pause // timedelta(milliseconds=1), attempts, last_error, reference, token],
+            _GIVE_BACK,
+            {
+                "now": clock.parameter(),
+                "pause": pause // timedelta(milliseconds=1),
+                "attempts": attempts,
+                "last_error": last_error,
+                "heard": heard,
+                "subject": reference,
+                "token": token,
+            },
         )
 
 
