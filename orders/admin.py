@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, StaleFinding, Trade
+from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, StaleFinding, Trade, Venue
 
 
 @admin.register(Order)
@@ -92,6 +92,13 @@ class ReturnAdmin(ReadOnlyAdmin):
     @admin.display(description="in this state for")
     def shown_age(self, row: Return) -> str:
         return age(row.updated_at)
+
+
+@admin.register(Venue)
+class VenueAdmin(ReadOnlyAdmin):
+    section = Section.OPERATORS
+    exact = ("code",)
+    list_display = ("code", "environment", "reserves", "gateway_id")
 
 
 @admin.register(Pool)

@@ -9,7 +9,7 @@ class OrdersConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from orders import models, operation_news, streams
+        from orders import models, operation_news, streams, venue_news
         from orders.operations import drive_stale, expire_quotes, hear_contradiction, open_return
         from orders.sagas import runner
         from webhooks import event_types
@@ -25,6 +25,7 @@ class OrdersConfig(AppConfig):
         hear_contradiction.register()
         runner.register()
         operation_news.register()
+        venue_news.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")
         drive_stale.register()

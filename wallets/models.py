@@ -76,10 +76,14 @@ class ApiRequest(models.Model):
 
 
 class Gateway(models.Model):
-    """The door to one operator's wallet service in one environment. `adapter` names a setting's entry."""
+    """The door to one operator's wallet service in one environment, or of the house to another channel (a venue).
+
+    `adapter` names a setting's entry.
+    """
 
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
     environment = models.CharField(max_length=4, choices=Environment.choices)
+    channel = models.CharField(max_length=40, default="wallet", help_text="wallet, or venue:{code} of the house")
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
@@ -109,7 +113,7 @@ class Gateway(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["operator", "environment"], name="gateway_once"),
+            models.UniqueConstraint(fields=["operator", "environment", "channel"], name="gateway_once"),
             models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="gateway_asks_at_least_one"),
         ]
 

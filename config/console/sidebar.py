@@ -81,6 +81,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Operators", "business", "admin:wallets_operator_changelist", ""),
             ("API keys", "key", "admin:wallets_operatorkey_changelist", ""),
             ("Gateways", "hub", "admin:wallets_gateway_changelist", ""),
+            ("Venues", "storefront", "admin:orders_venue_changelist", ""),
             ("Pauses", "pause_circle", "admin:wallets_gatewaypause_changelist", ""),
             ("Circuit breakers", "electrical_services", "admin:wallets_breaker_changelist", ""),
             ("Fee rules", "percent", "admin:wallets_feerule_changelist", ""),

@@ -2,7 +2,7 @@
 
 from orders.models.markets import Market
 from orders.models.orders import Order
-from orders.models.pools import Pool, PoolHalt
+from orders.models.pools import Pool, PoolHalt, Venue
 from orders.models.quotes import Quote
 from orders.models.returns import Return
 from orders.models.reviews import ApprovalThreshold, ReviewCase, ReviewNote
@@ -24,4 +24,5 @@ __all__ = [
     "SagaRun",
     "StaleFinding",
     "Trade",
+    "Venue",
 ]

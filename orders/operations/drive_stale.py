@@ -17,7 +17,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains
 from orders import stale
-from orders.models import Order, Return, SagaRun, StaleFinding
+from orders.models import Order, Return, SagaRun, StaleFinding, Trade
 from orders.stale import Stale
 from wallets import remote_operations
 
@@ -74,23 +74,20 @@ def _not_noted(found: Sequence[Stale], *, now: datetime) -> list[Stale]:
 
 
 def _left_absent(now: datetime) -> list[Stale]:
-    """Return the absent operations of ended owners whose time to be looked at has come."""
+    """Return the absent operations that nobody drives and whose time to be looked at has come."""
     noted = StaleFinding.objects.filter(again_at__gt=now).values("subject")
     absent = remote_operations.left_absent(
-        since=now - _TURNS_UP_WITHIN, driven=stale.driven(now).values("subject"), noted=noted, most=_MOST_ABSENT
+        since=now - _TURNS_UP_WITHIN, driven=stale.drivers(now), noted=noted, most=_MOST_ABSENT
     )
-    living = _living([one.owner for one in absent])
-    return [
-        Stale(StaleFinding.Kind.OPERATION, one.key, one.environment, one.state, one.owner, one.since)
-        for one in absent
-        if one.owner not in living
-    ]
+    return stale.of_operations(absent)
 
 
 def _living(owners: Sequence[str]) -> set[str]:
+    """Return those whose saga goes on: living orders, returns that are given back, trades whose release is driven."""
     orders = Order.objects.filter(reference__in=owners, state__in=stale.LIVING).values_list("reference", flat=True)
     returns = Return.objects.filter(reference__in=owners, state=Return.State.ADJUSTED)
-    return {*orders, *returns.values_list("reference", flat=True)}
+    given_up = Trade.objects.filter(reference__in=owners, state__in=(Trade.State.RELEASED, Trade.State.FAILED))
+    return {*orders, *returns.values_list("reference", flat=True), *given_up.values_list("reference", flat=True)}
 
 
 def _drive(one: Stale, *, now: datetime) -> None:

@@ -11,8 +11,11 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from orders.locks import lock_order
-from orders.models import Freeze, Order, Return
+from orders.models import Order, Return, Trade
 from orders.operations.open_return import LEGS, open_late_effect
+from orders.operations.open_return import TOPIC as LATE
+from orders.sagas.venue_legs import EXECUTE
+from orders.venue_news import freeze_for_conflict
 from wallets import contradictions
 from webhooks import routing
 
@@ -23,20 +26,39 @@ _ENDS: Final = ("order.failed", "order.compensated", "order.processed")
 def hear(event: routing.RelayedEvent) -> None:
     """Open a return for an ended order, freeze a living one. Safe twice."""
     owner = str(event.payload["owner"])
-    found = Return.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
-    if found is None and not Order.objects.filter(reference=owner).exists():
+    reference = order_of(owner)
+    if reference is None:
         return
     with db_transaction.atomic():
-        order = lock_order(found or owner, even_frozen=True)
-        if order.terminal and found is None:
+        order = lock_order(reference, even_frozen=True)
+        if order.terminal and owner == order.reference:
             _open_returns(order, event)
-        elif not Freeze.objects.filter(subject=order.reference, lifted_at__isnull=True).exists():
-            Freeze.objects.create(
-                subject=order.reference,
-                reason=REASON.format(key=event.payload["key"])[:200],
-                frozen_by="remote door",
-                frozen_at=clock.now(),
-            )
+        else:
+            freeze_for_conflict(order, REASON.format(key=event.payload["key"]))
+
+
+def hear_late_execution(event: routing.RelayedEvent) -> None:
+    """Freeze the order whose trade was given up and is executed after all: the venue holds what our books do not know."""
+    if event.payload["leg"] != EXECUTE:
+        return
+    trade = Trade.objects.filter(reference=str(event.payload["owner"])).first()
+    if trade is None:
+        return
+    with db_transaction.atomic():
+        order = lock_order(trade.order_reference, even_frozen=True)
+        trade = Trade.objects.get(pk=trade.pk)
+        if trade.state in (Trade.State.RELEASED, Trade.State.FAILED):
+            reason = f"terminal state conflict: {trade.reference} is {trade.state}, and was executed late"
+            freeze_for_conflict(order, reason)
+
+
+def order_of(owner: str) -> str | None:
+    """Return the order that a movement belongs to: its own, its return's or its trade's."""
+    for model in (Return, Trade):
+        found = model.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
+        if found is not None:
+            return str(found)
+    return owner if Order.objects.filter(reference=owner).exists() else None
 
 
 def hear_end(event: routing.RelayedEvent) -> None:
@@ -57,5 +79,6 @@ def _open_returns(order: Order, event: routing.RelayedEvent) -> None:
 
 def register() -> None:
     routing.listen(contradictions.TOPIC, hear)
+    routing.listen(LATE, hear_late_execution)
     for topic in _ENDS:
         routing.listen(topic, hear_end)

@@ -11,8 +11,8 @@ from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, request_context
 from orders.locks import OrderFrozen
-from orders.models import Order, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, news, sell
+from orders.models import Order, Quote, Return, SagaRun, Trade
+from orders.sagas import buy, crew, give_back, news, releasing, sell
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
@@ -58,7 +58,7 @@ def work() -> int:
 
 
 def run(reference: str, *, token: str) -> None:
-    """Advance one claimed order or return until it waits or stops, then give its row back (or drop it)."""
+    """Advance one claimed order, return or trade (its release) until it waits or stops, then give its row back (or drop it)."""
     subject = _found(reference)
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
@@ -96,28 +96,40 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found(reference: str) -> Order | Return | None:
-    return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
+def _found(reference: str) -> Order | Return | Trade | None:
+    return (
+        Order.objects.filter(reference=reference).first()
+        or Return.objects.filter(reference=reference).first()
+        or Trade.objects.filter(reference=reference).first()
+    )
 
 
-def _belongs_to(subject: Order | Return) -> tuple[str, str]:
+def _belongs_to(subject: Order | Return | Trade) -> tuple[str, str]:
     """Return the order's reference and the request id under which its steps are logged."""
     if isinstance(subject, Order):
         return subject.reference, subject.request_id
     return subject.order_reference, ""
 
 
-def _again(subject: Order | Return) -> Order | Return:
-    return Order.objects.get(pk=subject.pk) if isinstance(subject, Order) else Return.objects.get(pk=subject.pk)
+def _again(subject: Order | Return | Trade) -> Order | Return | Trade:
+    match subject:
+        case Order():
+            return Order.objects.get(pk=subject.pk)
+        case Return():
+            return Return.objects.get(pk=subject.pk)
+        case _:
+            return Trade.objects.get(pk=subject.pk)
 
 
-def _step(subject: Order | Return) -> Progress:
+def _step(subject: Order | Return | Trade) -> Progress:
     if isinstance(subject, Return):
         return give_back.advance(subject)
+    if isinstance(subject, Trade):
+        return releasing.advance(subject)
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
-def _advance(subject: Order | Return) -> Progress:
+def _advance(subject: Order | Return | Trade) -> Progress:
     progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
