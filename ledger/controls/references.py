@@ -31,6 +31,7 @@ class Prefix(StrEnum):
     MAPPING = "map"
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
+    WALLET = "wal"
 
 
 def new(prefix: Prefix) -> str:
