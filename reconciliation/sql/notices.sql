@@ -9,6 +9,11 @@ CROSS JOIN LATERAL (
     FROM orders_reviewcase c
     WHERE c.state <> 'resolved'
     UNION ALL
+    SELECT w.environment, 'endpoint_disabled', w.endpoint_reference || '@' || w.id,
+           'Webhook endpoint ' || w.endpoint_reference || ' gets nothing any more: ' || w.reason || '.'
+    FROM webhooks_notice w
+    WHERE w.settled_at IS NULL
+    UNION ALL
     SELECT r.environment, 'late_close', r.reference,
            'The close of ' || r.business_date || ' is late: its day was over ' || r.window_to || ' and it has not run since.'
     FROM reconciliation_closerun r

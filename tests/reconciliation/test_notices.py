@@ -15,6 +15,8 @@ from orders.models import ReviewCase
 from reconciliation import close_runs, notices
 from reconciliation.models import CloseRun, ExceptionCase, Notice
 from tests.webhooks.receiver import running_receiver
+from webhooks import notices as endpoint_notices
+from webhooks.models import Notice as EndpointNotice
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -51,6 +53,24 @@ def test_open_review_is_told_once_when_the_schedule_looks_again_and_again() -> N
     assert told[0].to == ["ops@example.com"]
     assert "rev_1 (debit_unknown)" in told[0].body
     assert Notice.objects.get().sent_at == NOW
+
+
+def test_disabled_endpoint_is_told_once_and_again_when_it_is_disabled_again() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        for _ in range(2):
+            EndpointNotice.objects.create(
+                environment="test",
+                operator_id=7,
+                endpoint_reference="ep_1",
+                reason="the endpoint answered 410 Gone",
+                noticed_at=clock.now(),
+            )
+            assert [notices.work(), notices.work()] == [1, 0]
+            endpoint_notices.settle(endpoint_reference="ep_1", actor="operator:op_1", now=clock.now())
+    assert {message.subject for message in mail.outbox} == {"[Holdfast test] A webhook endpoint was disabled"}
+    assert len(mail.outbox) == 2
+    assert "ep_1 gets nothing any more: the endpoint answered 410 Gone." in mail.outbox[0].body
 
 
 def test_late_close_is_told_once_its_grace_is_over(settings: Settings) -> None:
