@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ledger.controls.rest import paths
-from orders import intent_views, views
+from orders import intent_views, views, wallet_views
 
 paths.register()
 
@@ -23,4 +23,5 @@ urlpatterns = [
     path("intents", intent_views.IntentsView.as_view(), name="intents"),
     path("intents/<reference:intent_id>", intent_views.IntentView.as_view(), name="intent"),
     path("intents/<reference:intent_id>/events", intent_views.IntentEventsView.as_view(), name="intent-events"),
+    path("wallets/<reference:wallet_id>/history", wallet_views.WalletHistoryView.as_view(), name="wallet-history"),
 ]
