@@ -9,12 +9,14 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from ledger.controls import clock, drains, randomness, request_context
+from ledger.controls import clock, drains, randomness, references, request_context
 from orders.locks import OrderFrozen
-from orders.models import Order, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, sell
+from orders.models import Intent, Order, Quote, Return, SagaRun
+from orders.sagas import buy, crew, give_back, sell, transfer
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
+
+Subject = Order | Return | Intent
 
 log = structlog.get_logger(__name__)
 
@@ -88,33 +90,38 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found(reference: str) -> Order | Return | None:
+def _found(reference: str) -> Subject | None:
+    if reference.startswith(f"{references.Prefix.INTENT}_"):
+        return Intent.objects.filter(reference=reference).first()
     return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
 
 
-def _belongs_to(subject: Order | Return) -> tuple[str, str]:
-    """Return the order's reference and the request id under which its steps are logged."""
-    if isinstance(subject, Order):
+def _belongs_to(subject: Subject) -> tuple[str, str]:
+    """Return the order's or intent's reference and the request id under which its steps are logged."""
+    if isinstance(subject, Order | Intent):
         return subject.reference, subject.request_id
     return subject.order_reference, ""
 
 
-def _again(subject: Order | Return) -> Order | Return:
-    return Order.objects.get(pk=subject.pk) if isinstance(subject, Order) else Return.objects.get(pk=subject.pk)
+def _again(subject: Subject) -> Subject:
+    return type(subject).objects.get(pk=subject.pk)
 
 
-def _step(subject: Order | Return) -> Progress:
+def _step(subject: Subject) -> Progress:
+    if isinstance(subject, Intent):
+        return transfer.advance(subject)
     if isinstance(subject, Return):
         return give_back.advance(subject)
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
-def _advance(subject: Order | Return) -> Progress:
+def _advance(subject: Subject) -> Progress:
     progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
             progress = _step(subject)
         except OrderFrozen:
+            assert not isinstance(subject, Intent)
             return watch(subject)
         if not isinstance(progress, Moved):
             break

@@ -6,6 +6,7 @@ from pytest_django.fixtures import Settings
 from ledger.controls import bell, clock
 from ledger.controls.clock import FixedClock
 from tests.orders.desk import START, Desk, open_desk
+from tests.orders.till import Till, open_till
 from tests.orders.wallet import ScriptedWallet
 from tests.webhooks.published import topics_recorded
 from wallets import gateway_adapters
@@ -45,3 +46,10 @@ def _announced_as_published(request: pytest.FixtureRequest) -> Iterator[None]:
     if "database" in request.fixturenames:
         for _ in topics_recorded():
             pass
+
+
+@pytest.fixture
+def till(database: None, fixed_clock: FixedClock, settings: Settings) -> Till:
+    settings.SAGA_THREADS = 1
+    bell.install(bell.SilentBell())
+    return open_till(fixed_clock)

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from ledger.controls.rest.views import ApiView, shown_pattern
-from tests.rest.calls import QUOTE, WALLET, Answer, Api
+from tests.rest.calls import QUOTE, WALLET, Answer, Api, transfer
 from tests.rest.world import World
 
 
@@ -156,6 +156,21 @@ TABLE: Mapping[str, Route] = {
     ),
     "POST /v1/wallets/{wallet_id}/close": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/wallets/{world.wallet}/close")
+    ),
+    "POST /v1/transfers": Route(
+        Reach.ONE, lambda api, world: api.post("/v1/transfers", transfer(world.payer, world.payee)), 201
+    ),
+    "POST /v1/transfers/bulk": Route(
+        Reach.OWN,  # a foreign wallet is one member's refusal: tests/rest/test_transfers.py
+        lambda api, world: api.post("/v1/transfers/bulk", {"transfers": [transfer(world.payer, world.payee)]}),
+    ),
+    "DELETE /v1/transfers/{intent_id}": Route(
+        Reach.ONE, lambda api, world: api.delete(f"/v1/transfers/{world.scheduled}")
+    ),
+    "GET /v1/intents": Route(Reach.LIST, lambda api, world: api.get("/v1/intents")),
+    "GET /v1/intents/{intent_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}")),
+    "GET /v1/intents/{intent_id}/events": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/events")
     ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
 }

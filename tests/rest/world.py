@@ -1,11 +1,15 @@
 """One of everything that an operator can have, so that every route has something to show."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connections
 
-from ledger.controls import drains
-from tests.rest.calls import WALLET, Api, ordered, quoted
+from ledger.controls import clock, drains
+from ledger.controls.rest.answers import instant
+from tests.rest.calls import WALLET, Api, ordered, quoted, transfer
+from tests.wallets.people import fund
+from wallets.models import Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,10 @@ class World:
     event: str
     wallet: str
     """With nothing in it."""
+    payer: str
+    payee: str
+    transfer: str
+    scheduled: str
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -32,6 +40,10 @@ NOTHING = World(
     delivery=f"dlv_{_NOBODYS}",
     event=f"evt_{_NOBODYS}",
     wallet=f"wal_{_NOBODYS}",
+    payer=f"wal_{_NOBODYS}",
+    payee=f"wal_{_NOBODYS}",
+    transfer=f"int_{_NOBODYS}",
+    scheduled=f"int_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -55,6 +67,25 @@ def make_world(api: Api) -> World:
         delivery=delivery.json["delivery_id"],
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
+        **_transfers(api),
     )
     connections.close_all()
     return made
+
+
+def _transfers(api: Api) -> dict[str, str]:
+    """Make two wallets, one with money in it, a transfer between them and one that waits."""
+    payer, payee = (
+        api.post("/v1/wallets", {**WALLET, "user_reference": name}).json["wallet_id"] for name in ("payer", "payee")
+    )
+    fund(Wallet.objects.get(reference=payer), 100_000)
+    asked = transfer(payer, payee)
+    done = api.post("/v1/transfers", asked)
+    waiting = api.post("/v1/transfers", {**asked, "scheduled_for": instant(clock.now() + timedelta(days=1))})
+    assert (done.status, waiting.status) == (201, 202), (done.body, waiting.body)
+    return {
+        "payer": payer,
+        "payee": payee,
+        "transfer": done.json["intent_id"],
+        "scheduled": waiting.json["intent_id"],
+    }
