@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ledger.controls.rest import paths
-from orders import views
+from orders import views, wallet_views
 
 paths.register()
 
@@ -17,4 +17,5 @@ urlpatterns = [
     path("orders/<reference:order_id>", views.OrderView.as_view(), name="order"),
     path("orders/<reference:order_id>/events", views.OrderEventsView.as_view(), name="order-events"),
     path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
+    path("wallets/<reference:wallet_id>/history", wallet_views.WalletHistoryView.as_view(), name="wallet-history"),
 ]
