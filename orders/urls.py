@@ -4,6 +4,7 @@ from django.urls import path
 
 from ledger.controls.rest import paths
 from orders import views, wallet_views
+from orders.pay_ins import views as pay_in_views
 
 paths.register()
 
@@ -18,4 +19,6 @@ urlpatterns = [
     path("orders/<reference:order_id>/events", views.OrderEventsView.as_view(), name="order-events"),
     path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
     path("wallets/<reference:wallet_id>/history", wallet_views.WalletHistoryView.as_view(), name="wallet-history"),
+    path("pay-ins", pay_in_views.PayInsView.as_view(), name="pay-ins"),
+    path("pay-ins/<reference:payin_id>", pay_in_views.PayInView.as_view(), name="pay-in"),
 ]

@@ -1,11 +1,13 @@
 """One of everything that an operator can have, so that every route has something to show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connections
 
 from ledger.controls import drains
 from tests.rest.calls import WALLET, Api, ordered, quoted
+from tests.webhooks.provider import STANDARD, make_sender
+from webhooks.models import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class World:
     event: str
     wallet: str
     """With nothing in it."""
+    pay_in: str
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -32,6 +35,7 @@ NOTHING = World(
     delivery=f"dlv_{_NOBODYS}",
     event=f"evt_{_NOBODYS}",
     wallet=f"wal_{_NOBODYS}",
+    pay_in=f"pin_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -55,6 +59,21 @@ def make_world(api: Api) -> World:
         delivery=delivery.json["delivery_id"],
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
+        pay_in=_paid_in(api),
     )
     connections.close_all()
     return made
+
+
+def _paid_in(api: Api) -> str:
+    """Have a provider collect something for another wallet of the operator's; return the pay-in."""
+    shop = api.post("/v1/wallets", {**WALLET, "kind": "merchant", "user_reference": "shop"}).json
+    code = f"psp-{Provider.objects.count()}"
+    sender = make_sender(code, terms=replace(STANDARD, transaction="data.transaction_id"))
+    Provider.objects.filter(code=code).update(
+        operator_id=None, environment=api.get("/v1/capabilities").json["environment"]
+    )
+    data = {"transaction_id": code, "wallet_id": shop["wallet_id"], "amount": "10.00", "asset": "EUR"}
+    assert sender.send(f"evt_{code}", kind="payin.collected", data=data).status_code == 202
+    drains.drain("inbox")
+    return str(api.get("/v1/pay-ins").json["data"][0]["payin_id"])
