@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, SagaRun, StaleFinding, Trade
+from orders.models import Freeze, Market, Order, PayIn, Pool, PoolHalt, Quote, Return, SagaRun, StaleFinding, Trade
 
 
 @admin.register(Order)
@@ -142,3 +142,23 @@ class SagaRunAdmin(ReadOnlyAdmin):
     exact = ("subject",)
     hidden = ("lease_token",)
     list_display = ("subject", "available_at", "attempts", "lease_until", "last_error")
+
+
+@admin.register(PayIn)
+class PayInAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "wallet", "provider_transaction", "collection", "inbound_event")
+    list_display = ("reference", "kind", "gross", "fees", "net", "wallet", "provider_code", "occurred_at")
+    list_filter = ("kind", "environment", "provider_code")
+
+    @admin.display(description="gross", ordering="gross_minor")
+    def gross(self, row: PayIn) -> str:
+        return amount(row.gross_minor, row.asset)
+
+    @admin.display(description="fee and VAT")
+    def fees(self, row: PayIn) -> str:
+        return amount(row.fee_minor + row.vat_minor, row.asset)
+
+    @admin.display(description="net")
+    def net(self, row: PayIn) -> str:
+        return amount(row.net_minor, row.asset)

@@ -11,6 +11,7 @@ class OrdersConfig(AppConfig):
         from ledger.controls import machines
         from orders import models, operation_news, streams
         from orders.operations import drive_stale, expire_quotes, open_return
+        from orders.pay_ins import hearing
         from orders.sagas import runner
         from webhooks import event_types
 
@@ -22,9 +23,11 @@ class OrdersConfig(AppConfig):
         machines.register(models.Market, name="market", first="open")
         machines.register(models.Intent, name="intent", first="created")
         machines.register(models.Payout, name="payout", first="reserved")
+        machines.register(models.PayIn, name="pay_in", first="booked")
         expire_quotes.register()
         open_return.register()
         runner.register()
+        hearing.register()
         operation_news.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")

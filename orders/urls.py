@@ -4,6 +4,7 @@ from django.urls import path
 
 from ledger.controls.rest import paths
 from orders import intent_views, views, wallet_views
+from orders.pay_ins import views as pay_in_views
 
 paths.register()
 
@@ -24,4 +25,6 @@ urlpatterns = [
     path("intents/<reference:intent_id>", intent_views.IntentView.as_view(), name="intent"),
     path("intents/<reference:intent_id>/events", intent_views.IntentEventsView.as_view(), name="intent-events"),
     path("wallets/<reference:wallet_id>/history", wallet_views.WalletHistoryView.as_view(), name="wallet-history"),
+    path("pay-ins", pay_in_views.PayInsView.as_view(), name="pay-ins"),
+    path("pay-ins/<reference:payin_id>", pay_in_views.PayInView.as_view(), name="pay-in"),
 ]

@@ -21,7 +21,7 @@ from ledger.controls import bell, clock, drains, randomness, request_context
 from ledger.controls.redaction import redacted
 from ledger.controls.refusals import NotFound
 from ledger.controls.rest import bodies
-from webhooks import inbox_transitions, routing
+from webhooks import inbox_transitions, providers, routing
 from webhooks.inbox import KIND
 from webhooks.models import InboundEvent
 from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
@@ -114,6 +114,7 @@ def _message(event: InboundEvent) -> InboundMessage:
         content=bodies.read_json(bytes(event.body)),
         request_id=event.request_id,
         received_at=event.created_at,
+        places=providers.places(event.provider_id),
     )
 
 

@@ -29,6 +29,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Quotes", "request_quote", "admin:orders_quote_changelist", ""),
             ("Trades", "swap_horiz", "admin:orders_trade_changelist", ""),
             ("Returns", "assignment_return", "admin:orders_return_changelist", ""),
+            ("Pay-ins", "download", "admin:orders_payin_changelist", ""),
             ("Remote operations", "account_balance_wallet", "admin:wallets_remoteoperation_changelist", ""),
             ("Pools", "water", "admin:orders_pool_changelist", ""),
             ("Markets", "casino", "admin:orders_market_changelist", ""),

@@ -69,6 +69,8 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "orders.models.Order.State",
         "QuoteState": "orders.models.Quote.State",
         "QuoteStatus": "orders.shapes.QUOTE_STATUSES",
+        "PayInKind": "orders.models.PayIn.Kind",
+        "WalletKind": "wallets.models.Wallet.Kind",
         "DeliveryState": "webhooks.models.Delivery.State",
         "AccountSide": "ledger.rest.shapes.SIDES",
         "HoldState": "ledger.models.journal.HoldState",

@@ -32,6 +32,7 @@ class Prefix(StrEnum):
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
     WALLET = "wal"
+    PAY_IN = "pin"
     FEE_RULE = "fee"
     LIMIT_RULE = "lim"
 

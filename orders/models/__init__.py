@@ -3,6 +3,7 @@
 from orders.models.intents import Intent, WalletEntry
 from orders.models.markets import Market
 from orders.models.orders import Order
+from orders.models.pay_ins import PayIn
 from orders.models.payouts import Payout
 from orders.models.pools import Pool, PoolHalt
 from orders.models.quotes import Quote
@@ -18,6 +19,7 @@ __all__ = [
     "Intent",
     "Market",
     "Order",
+    "PayIn",
     "Payout",
     "Pool",
     "PoolHalt",

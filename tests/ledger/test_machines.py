@@ -28,6 +28,7 @@ MACHINES = [
     "limit_rule",
     "market",
     "order",
+    "pay_in",
     "payout",
     "posting_template",
     "quote",

@@ -41,6 +41,7 @@ TABLES: Final = {
     "django_admin_log": APPEND,
     "ledger_event": APPEND,
     "ledger_move": APPEND,
+    "orders_payin": APPEND,
     "orders_reviewnote": APPEND,
     "orders_walletentry": APPEND,
     "wallets_apirequest": APPEND,

@@ -119,6 +119,8 @@ TABLE: Mapping[str, Route] = {
     "POST /v1/webhook-endpoints/{endpoint_id}/enable": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/enable")
     ),
+    "GET /v1/pay-ins": Route(Reach.LIST, lambda api, world: api.get("/v1/pay-ins")),
+    "GET /v1/pay-ins/{payin_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/pay-ins/{world.pay_in}")),
     "GET /v1/accounts": Route(Reach.HOUSE, lambda api, world: api.get("/v1/accounts")),
     "POST /v1/accounts": Route(
         Reach.HOUSE, lambda api, world: api.post("/v1/accounts", {"address": "bank:b1", "asset": "EUR"}), 201

@@ -1,6 +1,6 @@
 """One of everything that an operator can have, so that every route has something to show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.db import connections
@@ -9,7 +9,9 @@ from ledger.controls import clock, drains
 from ledger.controls.rest.answers import instant
 from tests.rest.calls import WALLET, Api, ordered, quoted, transfer
 from tests.wallets.people import fund
+from tests.webhooks.provider import STANDARD, make_sender
 from wallets.models import Wallet
+from webhooks.models import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class World:
     payee: str
     transfer: str
     scheduled: str
+    pay_in: str
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -44,6 +47,7 @@ NOTHING = World(
     payee=f"wal_{_NOBODYS}",
     transfer=f"int_{_NOBODYS}",
     scheduled=f"int_{_NOBODYS}",
+    pay_in=f"pin_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -68,6 +72,7 @@ def make_world(api: Api) -> World:
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
         **_transfers(api),
+        pay_in=_paid_in(api),
     )
     connections.close_all()
     return made
@@ -89,3 +94,17 @@ def _transfers(api: Api) -> dict[str, str]:
         "transfer": done.json["intent_id"],
         "scheduled": waiting.json["intent_id"],
     }
+
+
+def _paid_in(api: Api) -> str:
+    """Have a provider collect something for another wallet of the operator's; return the pay-in."""
+    shop = api.post("/v1/wallets", {**WALLET, "kind": "merchant", "user_reference": "shop"}).json
+    code = f"psp-{Provider.objects.count()}"
+    sender = make_sender(code, terms=replace(STANDARD, transaction="data.transaction_id"))
+    Provider.objects.filter(code=code).update(
+        operator_id=None, environment=api.get("/v1/capabilities").json["environment"]
+    )
+    data = {"transaction_id": code, "wallet_id": shop["wallet_id"], "amount": "10.00", "asset": "EUR"}
+    assert sender.send(f"evt_{code}", kind="payin.collected", data=data).status_code == 202
+    drains.drain("inbox")
+    return str(api.get("/v1/pay-ins").json["data"][0]["payin_id"])
