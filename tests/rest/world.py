@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 from django.db import connections
+from django.db import transaction as db_transaction
 
-from ledger.controls import drains
+from ledger.controls import clock, drains, references
+from ledger.controls.moves import Birth, Why, move
+from orders.models import Order, ReviewCase
 from tests.rest.calls import Api, ordered, quoted
 
 
@@ -18,6 +21,7 @@ class World:
     endpoint: str
     delivery: str
     event: str
+    review_case: str
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -29,12 +33,13 @@ NOTHING = World(
     endpoint=f"ep_{_NOBODYS}",
     delivery=f"dlv_{_NOBODYS}",
     event=f"evt_{_NOBODYS}",
+    review_case=f"rev_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
 
 def make_world(api: Api) -> World:
-    """Make quotes, a processed order, a webhook endpoint and a delivery."""
+    """Make quotes, a processed order with a review case, a webhook endpoint and a delivery."""
     endpoint = api.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/a"})
     assert endpoint.status == 201, endpoint.body
     order = ordered(api, key="world:accept:v1", partner_order_id="world")["order_id"]
@@ -51,6 +56,27 @@ def make_world(api: Api) -> World:
         endpoint=reference,
         delivery=delivery.json["delivery_id"],
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
+        review_case=_opened_case(order),
     )
     connections.close_all()
     return made
+
+
+def _opened_case(order_reference: str) -> str:
+    """Open a case about the order, as a venue's late word would."""
+    order = Order.objects.get(reference=order_reference)
+    now = clock.now()
+    case = ReviewCase(
+        reference=references.new(references.Prefix.REVIEW),
+        environment=order.environment,
+        operator_id=order.operator_id,
+        subject=order.reference,
+        reason="late_debit",
+        next_action="Look at it.",
+        asset=order.source_asset,
+        amount_minor=order.source_minor,
+        due_at=now,
+    )
+    with db_transaction.atomic():
+        move(Birth(case), why=Why("test", "opened"), now=now)
+    return case.reference
