@@ -13,6 +13,7 @@ from reconciliation.console import (
     freezing,
     operations,
     review,
+    sandbox_wallet,
     trace,
 )
 
@@ -25,6 +26,7 @@ def patterns(site: Any) -> list[URLPattern]:
         path("trace/", site.admin_view(trace.search), name="trace-search"),
         path("trace/<slug:reference>/", site.admin_view(trace.page), name="trace"),
         path("trace/<slug:reference>/packet/", site.admin_view(trace.packet), name="support-packet"),
+        path("sandbox/", site.admin_view(sandbox_wallet.page), name="sandbox-wallet"),
         path("order/<slug:reference>/<slug:action>/", site.admin_view(freezing.act), name="order-freeze"),
         path("review/<slug:reference>/", site.admin_view(review.page), name="review-case"),
         path("review/<slug:reference>/<slug:action>/", site.admin_view(review.act), name="review-act"),
