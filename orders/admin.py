@@ -1,10 +1,27 @@
 """Quotes, orders, trades and pools, read-only."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import Freeze, Market, Order, PayIn, Pool, PoolHalt, Quote, Return, SagaRun, StaleFinding, Trade
+from orders.freeze_card import freeze_card
+from orders.models import (
+    Freeze,
+    Market,
+    Order,
+    PayIn,
+    Pool,
+    PoolHalt,
+    Quote,
+    Return,
+    ReviewCase,
+    SagaRun,
+    StaleFinding,
+    Trade,
+)
 
 
 @admin.register(Order)
@@ -22,6 +39,16 @@ class OrderAdmin(ReadOnlyAdmin):
         "shown_age",
     )
     list_filter = ("state", "side", "environment", "pool_code", "reconciliation_state")
+    change_form_before_template = "console/order.html"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the order with its diagram, its cases and its freezes."""
+        order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
+        cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
+        context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:

@@ -142,6 +142,7 @@ class Notice(models.Model):
 
     class Kind(models.TextChoices):
         OPEN_REVIEW = "open_review", "Manual review is open"
+        REVIEW_OVERDUE = "review_overdue", "A manual review is overdue"
         LATE_CLOSE = "late_close", "A close is late"
         REVIEW_DATE_PASSED = "review_date_passed", "A review date has passed"
         BREAK_RATE = "break_rate", "Many breaks"

@@ -83,6 +83,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("API keys", "key", "admin:wallets_operatorkey_changelist", ""),
             ("Gateways", "hub", "admin:wallets_gateway_changelist", ""),
             ("Pauses", "pause_circle", "admin:wallets_gatewaypause_changelist", ""),
+            ("Sandbox wallet", "science", "admin:sandbox-wallet", ""),
             ("Circuit breakers", "electrical_services", "admin:wallets_breaker_changelist", ""),
             ("Fee rules", "percent", "admin:wallets_feerule_changelist", ""),
             ("Rates", "currency_exchange", "admin:wallets_fxrate_changelist", ""),

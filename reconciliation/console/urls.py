@@ -10,8 +10,10 @@ from reconciliation.console import (
     endpoint_page,
     event_type,
     event_types,
+    freezing,
     operations,
     review,
+    sandbox_wallet,
     trace,
 )
 
@@ -24,6 +26,8 @@ def patterns(site: Any) -> list[URLPattern]:
         path("trace/", site.admin_view(trace.search), name="trace-search"),
         path("trace/<slug:reference>/", site.admin_view(trace.page), name="trace"),
         path("trace/<slug:reference>/packet/", site.admin_view(trace.packet), name="support-packet"),
+        path("sandbox/", site.admin_view(sandbox_wallet.page), name="sandbox-wallet"),
+        path("order/<slug:reference>/<slug:action>/", site.admin_view(freezing.act), name="order-freeze"),
         path("review/<slug:reference>/", site.admin_view(review.page), name="review-case"),
         path("review/<slug:reference>/<slug:action>/", site.admin_view(review.act), name="review-act"),
         path("chart/", site.admin_view(event_types.page), name="event-types"),

@@ -30,8 +30,9 @@ def _mailbox(settings: Settings) -> None:
     mail.outbox = []
 
 
-def _review(reference: str = "rev_1") -> None:
+def _review(reference: str = "rev_1", **given: object) -> None:
     case = ReviewCase(
+        **given,
         reference=reference,
         environment="test",
         subject="ord_1",
@@ -161,3 +162,31 @@ def test_notice_waits_and_is_told_later_when_the_mail_server_is_gone(settings: S
         fixed.move_to(NOW + timedelta(minutes=1))
         assert notices.work() == 1
     assert len(mail.outbox) == 1
+
+
+def test_a_review_that_is_overdue_is_told_once() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        _review(due_at=NOW + timedelta(hours=4), owner="olga")
+        assert notices.work() == 1
+        fixed.move_to(NOW + timedelta(hours=4, seconds=1))
+        assert [notices.work(), notices.work()] == [1, 0]
+    assert [message.subject for message in mail.outbox[1:]] == ["[Holdfast test] A manual review is overdue"]
+    assert "Manual review rev_1 (debit_unknown) was due" in mail.outbox[1].body
+    assert mail.outbox[1].body.endswith("its owner is olga.")
+
+
+def test_a_review_that_nobody_looked_at_on_its_day_is_told_for_each_date() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        _review(next_review_on=date(2026, 3, 15))
+        assert notices.work() == 1
+        fixed.move_to(NOW + timedelta(days=1))
+        assert notices.work() == 0
+        fixed.move_to(NOW + timedelta(days=2))
+        assert [notices.work(), notices.work()] == [1, 0]
+        ReviewCase.objects.update(next_review_on=date(2026, 3, 17))
+        fixed.move_to(NOW + timedelta(days=4))
+        assert notices.work() == 1
+    subjects = list(Notice.objects.filter(kind="review_date_passed").order_by("pk").values_list("subject", flat=True))
+    assert subjects == ["rev_1@2026-03-15", "rev_1@2026-03-17"]

@@ -175,6 +175,10 @@ TABLE: Mapping[str, Route] = {
         Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/events")
     ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
+    "GET /v1/review-cases": Route(Reach.HOUSE, lambda api, world: api.get("/v1/review-cases")),
+    "GET /v1/review-cases/{review_case_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get(f"/v1/review-cases/{world.review_case}")
+    ),
 }
 
 

@@ -4,9 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.db import connections
+from django.db import transaction as db_transaction
 
-from ledger.controls import clock, drains
+from ledger.controls import clock, drains, references
+from ledger.controls.moves import Birth, Why, move
 from ledger.controls.rest.answers import instant
+from orders.models import Order, ReviewCase
 from tests.rest.calls import WALLET, Api, ordered, quoted, transfer
 from tests.wallets.people import fund
 from tests.webhooks.provider import STANDARD, make_sender
@@ -31,6 +34,7 @@ class World:
     transfer: str
     scheduled: str
     pay_in: str
+    review_case: str
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -48,12 +52,13 @@ NOTHING = World(
     transfer=f"int_{_NOBODYS}",
     scheduled=f"int_{_NOBODYS}",
     pay_in=f"pin_{_NOBODYS}",
+    review_case=f"rev_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
 
 def make_world(api: Api) -> World:
-    """Make quotes, a processed order, a webhook endpoint and a delivery."""
+    """Make quotes, a processed order with a review case, a webhook endpoint and a delivery."""
     endpoint = api.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/a"})
     assert endpoint.status == 201, endpoint.body
     order = ordered(api, key="world:accept:v1", partner_order_id="world")["order_id"]
@@ -73,6 +78,7 @@ def make_world(api: Api) -> World:
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
         **_transfers(api),
         pay_in=_paid_in(api),
+        review_case=_opened_case(order),
     )
     connections.close_all()
     return made
@@ -108,3 +114,23 @@ def _paid_in(api: Api) -> str:
     assert sender.send(f"evt_{code}", kind="payin.collected", data=data).status_code == 202
     drains.drain("inbox")
     return str(api.get("/v1/pay-ins").json["data"][0]["payin_id"])
+
+
+def _opened_case(order_reference: str) -> str:
+    """Open a case about the order, as a venue's late word would."""
+    order = Order.objects.get(reference=order_reference)
+    now = clock.now()
+    case = ReviewCase(
+        reference=references.new(references.Prefix.REVIEW),
+        environment=order.environment,
+        operator_id=order.operator_id,
+        subject=order.reference,
+        reason="late_debit",
+        next_action="Look at it.",
+        asset=order.source_asset,
+        amount_minor=order.source_minor,
+        due_at=now,
+    )
+    with db_transaction.atomic():
+        move(Birth(case), why=Why("test", "opened"), now=now)
+    return case.reference

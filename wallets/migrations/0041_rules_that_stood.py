@@ -8,7 +8,7 @@ from ledger.controls import references
 
 
 def carry_over(apps: Any, schema_editor: Any) -> None:
-    rules = apps.get_model("wallets", "0040_rule_versions")
+    rules = apps.get_model("wallets", "FeeRule")
     with schema_editor.connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         (now,) = cursor.fetchone()

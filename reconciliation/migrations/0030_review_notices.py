@@ -1,0 +1,27 @@
+"""Tell people of review cases that are overdue."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("reconciliation", "0006_notices_of_endpoints"),
+        ("orders", "0030_review_deadlines"),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="notice",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("open_review", "Manual review is open"),
+                    ("review_overdue", "A manual review is overdue"),
+                    ("late_close", "A close is late"),
+                    ("review_date_passed", "A review date has passed"),
+                    ("break_rate", "Many breaks"),
+                ],
+                max_length=20,
+            ),
+        ),
+    ]
