@@ -21,6 +21,7 @@ from orders.models import (
     SagaRun,
     StaleFinding,
     Trade,
+    Venue,
 )
 
 
@@ -119,6 +120,13 @@ class ReturnAdmin(ReadOnlyAdmin):
     @admin.display(description="in this state for")
     def shown_age(self, row: Return) -> str:
         return age(row.updated_at)
+
+
+@admin.register(Venue)
+class VenueAdmin(ReadOnlyAdmin):
+    section = Section.OPERATORS
+    exact = ("code",)
+    list_display = ("code", "environment", "reserves", "gateway_id")
 
 
 @admin.register(Pool)

@@ -65,7 +65,7 @@ def fail(
     release: Draft,
     why: Why,
     now: datetime,
-    also: Sequence[Change] = (),
+    also: Sequence[Change | Birth] = (),
 ) -> None:
     """End the order with nothing moved; its reservation goes back (`how`: release or fail, the trade's move)."""
     move(
@@ -138,6 +138,7 @@ def begin_compensation(
     drafts: Sequence[Draft],
     why: Why,
     now: datetime,
+    also: Sequence[Change | Birth] = (),
 ) -> None:
     """Start to give the debit back: the reservation goes (`how`: release or fail) and the reverse is written down."""
     changes: list[Change | Birth] = [Change(order, "begin_compensation", {"status_reason": status_reason})]
@@ -145,7 +146,14 @@ def begin_compensation(
         changes.append(Change(trade, how, {"ended_at": now}))
     if operation is not None:
         changes.append(operation)
-    move(*changes, why=why, now=now, drafts=drafts)
+    move(*changes, *also, why=why, now=now, drafts=drafts)
+
+
+def try_again(
+    trade: Trade, retry: Trade, *, drafts: Sequence[Draft], why: Why, now: datetime, also: Sequence[Change | Birth] = ()
+) -> None:
+    """Release a trade whose order lives, and reserve a new one that names it: the order tries once more, where it is."""
+    move(Change(trade, "release", {"ended_at": now}), Birth(retry), *also, why=why, now=now, drafts=drafts)
 
 
 def compensate(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:

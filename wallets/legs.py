@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,7 +24,10 @@ class OtherContent(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One remote movement of an order or return: which, for whom, how much, by which gateway."""
+    """One remote movement of an order, return or trade: which, for whom, how much, by which gateway.
+
+    `details` is what else the other side must know (a venue: the terms); it is part of the content of the key.
+    """
 
     owner: str
     name: str
@@ -34,6 +38,7 @@ class Leg:
     user_reference: str
     partner_order_id: str
     version: int = 1
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -95,7 +100,7 @@ def known(operation: RemoteOperation) -> Outcome | None:
 
 
 def _request(leg: Leg) -> dict[str, str]:
-    return {"user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
+    return {**leg.details, "user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
 
 
 def _digest(leg: Leg) -> str:

@@ -82,6 +82,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Operators", "business", "admin:wallets_operator_changelist", ""),
             ("API keys", "key", "admin:wallets_operatorkey_changelist", ""),
             ("Gateways", "hub", "admin:wallets_gateway_changelist", ""),
+            ("Venues", "storefront", "admin:orders_venue_changelist", ""),
             ("Pauses", "pause_circle", "admin:wallets_gatewaypause_changelist", ""),
             ("Sandbox wallet", "science", "admin:sandbox-wallet", ""),
             ("Circuit breakers", "electrical_services", "admin:wallets_breaker_changelist", ""),

@@ -25,8 +25,14 @@ OUTBOUND_ALLOW = environment.destinations("OUTBOUND_ALLOW")
 # Where the built-in counterparties answer.
 SANDBOX_URL = environment.url("SANDBOX_URL", schemes=("http", "https"), default="http://127.0.0.1:8100")
 
+# Where the built-in venue answers.
+SANDBOX_VENUE_URL = environment.url("SANDBOX_VENUE_URL", schemes=("http", "https"), default="http://127.0.0.1:8101")
+
 # The adapters towards money held elsewhere, by the name that a gateway's row says.
-GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet"}
+GATEWAYS = {
+    "operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet",
+    "venue": "orders.venues.http.HttpVenue",
+}
 
 # How messages reach endpoints, by the kind that an endpoint's row says.
 DELIVERY_KINDS = {"http": "webhooks.kinds.http.HttpRequests", "sns": "webhooks.kinds.sns.SnsTopics"}
@@ -38,6 +44,7 @@ SNS_ENDPOINT_URL = environment.text("SNS_ENDPOINT_URL", default="")
 VENUES = {
     "constant_product": "orders.venues.constant_product.ConstantProductVenue",
     "outcome_market": "orders.venues.outcomes.OutcomeVenue",
+    "outside": "orders.venues.outside.OutsideVenue",
 }
 
 # With these words at its user reference's beginning an order's test pool halts itself after the debit: nothing is traded,

@@ -7,7 +7,7 @@ _OPEN_ONES = "UPDATE orders_reviewcase SET due_at = now() + interval '24 hours' 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("orders", "0018_pay_ins"),
+        ("orders", "0022_venue_grants"),
     ]
 
     operations = [

@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                     ("late_close", "A close is late"),
                     ("review_date_passed", "A review date has passed"),
                     ("break_rate", "Many breaks"),
+                    ("endpoint_disabled", "A webhook endpoint was disabled"),
                 ],
                 max_length=20,
             ),

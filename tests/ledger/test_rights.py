@@ -70,6 +70,7 @@ TABLES: Final = {
     "orders_reviewcase": CHANGE,
     "orders_stalefinding": CHANGE,
     "orders_trade": CHANGE,
+    "orders_venue": CHANGE,
     "reconciliation_closerun": CHANGE,
     "reconciliation_exceptioncase": CHANGE,
     "reconciliation_notice": CHANGE,
