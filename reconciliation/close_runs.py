@@ -29,6 +29,7 @@ from reconciliation.exception_cases import Tally
 from reconciliation.models import CloseRun
 from reconciliation.progress import Progress, Silent
 from reconciliation.snapshot import snapshot
+from reconciliation.statements import matching
 from reconciliation.windows import Window, business_date_of, window_of
 
 log = structlog.get_logger(__name__)
@@ -112,6 +113,7 @@ def _run(close: CloseRun, token: str, progress: Progress) -> Report:
 def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: Progress) -> Report:
     checks, artifacts = every_check(), every_artifact()
     progress.plan(len(checks) + len(artifacts) + 4)
+    matching.match_environment(close.environment)
     with snapshot() as cursor:
         progress.begin("Window")
         as_of = clock.now()

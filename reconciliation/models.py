@@ -7,6 +7,10 @@ from django_fsm import FSMField, transition
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from reconciliation.statement_models import StatementFile as StatementFile
+from reconciliation.statement_models import StatementLine as StatementLine
+from reconciliation.statement_models import StatementMatch as StatementMatch
+from reconciliation.statement_models import StatementSource as StatementSource
 
 
 class CloseRun(Stateful):

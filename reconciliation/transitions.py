@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.controls.moves import Birth, Change, Why, move
-from reconciliation.models import CloseRun, ExceptionCase
+from reconciliation.models import CloseRun, ExceptionCase, StatementFile, StatementMatch
 
 CLOSE = "close"
 
@@ -40,3 +40,23 @@ def _why(close: CloseRun, cause: str) -> Why:
         "run": close.runs + 1,
     }
     return Why(CLOSE, cause, evidence=evidence)
+
+
+def receive_file(file: StatementFile, *, why: Why, now: datetime) -> None:
+    move(Birth(file), why=why, now=now)
+
+
+def take_in_file(file: StatementFile, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    move(Change(file, "take_in", {**values, "mapping": file.source.mapping}), why=why, now=now)
+
+
+def discard_file(file: StatementFile, *, why: Why, now: datetime) -> None:
+    move(Change(file, "discard"), why=why, now=now)
+
+
+def match_line(match: StatementMatch, *, why: Why, now: datetime) -> None:
+    move(Birth(match), why=why, now=now)
+
+
+def undo_match(match: StatementMatch, *, why: Why, now: datetime) -> None:
+    move(Change(match, "undo"), why=why, now=now)

@@ -31,6 +31,9 @@ class Prefix(StrEnum):
     MAPPING = "map"
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
+    STATEMENT_FILE = "stf"
+    STATEMENT_LINE = "stl"
+    STATEMENT_MATCH = "stm"
 
 
 def new(prefix: Prefix) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from ledger.controls import references
 from orders.models import Order
+from reconciliation.models import StatementLine, StatementSource
 from tests.orders.desk import trade_of
-from tests.reconciliation.day import Day
+from tests.reconciliation.day import DATE, Day
+from tests.reconciliation.statements import HEADER, bring, operator_source, text
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,22 @@ def _operator_says_not_given_back(day: Day, order: Order) -> str:
     return order.reference
 
 
+def _statement_shows(day: Day, order: Order, *, direction: str, key: str) -> str:
+    """The operator's statement has a movement of the order's that our book does not."""
+    source = StatementSource.objects.filter(code="acme-wallet").first() or operator_source()
+    row = f"{order.reference},{DATE.isoformat()},100.00,{direction},{order.partner_order_id},{key},"
+    bring(source, text(HEADER, [row]))
+    return StatementLine.objects.get(line_id=order.reference).reference
+
+
+def _statement_shows_a_reverse(day: Day, order: Order) -> str:
+    return _statement_shows(day, order, direction="reverse", key="")
+
+
+def _statement_shows_another_debit(day: Day, order: Order) -> str:
+    return _statement_shows(day, order, direction="debit", key=f"{order.reference}:debit:v2")
+
+
 _MISSING_QUOTE = (_quote_id_absent, _quote_deleted, _quote_of_nobody, _trade_and_quote_deleted)
 _MISSING_TRADE = (_trade_deleted, _trade_on_another_quote)
 _MISSING_WEBHOOK = (_event_deleted, _delivery_dead, _relay_gave_up)
@@ -199,6 +217,8 @@ _CONFLICT = (
     _operator_says_not_debited,
 )
 
+_UNMATCHED = (_statement_shows_a_reverse, _statement_shows_another_debit)
+
 BREAKS = [
     *(Break("missing_quote", plant.__name__, _processed, plant) for plant in _MISSING_QUOTE),
     *(Break("missing_trade", plant.__name__, _processed, plant) for plant in _MISSING_TRADE),
@@ -209,5 +229,6 @@ BREAKS = [
     Break("ledger_mismatch", "compensation differs", Day.compensated, _compensation_of_another_amount),
     *(Break("terminal_state_conflict", plant.__name__, _processed, plant) for plant in _CONFLICT),
     Break("terminal_state_conflict", "failed, yet debited", Day.failed, _operator_says_debited),
+    *(Break("statement_line_unmatched", plant.__name__, _processed, plant) for plant in _UNMATCHED),
     Break("terminal_state_conflict", "not given back", Day.compensated, _operator_says_not_given_back),
 ]

@@ -33,6 +33,11 @@ SEED = {
         "Product moved backward or overwrote a final state.",
         "Freeze order and review state transition audit.",
     ),
+    # ours
+    "Statement line unmatched": (
+        "A bank or operator shows a movement that our book does not.",
+        "Look for it by its ids; then match it by hand, or book what is missing.",
+    ),
 }
 
 
