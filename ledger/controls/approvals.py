@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.controls import references
 from ledger.controls.refusals import Refusal
-from ledger.models import Approval
+from ledger.models import Approval as Approval
 
 
 class SelfApproval(Refusal):
@@ -58,6 +58,17 @@ def propose(
 def lock_open(*, subject: str) -> Approval | None:
     """Lock and return the subject's open proposal."""
     return Approval.objects.select_for_update().filter(subject=subject, decision=Approval.Decision.PROPOSED).first()
+
+
+def lock(*, reference: str, kind: str) -> Approval | None:
+    """Lock and return a proposal of a kind, decided or not."""
+    return Approval.objects.select_for_update().filter(reference=reference, kind=kind).first()
+
+
+def latest_approved(*, subject: str, but: str = "") -> Approval | None:
+    """Return the subject's proposal that was approved last, `but` not counted."""
+    approved = Approval.objects.filter(subject=subject, decision=Approval.Decision.APPROVED).exclude(reference=but)
+    return approved.order_by("-decided_at", "-id").first()
 
 
 def approve(approval: Approval, *, checker: str, reason: str, subject_version: int, now: datetime) -> None:

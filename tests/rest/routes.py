@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from ledger.controls import clock
 from ledger.controls.rest.views import ApiView, shown_pattern
 from tests.rest.calls import QUOTE, Answer, Api
 from tests.rest.world import World
@@ -143,8 +144,16 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/reports/statements/{address}": Route(
         Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
     ),
+    "GET /v1/statements": Route(Reach.LIST, lambda api, world: api.get(f"/v1/statements?date={_today()}")),
+    "GET /v1/statements/lines.csv": Route(
+        Reach.OWN, lambda api, world: api.get(f"/v1/statements/lines.csv?date={_today()}")
+    ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
 }
+
+
+def _today() -> str:
+    return clock.now().date().isoformat()
 
 
 def _newest(api: Api) -> str:
