@@ -9,6 +9,7 @@ from django.shortcuts import redirect
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
 from orders.models import ReviewCase
+from reconciliation import statement_admin as statement_admin
 from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
 
 

@@ -8,6 +8,8 @@ from ledger.controls import references
 from ledger.controls.refusals import Refusal
 from ledger.models import Approval as Approval
 
+_MOST = 200
+
 
 class SelfApproval(Refusal):
     """Maker and checker must be different people."""
@@ -69,6 +71,12 @@ def latest_approved(*, subject: str, but: str = "") -> Approval | None:
     """Return the subject's proposal that was approved last, `but` not counted."""
     approved = Approval.objects.filter(subject=subject, decision=Approval.Decision.APPROVED).exclude(reference=but)
     return approved.order_by("-decided_at", "-id").first()
+
+
+def of_kind(*, kind: str, environment: str, content: Mapping[str, Any]) -> list[Approval]:
+    """Return the proposals of a kind whose content says this, the newest first."""
+    found = Approval.objects.filter(kind=kind, environment=environment, content__contains=dict(content))
+    return list(found.order_by("-id")[:_MOST])
 
 
 def approve(approval: Approval, *, checker: str, reason: str, subject_version: int, now: datetime) -> None:

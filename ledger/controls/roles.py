@@ -46,6 +46,7 @@ class Ability(StrEnum):
     ACTIVATE_CHART = "activate charts, mappings and templates"
     PROPOSE_POSTINGS = "propose adjustments and settlements"
     APPROVE_POSTINGS = "approve adjustments and settlements"
+    WORK_STATEMENTS = "import statements, match and unmatch their lines"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -77,6 +78,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
     Ability.PROPOSE_POSTINGS: _FINANCE,
     Ability.APPROVE_POSTINGS: {Role.FINANCE_LEAD},
+    Ability.WORK_STATEMENTS: _FINANCE,
 }
 
 

@@ -11,7 +11,12 @@ from reconciliation.console import (
     event_type,
     event_types,
     operations,
+    operator_statement,
     review,
+    statement_file,
+    statement_import,
+    statement_line,
+    statement_source,
     trace,
 )
 
@@ -33,4 +38,34 @@ def patterns(site: Any) -> list[URLPattern]:
         path("chart/<slug:environment>/import/", site.admin_view(chart_import.page), name="chart-import"),
         path("chart/<slug:environment>/chart.csv", site.admin_view(chart_import.export), name="chart-export"),
         path("chart/<slug:environment>/<slug:name>/", site.admin_view(event_type.page), name="event-type"),
+        path("statements/", site.admin_view(statement_import.page), name="statement-import"),
+        path("statements/sources/new/", site.admin_view(statement_source.page), name="statement-source-new"),
+        path(
+            "statements/sources/<slug:environment>/<slug:code>/",
+            site.admin_view(statement_source.page),
+            name="statement-source",
+        ),
+        path("statements/files/<slug:reference>/", site.admin_view(statement_file.page), name="statement-file"),
+        path(
+            "statements/files/<slug:reference>/<slug:action>/",
+            site.admin_view(statement_file.act),
+            name="statement-file-act",
+        ),
+        path("statements/lines/<slug:reference>/", site.admin_view(statement_line.page), name="statement-line"),
+        path(
+            "statements/lines/<slug:reference>/<slug:action>/",
+            site.admin_view(statement_line.act),
+            name="statement-line-act",
+        ),
+        path("operator-statements/", site.admin_view(operator_statement.page), name="operator-statements"),
+        path(
+            "operator-statements/<slug:environment>/<slug:slug>/<str:day>/",
+            site.admin_view(operator_statement.one),
+            name="operator-statement",
+        ),
+        path(
+            "operator-statements/<slug:environment>/<slug:slug>/<str:day>/<slug:action>/",
+            site.admin_view(operator_statement.act),
+            name="operator-statement-act",
+        ),
     ]

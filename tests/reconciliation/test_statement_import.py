@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from ledger.controls import clock
+from ledger.controls.refusals import NotFound
 from reconciliation.models import StatementFile, StatementLine, StatementMatch
 from reconciliation.statements import importing, sources, trial
 from reconciliation.statements.mapping import CsvMapping
@@ -214,7 +215,7 @@ def test_a_mapping_that_cannot_work_is_refused(day: Day, mapping: CsvMapping | N
 
 
 def test_a_source_is_of_an_account_that_there_is(day: Day) -> None:
-    with pytest.raises(sources.NotFound):
+    with pytest.raises(NotFound):
         bank_source(asset="USD")
     bank_source()
     with pytest.raises(sources.SourceExists):

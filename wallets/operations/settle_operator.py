@@ -7,7 +7,7 @@
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from ledger import accounts, direct_posting, journal
 from ledger.controls import approvals
 from ledger.controls.approvals import Approval
 from ledger.controls.refusals import NotFound, Refusal
-from ledger.drafts import Draft
+from ledger.drafts import Draft, Posting
 from ledger.money import Money
 from ledger.reports import account_days
 from ledger.reports.account_days import AccountDay, AssetDay
@@ -190,6 +190,17 @@ def draft_of(content: Mapping[str, Any], *, approval: str = "") -> Draft:
         metadata={"business_date": content["business_date"]},
         refuse_locked=True,
     )
+
+
+def postings_of(proposal: Approval) -> list[Posting]:
+    """Return what a proposal would post, to be shown before it is decided."""
+    return journal.postings_of(draft_of(proposal.content), environment=proposal.environment)
+
+
+def proposals(*, operator: Operator, environment: str, business_date: date) -> Sequence[Approval]:
+    """Return the proposals to settle a statement, the newest first."""
+    content = {"operator": operator.reference, "business_date": business_date.isoformat()}
+    return approvals.of_kind(kind=KIND, environment=environment, content=content)
 
 
 def _sums(
