@@ -77,6 +77,7 @@ def one(request: HttpRequest, environment: str, slug: str, day: str) -> HttpResp
         "lines": [{"line": one, "amount": assets.text(one.amount_minor, one.asset)} for one in lines[:_SHOWN]],
         "more": len(lines) > _SHOWN,
         "proposals": [_proposal(request, one) for one in asked],
+        "waiting": {one.content["asset"] for one in asked if one.decision == Approval.Decision.PROPOSED},
         "banks": sources.banks(environment),
         "may_propose": may(request.user, Ability.PROPOSE_POSTINGS),
         "may_approve": may(request.user, Ability.APPROVE_POSTINGS),

@@ -133,6 +133,8 @@ def _by_amount(
             pairs.append(Pair(line, found[0], StatementMatch.Rule.AMOUNT_AND_DATE))
         elif found:
             because.append((line, "Several could be meant by amount and date: a person has to say which."))
+        elif any(_near(line, one, window) for one in of_amount.get((line.asset, int(line.amount_minor)), ())):
+            because.append((line, "Only its amount is in the book: its ids say that it is about something else."))
         else:
             because.append((line, "Nothing in the book has its ids, or its amount near its date."))
     return pairs, because

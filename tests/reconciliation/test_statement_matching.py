@@ -25,6 +25,7 @@ from tests.reconciliation.statements import (
 
 ON = DATE.isoformat()
 NOTHING = "Nothing in the book has its ids, or its amount near its date."
+ONLY_AMOUNT = "Only its amount is in the book: its ids say that it is about something else."
 SEVERAL = "Several could be meant by amount and date: a person has to say which."
 
 
@@ -109,8 +110,8 @@ def test_two_lines_of_one_amount_do_not_share_or_guess(day: Day) -> None:
     "ids, because",
     [
         # an id that nobody knows is no reason to believe the amount
-        (",{unknown},", NOTHING),
-        ("nobodys-order,,", NOTHING),
+        (",{unknown},", ONLY_AMOUNT),
+        ("nobodys-order,,", ONLY_AMOUNT),
         # one id names the order, another says something else
         ("{partner},{other_key},", "Its ids contradict each other"),
         ("{partner},,w-{other_key}", "Its ids contradict each other"),
