@@ -115,7 +115,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
     with snapshot() as cursor:
         progress.begin("Window")
         as_of = clock.now()
-        found = findings.search(cursor=cursor, window=window, checks=checks, progress=progress)
+        found = findings.search(cursor=cursor, window=window, as_of=as_of, checks=checks, progress=progress)
         made = artifact_files.make(
             cursor=cursor, window=window, as_of=as_of, artifacts=artifacts, folder=folder, progress=progress
         )

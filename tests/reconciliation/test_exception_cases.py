@@ -204,6 +204,7 @@ def test_an_approved_case_stays_approved_until_its_break_is_another(day: Day) ->
     day.close()
     assert _case().state == "approved"
     day.plant("UPDATE orders_order SET source_minor = source_minor + 1 WHERE reference = %s", order.reference)
+    day.plant("UPDATE wallets_remoteoperation SET amount_minor = amount_minor + 1 WHERE owner = %s", order.reference)
     assert day.close().cases.reopened == 1
     assert _case().state == "open"
 
