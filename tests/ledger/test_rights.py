@@ -42,6 +42,8 @@ TABLES: Final = {
     "ledger_event": APPEND,
     "ledger_move": APPEND,
     "orders_reviewnote": APPEND,
+    "reconciliation_closesignature": APPEND,
+    "reconciliation_exceptionnote": APPEND,
     "orders_walletentry": APPEND,
     "wallets_apirequest": APPEND,
     "wallets_fxrate": APPEND,
@@ -105,6 +107,7 @@ TABLES: Final = {
     "orders_sagarun": EVERY,
     "otp_totp_totpdevice": EVERY,
     "reconciliation_closeartifact": EVERY,
+    "reconciliation_closefinding": EVERY,
     "webhooks_retiredsecret": EVERY,
 }
 
