@@ -1,13 +1,23 @@
-"""The routes of traces and support packets, below /v1."""
+"""The routes of traces, support packets, closes and exceptions, below /v1."""
 
 from django.urls import path
 
 from ledger.controls.rest import paths
-from reconciliation import views
+from reconciliation import close_views, views
 
 paths.register()
 
 urlpatterns = [
     path("orders/<reference:order_id>/trace", views.OrderTraceView.as_view(), name="order-trace"),
     path("orders/<reference:order_id>/packet", views.OrderPacketView.as_view(), name="order-packet"),
+    path("closes", close_views.ClosesView.as_view(), name="closes"),
+    path("closes/<date:business_date>", close_views.CloseView.as_view(), name="close"),
+    path("closes/<date:business_date>/artifacts", close_views.CloseArtifactsView.as_view(), name="close-artifacts"),
+    path(
+        "closes/<date:business_date>/artifacts/<code:name>",
+        close_views.CloseArtifactView.as_view(),
+        name="close-artifact",
+    ),
+    path("exceptions", close_views.ExceptionsView.as_view(), name="exceptions"),
+    path("exceptions/<reference:exception_id>", close_views.ExceptionView.as_view(), name="exception"),
 ]
