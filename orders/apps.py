@@ -20,6 +20,8 @@ class OrdersConfig(AppConfig):
         machines.register(models.Return, name="return", first="open")
         machines.register(models.ReviewCase, name="review_case", first="open")
         machines.register(models.Market, name="market", first="open")
+        machines.register(models.Intent, name="intent", first="created")
+        machines.register(models.Payout, name="payout", first="reserved")
         expire_quotes.register()
         open_return.register()
         runner.register()

@@ -33,6 +33,26 @@ def assign(case: ExceptionCase, *, values: Mapping[str, Any], why: Why, now: dat
     move(Change(case, "assign", values), why=why, now=now)
 
 
+def approved(case: ExceptionCase, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    """A second person accepts a break as it is."""
+    move(Change(case, "approve", values), why=why, now=now)
+
+
+def submit(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    """The preparer hands a close to review."""
+    move(Change(close, "submit", values), why=why, now=now)
+
+
+def sign_and_lock(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    """The reviewer signs; with it the close is locked."""
+    move(Change(close, "sign", values), why=why, now=now)
+    move(Change(close, "lock"), why=why, now=now)
+
+
+def reopen(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    move(Change(close, "reopen", values), why=why, now=now)
+
+
 def _why(close: CloseRun, cause: str) -> Why:
     evidence = {
         "close_id": close.reference,

@@ -1,9 +1,9 @@
-"""The routes of traces, support packets and operators' statements, below /v1."""
+"""The routes of traces, support packets, closes, exceptions and operators' statements, below /v1."""
 
 from django.urls import path
 
 from ledger.controls.rest import paths
-from reconciliation import statement_views, views
+from reconciliation import close_views, statement_views, views
 
 paths.register()
 
@@ -12,4 +12,14 @@ urlpatterns = [
     path("orders/<reference:order_id>/packet", views.OrderPacketView.as_view(), name="order-packet"),
     path("statements", statement_views.OperatorStatementView.as_view(), name="operator-statement"),
     path("statements/lines.csv", statement_views.OperatorStatementLinesView.as_view(), name="operator-statement-lines"),
+    path("closes", close_views.ClosesView.as_view(), name="closes"),
+    path("closes/<date:business_date>", close_views.CloseView.as_view(), name="close"),
+    path("closes/<date:business_date>/artifacts", close_views.CloseArtifactsView.as_view(), name="close-artifacts"),
+    path(
+        "closes/<date:business_date>/artifacts/<code:name>",
+        close_views.CloseArtifactView.as_view(),
+        name="close-artifact",
+    ),
+    path("exceptions", close_views.ExceptionsView.as_view(), name="exceptions"),
+    path("exceptions/<reference:exception_id>", close_views.ExceptionView.as_view(), name="exception"),
 ]

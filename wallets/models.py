@@ -7,6 +7,9 @@ from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from wallets.wallet_models import Wallet as Wallet
+from wallets.wallet_models import WalletAsset as WalletAsset
+from wallets.wallet_models import WalletFreeze as WalletFreeze
 
 
 class Operator(models.Model):

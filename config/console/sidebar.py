@@ -57,6 +57,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
         Section.CLOSE,
         (
             ("Exceptions", "report", "admin:reconciliation_exceptioncase_changelist", ""),
+            ("Close calendar", "calendar_month", "admin:close-calendar", ""),
             ("Closes", "event_available", "admin:reconciliation_closerun_changelist", ""),
             ("Artifacts", "folder_zip", "admin:reconciliation_closeartifact_changelist", ""),
             ("Statements", "upload_file", "admin:statement-import", ""),

@@ -31,6 +31,7 @@ class Prefix(StrEnum):
     MAPPING = "map"
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
+    WALLET = "wal"
     STATEMENT_FILE = "stf"
     STATEMENT_LINE = "stl"
     STATEMENT_MATCH = "stm"

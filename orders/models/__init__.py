@@ -1,7 +1,9 @@
-"""Pools, quotes, orders, trades, returns, their sagas and reviews. States and edges: DESIGN.md section 6."""
+"""Pools, quotes, orders, trades, intents, payouts, returns, their sagas and reviews. States and edges: DESIGN.md section 6."""
 
+from orders.models.intents import Intent, WalletEntry
 from orders.models.markets import Market
 from orders.models.orders import Order
+from orders.models.payouts import Payout
 from orders.models.pools import Pool, PoolHalt
 from orders.models.quotes import Quote
 from orders.models.returns import Return
@@ -13,8 +15,10 @@ from orders.models.trades import Trade
 __all__ = [
     "ApprovalThreshold",
     "Freeze",
+    "Intent",
     "Market",
     "Order",
+    "Payout",
     "Pool",
     "PoolHalt",
     "Quote",
@@ -24,4 +28,5 @@ __all__ = [
     "SagaRun",
     "StaleFinding",
     "Trade",
+    "WalletEntry",
 ]

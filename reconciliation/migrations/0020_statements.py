@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0005_notices"),
+        ("reconciliation", "0011_review_and_signatures"),
     ]
 
     operations = [

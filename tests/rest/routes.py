@@ -149,6 +149,18 @@ TABLE: Mapping[str, Route] = {
         Reach.OWN, lambda api, world: api.get(f"/v1/statements/lines.csv?date={_today()}")
     ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
+    "GET /v1/closes": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes")),
+    "GET /v1/closes/{business_date}": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01"), 404),
+    "GET /v1/closes/{business_date}/artifacts": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01/artifacts"), 404
+    ),
+    "GET /v1/closes/{business_date}/artifacts/{name}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01/artifacts/orders.csv"), 404
+    ),
+    "GET /v1/exceptions": Route(Reach.HOUSE, lambda api, world: api.get("/v1/exceptions")),
+    "GET /v1/exceptions/{exception_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/exceptions/exc_01kad00f8xm3v6y2q4t5n7w9bz"), 404
+    ),
 }
 
 
