@@ -2,8 +2,11 @@
 
 from django.contrib import admin
 
+from ledger.controls import clock
 from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
+from reconciliation import aging
+from reconciliation import statement_admin as statement_admin
 from reconciliation.console import review_queue as review_queue
 from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
 
@@ -12,12 +15,26 @@ from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
 class ExceptionCaseAdmin(ReadOnlyAdmin):
     section = Section.CLOSE
     exact = ("reference", "subject", "order_reference")
-    list_display = ("reference", "shown_state", "type", "subject", "at_risk", "owner", "next_review_on", "first_action")
-    list_filter = ("state", "type", "business_date")
+    list_display = (
+        *("reference", "shown_state", "type", "subject", "at_risk", "shown_age", "owner", "next_review_on"),
+        "first_action",
+    )
+    list_filter = ("state", "type", "owner", "environment", "business_date")
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: ExceptionCase) -> str:
         return lamp(row.state)
+
+    @admin.display(description="age", ordering="created_at")
+    def shown_age(self, row: ExceptionCase) -> str:
+        return aging.bucket(opened_at=row.created_at, now=clock.now())
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A case has a page of its own."""
+        reference = ExceptionCase.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:exception-page", reference) if reference else redirect("admin:index")
 
     @admin.display(description="at risk")
     def at_risk(self, row: ExceptionCase) -> str:
@@ -31,6 +48,13 @@ class CloseRunAdmin(ReadOnlyAdmin):
     hidden = ("lease_token",)
     list_display = ("reference", "environment", "business_date", "state", "provisional", "runs", "last_run_at")
     list_filter = ("state", "environment")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A close has a page of its own."""
+        reference = CloseRun.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:close-page", reference) if reference else redirect("admin:index")
 
 
 @admin.register(CloseArtifact)

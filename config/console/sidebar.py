@@ -58,8 +58,12 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
         Section.CLOSE,
         (
             ("Exceptions", "report", "admin:reconciliation_exceptioncase_changelist", ""),
+            ("Close calendar", "calendar_month", "admin:close-calendar", ""),
             ("Closes", "event_available", "admin:reconciliation_closerun_changelist", ""),
             ("Artifacts", "folder_zip", "admin:reconciliation_closeartifact_changelist", ""),
+            ("Statements", "upload_file", "admin:statement-import", ""),
+            ("Statement lines", "format_list_bulleted", "admin:reconciliation_statementline_changelist", ""),
+            ("Operators' statements", "request_page", "admin:operator-statements", ""),
         ),
     ),
     (

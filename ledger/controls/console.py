@@ -126,6 +126,11 @@ _COLOURS = {
     "proposed": "bg-blue-100 text-blue-800",
     "applied": "bg-green-100 text-green-800",
     "parked": "bg-orange-100 text-orange-800",
+    "assigned": "bg-blue-100 text-blue-800",
+    "in_review": "bg-blue-100 text-blue-800",
+    "locked": "bg-green-100 text-green-800",
+    "resolved": "bg-green-100 text-green-800",
+    "approved": "bg-green-100 text-green-800",
 }
 
 

@@ -35,6 +35,9 @@ class Prefix(StrEnum):
     PAY_IN = "pin"
     FEE_RULE = "fee"
     LIMIT_RULE = "lim"
+    STATEMENT_FILE = "stf"
+    STATEMENT_LINE = "stl"
+    STATEMENT_MATCH = "stm"
 
 
 def new(prefix: Prefix) -> str:

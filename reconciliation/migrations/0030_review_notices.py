@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0006_notices_of_endpoints"),
+        ("reconciliation", "0021_statement_guards"),
         ("orders", "0030_review_deadlines"),
     ]
 

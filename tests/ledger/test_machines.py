@@ -35,6 +35,8 @@ MACHINES = [
     "remote_operation",
     "return",
     "review_case",
+    "statement_file",
+    "statement_match",
     "trade",
 ]
 

@@ -43,6 +43,8 @@ TABLES: Final = {
     "ledger_move": APPEND,
     "orders_payin": APPEND,
     "orders_reviewnote": APPEND,
+    "reconciliation_closesignature": APPEND,
+    "reconciliation_exceptionnote": APPEND,
     "orders_walletentry": APPEND,
     "wallets_apirequest": APPEND,
     "wallets_fxrate": APPEND,
@@ -74,6 +76,10 @@ TABLES: Final = {
     "reconciliation_closerun": CHANGE,
     "reconciliation_exceptioncase": CHANGE,
     "reconciliation_notice": CHANGE,
+    "reconciliation_statementfile": CHANGE,
+    "reconciliation_statementline": CHANGE,
+    "reconciliation_statementmatch": CHANGE,
+    "reconciliation_statementsource": CHANGE,
     "wallets_breaker": CHANGE,
     "wallets_feerule": CHANGE,
     "wallets_limitrule": CHANGE,
@@ -109,6 +115,7 @@ TABLES: Final = {
     "orders_sagarun": EVERY,
     "otp_totp_totpdevice": EVERY,
     "reconciliation_closeartifact": EVERY,
+    "reconciliation_closefinding": EVERY,
     "webhooks_retiredsecret": EVERY,
 }
 

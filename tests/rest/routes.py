@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from ledger.controls import clock
 from ledger.controls.rest.views import ApiView, shown_pattern
 from tests.rest.calls import QUOTE, WALLET, Answer, Api, transfer
 from tests.rest.world import World
@@ -179,7 +180,27 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/review-cases/{review_case_id}": Route(
         Reach.HOUSE, lambda api, world: api.get(f"/v1/review-cases/{world.review_case}")
     ),
+    "GET /v1/statements": Route(Reach.LIST, lambda api, world: api.get(f"/v1/statements?date={_today()}")),
+    "GET /v1/statements/lines.csv": Route(
+        Reach.OWN, lambda api, world: api.get(f"/v1/statements/lines.csv?date={_today()}")
+    ),
+    "GET /v1/closes": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes")),
+    "GET /v1/closes/{business_date}": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01"), 404),
+    "GET /v1/closes/{business_date}/artifacts": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01/artifacts"), 404
+    ),
+    "GET /v1/closes/{business_date}/artifacts/{name}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01/artifacts/orders.csv"), 404
+    ),
+    "GET /v1/exceptions": Route(Reach.HOUSE, lambda api, world: api.get("/v1/exceptions")),
+    "GET /v1/exceptions/{exception_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/exceptions/exc_01kad00f8xm3v6y2q4t5n7w9bz"), 404
+    ),
 }
+
+
+def _today() -> str:
+    return clock.now().date().isoformat()
 
 
 def _newest(api: Api) -> str:
