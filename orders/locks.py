@@ -1,13 +1,20 @@
-"""Row locks of this floor, in the one order of DESIGN.md section 3: order, quote, trade, return, case, pool."""
+"""Row locks of this floor, in the one order of DESIGN.md section 3: order or intent, quote, trade, return, case, pool."""
 
 from ledger.controls.refusals import NotFound, Refusal
-from orders.models import Freeze, Market, Order, Pool, Quote, Return, ReviewCase, Trade
+from orders.models import Freeze, Intent, Market, Order, Pool, Quote, Return, ReviewCase, Trade
 
 
 class OrderFrozen(Refusal):
     """This order is frozen: no step is taken until the freeze is lifted."""
 
     code = "order_frozen"
+    status = 409
+
+
+class IntentFrozen(Refusal):
+    """This intent is frozen: no step is taken until the freeze is lifted."""
+
+    code = "intent_frozen"
     status = 409
 
 
@@ -19,6 +26,16 @@ def lock_order(reference: str, *, even_frozen: bool = False) -> Order:
     if not even_frozen and Freeze.objects.filter(subject=reference, lifted_at__isnull=True).exists():
         raise OrderFrozen
     return order
+
+
+def lock_intent(reference: str, *, even_frozen: bool = False) -> Intent:
+    """Lock an intent. Raises IntentFrozen unless told that the caller takes no step of it."""
+    intent = Intent.objects.select_for_update().filter(reference=reference).first()
+    if intent is None:
+        raise NotFound(f"There is no intent {reference}.")
+    if not even_frozen and Freeze.objects.filter(subject=reference, lifted_at__isnull=True).exists():
+        raise IntentFrozen
+    return intent
 
 
 def lock_quote(reference: str, *, operator_id: int, environment: str) -> Quote | None:
