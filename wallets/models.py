@@ -78,10 +78,15 @@ class ApiRequest(models.Model):
 
 
 class Gateway(models.Model):
-    """The door to one operator's wallet service in one environment. `adapter` names a setting's entry."""
+    """A door to money held elsewhere in one environment. `adapter` names a setting's entry.
+
+    Channel "wallet" is the operator's own wallet service. The other channels pay out: the house's row serves every
+    operator that has none of its own.
+    """
 
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
     environment = models.CharField(max_length=4, choices=Environment.choices)
+    channel = models.CharField(max_length=20, default="wallet", help_text="wallet, promptpay or bank_transfer")
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
@@ -108,10 +113,10 @@ class Gateway(models.Model):
     paused_reason = models.CharField(max_length=200, default="", blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["operator", "environment"], name="gateway_once")]
+        constraints = [models.UniqueConstraint(fields=["operator", "environment", "channel"], name="gateway_once")]
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.environment}"
+        return f"{self.operator} {self.environment} {self.channel}"
 
 
 class GatewayPause(models.Model):
@@ -229,6 +234,7 @@ class RemoteOperation(Stateful):
     )
     unknown_cause = models.CharField(max_length=20, default="")
     remote_ref = models.CharField(max_length=120, default="")
+    settlement_date = models.DateField(null=True, help_text="a payment: when the other side says that it settles")
     rejected_reason = models.CharField(max_length=120, default="")
     answered_at = models.DateTimeField(null=True)
     late = models.BooleanField(

@@ -96,8 +96,8 @@ def perform(
     not, or when a leg was not asked by `execute_by`, nothing is asked: Unknown(NOT_ASKED). Whoever owns a leg that was
     never asked may then take its `withdrawal`.
 
-    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade):
-    this floor cannot see it, and without grounds no credit is ever asked.
+    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade), or
+    what a payout pays with (its hold): this floor cannot see it, and without grounds neither is ever asked.
     """
     _refuse_transaction()
     operation = written_down(leg)
@@ -206,6 +206,7 @@ def _question(claimed: Claimed) -> Performed:
         user_reference=operation.request["user_reference"],
         owner=operation.owner,
         metadata={"partner_order_id": operation.request["partner_order_id"]},
+        details=operation.request.get("details", {}),
     )
     wallet = claimed.wallet
     where = GatewayConnection(gateway.base_url, gateway.secret, gateway.environment)

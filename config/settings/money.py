@@ -26,7 +26,11 @@ OUTBOUND_ALLOW = environment.destinations("OUTBOUND_ALLOW")
 SANDBOX_URL = environment.url("SANDBOX_URL", schemes=("http", "https"), default="http://127.0.0.1:8100")
 
 # The adapters towards money held elsewhere, by the name that a gateway's row says.
-GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet"}
+GATEWAYS = {
+    "operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet",
+    "promptpay": "wallets.gateways.promptpay.HttpPromptPay",
+    "bank_transfer": "wallets.gateways.bank_transfer.HttpBankTransfer",
+}
 
 # How messages reach endpoints, by the kind that an endpoint's row says.
 DELIVERY_KINDS = {"http": "webhooks.kinds.http.HttpRequests", "sns": "webhooks.kinds.sns.SnsTopics"}
