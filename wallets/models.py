@@ -1,4 +1,4 @@
-"""Operators and their keys, gateways, fee rules, rates, and everything asked of money held elsewhere."""
+"""Operators and their keys, gateways, rates, and everything asked of money held elsewhere; rules and wallets beside."""
 
 from django.db import models
 from django_fsm import FSMField, transition
@@ -7,6 +7,9 @@ from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from wallets.rule_models import FeeRule as FeeRule
+from wallets.rule_models import LimitRule as LimitRule
+from wallets.rule_models import LimitUsage as LimitUsage
 from wallets.wallet_models import Wallet as Wallet
 from wallets.wallet_models import WalletAsset as WalletAsset
 from wallets.wallet_models import WalletFreeze as WalletFreeze
@@ -148,34 +151,6 @@ class Breaker(models.Model):
     openings = models.PositiveIntegerField(default=0, help_text="in a row, without an answer in between")
     probe_token = models.CharField(max_length=32, default="")
     probe_until = models.DateTimeField(null=True)
-
-
-class FeeRule(models.Model):
-    """One version of one fee item. Priced by the newest version whose time has come; versions never change."""
-
-    environment = models.CharField(max_length=4, choices=Environment.choices)
-    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, null=True, blank=True, help_text="empty: all")
-    flow = models.CharField(max_length=20, default="buy")
-    name = models.CharField(max_length=40, help_text="the item's name on quotes: platform_fee")
-    version = models.PositiveIntegerField()
-    asset = models.CharField(max_length=20)
-    fixed_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0)
-    basis_points = models.PositiveIntegerField(default=0)
-    vat_basis_points = models.PositiveIntegerField(default=0, help_text="of the rounded fee")
-    active_from = models.DateTimeField()
-    active_until = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["environment", "operator", "flow", "asset", "name", "version"],
-                nulls_distinct=False,
-                name="fee_rule_version_once",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}"
 
 
 class FxRate(models.Model):

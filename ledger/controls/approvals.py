@@ -6,7 +6,7 @@ from typing import Any
 
 from ledger.controls import references
 from ledger.controls.refusals import Refusal
-from ledger.models import Approval
+from ledger.models import Approval as Approval
 
 
 class SelfApproval(Refusal):
@@ -53,6 +53,11 @@ def propose(
         maker=maker,
         proposed_at=now,
     )
+
+
+def open_of(*, subject: str) -> Approval | None:
+    """Return the subject's open proposal, without a lock."""
+    return Approval.objects.filter(subject=subject, decision=Approval.Decision.PROPOSED).first()
 
 
 def lock_open(*, subject: str) -> Approval | None:

@@ -32,6 +32,8 @@ class Prefix(StrEnum):
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
     WALLET = "wal"
+    FEE_RULE = "fee"
+    LIMIT_RULE = "lim"
 
 
 def new(prefix: Prefix) -> str:

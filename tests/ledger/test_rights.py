@@ -74,6 +74,8 @@ TABLES: Final = {
     "reconciliation_notice": CHANGE,
     "wallets_breaker": CHANGE,
     "wallets_feerule": CHANGE,
+    "wallets_limitrule": CHANGE,
+    "wallets_limitusage": CHANGE,
     "wallets_gateway": CHANGE,
     "wallets_gatewaypause": CHANGE,
     "wallets_wallet": CHANGE,
