@@ -9,8 +9,8 @@ class OrdersConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from orders import models, operation_news, streams
-        from orders.operations import drive_stale, expire_quotes, open_return
+        from orders import models, operation_news, payout_news, streams
+        from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes, open_return, start_payout
         from orders.sagas import runner
         from webhooks import event_types
 
@@ -26,6 +26,9 @@ class OrdersConfig(AppConfig):
         open_return.register()
         runner.register()
         operation_news.register()
+        payout_news.register()
+        start_payout.register()
+        cancel_unconfirmed.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")
         drive_stale.register()

@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
 from ledger import expiry
 from ledger.controls import clock, metrics
-from orders.models import Order, Return, ReviewCase, SagaRun, StaleFinding, Trade
+from orders.models import Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
 from wallets import remote_operations
 
 # A step ends in one transaction that leaves a work row, or in an end; whoever has none after this was lost.
@@ -27,7 +27,7 @@ LIVING: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """One subject that waits and that nobody drives. `owner` is the order or return whose saga would."""
+    """One subject that waits and that nobody drives. `owner` is the order, payout or return whose saga would."""
 
     kind: StaleFinding.Kind
     subject: str
@@ -43,6 +43,7 @@ def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) ->
     return [
         *_orders(before, now, most),
         *_returns(before, now, most),
+        *_payouts(before, now, most),
         *_operations(before, now, most),
         *_trades(before, most),
         *_holds(before, most),
@@ -68,6 +69,13 @@ def _returns(before: datetime, now: datetime, most: int) -> list[Stale]:
     rows = list(adjusted.filter(updated_at__lt=before).order_by("updated_at")[:most])
     asked = remote_operations.owners_among([one.reference for one in rows])
     return [_stale(StaleFinding.Kind.RETURN, one, owner=one.reference) for one in rows if one.reference in asked]
+
+
+def _payouts(before: datetime, now: datetime, most: int) -> list[Stale]:
+    """Payouts of authorized intents that nobody drives: their saga was never requested, or its row is lost (OneWallet)."""
+    row = driven(now).filter(subject=OuterRef("reference"))
+    rows = Payout.objects.filter(~Exists(row), updated_at__lt=before).exclude(state=Payout.State.COMPLETE)
+    return [_stale(StaleFinding.Kind.PAYOUT, one, owner=one.reference) for one in rows.order_by("updated_at")[:most]]
 
 
 def _operations(before: datetime, now: datetime, most: int) -> list[Stale]:
@@ -104,7 +112,7 @@ def _holds(before: datetime, most: int) -> list[Stale]:
     ]
 
 
-def _stale(kind: StaleFinding.Kind, one: "Order | Return | Trade", *, owner: str) -> Stale:
+def _stale(kind: StaleFinding.Kind, one: "Order | Payout | Return | Trade", *, owner: str) -> Stale:
     return Stale(kind, one.reference, one.environment, one.state, owner, one.updated_at)
 
 

@@ -18,7 +18,8 @@ from ledger.assets import named
 from ledger.balances import Balance
 from ledger.controls import references
 from ledger.controls.refusals import Malformed, NotFound, Refusal
-from wallets.wallet_models import Wallet, WalletAsset, WalletFreeze
+from wallets.wallet_models import Wallet as Wallet
+from wallets.wallet_models import WalletAsset, WalletFreeze
 
 MOST_ASSETS: Final = 20
 _USER_REFERENCE: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)

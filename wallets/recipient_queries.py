@@ -10,9 +10,11 @@ from ledger.assets import named, text
 from ledger.controls import clock, references, request_context
 from ledger.money import Money
 from wallets.gateway_adapters import channel_adapter
-from wallets.gateway_port import GatewayConnection, RecipientAnswer, RecipientQuery, Unanswered
+from wallets.gateway_port import GatewayConnection, RecipientQuery
 from wallets.gateway_port import NotPayable as NotPayable
 from wallets.gateway_port import Payable as Payable
+from wallets.gateway_port import RecipientAnswer as RecipientAnswer
+from wallets.gateway_port import Unanswered as Unanswered
 from wallets.models import Gateway
 from wallets.outcomes import Cause
 

@@ -40,6 +40,7 @@ __all__ = [
     "latest_version",
     "look_up",
     "open_keys",
+    "outcome_of",
     "owners_among",
     "perform",
     "standing",
@@ -174,6 +175,12 @@ def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:
         rejected_reason=operation.rejected_reason,
         remote_ref=operation.remote_ref,
     )
+
+
+def outcome_of(*, owner: str, leg: str) -> Outcome | None:
+    """Return what is known for ever of the newest version of a leg; None when nothing is, or it was never written down."""
+    operation = RemoteOperation.objects.filter(owner=owner, leg=leg).order_by("-leg_version").first()
+    return known(operation) if operation is not None else None
 
 
 def latest_version(*, owner: str, leg: str) -> int:

@@ -9,7 +9,7 @@ from ledger.environments import Environment
 class SagaRun(models.Model):
     """The work row of a saga. Its subject's state is the program counter; this says when and who."""
 
-    subject = models.CharField(max_length=40, unique=True, help_text="the order or return that it advances")
+    subject = models.CharField(max_length=40, unique=True, help_text="the order, return or payout that it advances")
     environment = models.CharField(max_length=4, choices=Environment.choices)
     available_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0, help_text="consecutive advances that raised a defect")

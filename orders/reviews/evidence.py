@@ -1,8 +1,8 @@
-"""What is known of a reviewed order or return: its trade and its movements as the remote door stores them."""
+"""What is known of a reviewed order, payout or return: its trade and its movements as the remote door stores them."""
 
 from dataclasses import dataclass
 
-from orders.models import Order, Return, Trade
+from orders.models import Intent, Order, Payout, Return, Trade
 from wallets import remote_operations
 from wallets.remote_operations import Standing
 
@@ -46,6 +46,15 @@ class ReturnFacts:
     trade: Trade | None
 
 
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """`submission` is what the channel was asked, as the remote door stores it; None when it was never written down."""
+
+    intent: Intent
+    payout: Payout
+    submission: Standing | None
+
+
 def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
     """Gather the facts; lock the operations (after order and trade) for who decides by them."""
     return Facts(
@@ -55,6 +64,11 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
         reverse=remote_operations.standing(owner=order.reference, leg="reverse", lock=lock),
         credit=remote_operations.standing(owner=order.reference, leg="credit", lock=lock),
     )
+
+
+def facts_of_payout(intent: Intent, payout: Payout, *, lock: bool = False) -> PayoutFacts:
+    """Gather the facts of a payout; lock the submission (after intent and payout) for who decides by it."""
+    return PayoutFacts(intent, payout, remote_operations.standing(owner=payout.reference, leg="submit", lock=lock))
 
 
 def facts_of_return(found: Return, *, lock: bool = False) -> ReturnFacts:

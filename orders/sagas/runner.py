@@ -10,13 +10,16 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, request_context
-from orders.locks import OrderFrozen
-from orders.models import Order, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, sell
+from orders.locks import IntentFrozen, OrderFrozen
+from orders.models import Intent, Order, Payout, Quote, Return, SagaRun
+from orders.sagas import buy, crew, give_back, payout, sell
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
 log = structlog.get_logger(__name__)
+
+Driven = Order | Payout | Return
+"""What has a saga."""
 
 _BATCH = 32
 _MAXIMUM_STEPS = 20
@@ -49,7 +52,7 @@ def work() -> int:
 
 
 def run(reference: str, *, token: str) -> None:
-    """Advance one claimed order or return until it waits or stops, then give its row back (or drop it)."""
+    """Advance one claimed order, return or payout until it waits or stops, then give its row back (or drop it)."""
     subject = _found(reference)
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
@@ -88,33 +91,50 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found(reference: str) -> Order | Return | None:
-    return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
+def _found(reference: str) -> Driven | None:
+    return (
+        Order.objects.filter(reference=reference).first()
+        or Payout.objects.filter(reference=reference).first()
+        or Return.objects.filter(reference=reference).first()
+    )
 
 
-def _belongs_to(subject: Order | Return) -> tuple[str, str]:
-    """Return the order's reference and the request id under which its steps are logged."""
-    if isinstance(subject, Order):
-        return subject.reference, subject.request_id
-    return subject.order_reference, ""
+def _belongs_to(subject: Driven) -> tuple[str, str]:
+    """Return the order's or intent's reference and the request id under which its steps are logged."""
+    match subject:
+        case Order():
+            return subject.reference, subject.request_id
+        case Payout():
+            asked = Intent.objects.filter(reference=subject.intent_reference).values_list("request_id", flat=True)
+            return subject.intent_reference, asked.first() or ""
+        case _:
+            return subject.order_reference or subject.intent_reference, ""
 
 
-def _again(subject: Order | Return) -> Order | Return:
-    return Order.objects.get(pk=subject.pk) if isinstance(subject, Order) else Return.objects.get(pk=subject.pk)
+def _again(subject: Driven) -> Driven:
+    match subject:
+        case Order():
+            return Order.objects.get(pk=subject.pk)
+        case Payout():
+            return Payout.objects.get(pk=subject.pk)
+        case _:
+            return Return.objects.get(pk=subject.pk)
 
 
-def _step(subject: Order | Return) -> Progress:
+def _step(subject: Driven) -> Progress:
+    if isinstance(subject, Payout):
+        return payout.advance(subject)
     if isinstance(subject, Return):
         return give_back.advance(subject)
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
-def _advance(subject: Order | Return) -> Progress:
+def _advance(subject: Driven) -> Progress:
     progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
             progress = _step(subject)
-        except OrderFrozen:
+        except (OrderFrozen, IntentFrozen):
             return watch(subject)
         if not isinstance(progress, Moved):
             break

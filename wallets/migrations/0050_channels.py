@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallets", "0022_wallets")]
+    dependencies = [("wallets", "0042_rule_guards")]
 
     operations = [
         migrations.RemoveConstraint(model_name="gateway", name="gateway_once"),
