@@ -12,6 +12,7 @@ from ledger.controls.moves import Birth, Change, Why, move
 from ledger.drafts import Draft
 from ledger.journal import Result
 from orders.models import Intent
+from wallets import limits
 
 _NUMBER_LENGTH: Final = 12
 
@@ -67,7 +68,8 @@ def fail(
     drafts: Sequence[Draft] = (),
     also: Sequence[Change] = (),
 ) -> list[Result]:
-    """It did not complete: `drafts` return what was held."""
+    """It did not complete: `drafts` return what was held; the limits get back what it took, on the day it took it."""
+    limits.give_back(intent.usages)  # before the ledger's locks, as it was taken
     values = {"status_reason": status_reason, "ended_at": now}
     return move(Change(intent, "fail", values), *also, why=why, now=now, drafts=drafts)
 
@@ -75,7 +77,8 @@ def fail(
 def cancel(
     intent: Intent, *, why: Why, now: datetime, status_reason: str = "", also: Sequence[Change] = ()
 ) -> list[Result]:
-    """Cancelled before authorisation; the funds never left."""
+    """Cancelled before authorisation; the funds never left, and what it took from limits goes back."""
+    limits.give_back(intent.usages)
     return move(Change(intent, "cancel", {"status_reason": status_reason, "ended_at": now}), *also, why=why, now=now)
 
 

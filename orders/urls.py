@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ledger.controls.rest import paths
-from orders import views
+from orders import intent_views, views
 
 paths.register()
 
@@ -17,4 +17,10 @@ urlpatterns = [
     path("orders/<reference:order_id>", views.OrderView.as_view(), name="order"),
     path("orders/<reference:order_id>/events", views.OrderEventsView.as_view(), name="order-events"),
     path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
+    path("transfers", intent_views.TransfersView.as_view(), name="transfers"),
+    path("transfers/bulk", intent_views.TransferListView.as_view(), name="transfer-list"),
+    path("transfers/<reference:intent_id>", intent_views.TransferView.as_view(), name="transfer"),
+    path("intents", intent_views.IntentsView.as_view(), name="intents"),
+    path("intents/<reference:intent_id>", intent_views.IntentView.as_view(), name="intent"),
+    path("intents/<reference:intent_id>/events", intent_views.IntentEventsView.as_view(), name="intent-events"),
 ]

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0017_intents_and_payouts")]
+    dependencies = [("orders", "0040_instant_transfers")]
 
     operations = [
         migrations.AddField(

@@ -9,17 +9,16 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from ledger.controls import clock, drains, randomness, request_context
+from ledger.controls import clock, drains, randomness, references, request_context
 from orders.locks import IntentFrozen, OrderFrozen
 from orders.models import Intent, Order, Payout, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, payout, sell
+from orders.sagas import buy, crew, give_back, payout, sell, transfer
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
-log = structlog.get_logger(__name__)
+Subject = Order | Payout | Return | Intent
 
-Driven = Order | Payout | Return
-"""What has a saga."""
+log = structlog.get_logger(__name__)
 
 _BATCH = 32
 _MAXIMUM_STEPS = 20
@@ -91,18 +90,18 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found(reference: str) -> Driven | None:
-    return (
-        Order.objects.filter(reference=reference).first()
-        or Payout.objects.filter(reference=reference).first()
-        or Return.objects.filter(reference=reference).first()
-    )
+def _found(reference: str) -> Subject | None:
+    if reference.startswith(f"{references.Prefix.INTENT}_"):
+        return Intent.objects.filter(reference=reference).first()
+    if reference.startswith(f"{references.Prefix.PAYOUT}_"):
+        return Payout.objects.filter(reference=reference).first()
+    return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
 
 
-def _belongs_to(subject: Driven) -> tuple[str, str]:
+def _belongs_to(subject: Subject) -> tuple[str, str]:
     """Return the order's or intent's reference and the request id under which its steps are logged."""
     match subject:
-        case Order():
+        case Order() | Intent():
             return subject.reference, subject.request_id
         case Payout():
             asked = Intent.objects.filter(reference=subject.intent_reference).values_list("request_id", flat=True)
@@ -111,17 +110,13 @@ def _belongs_to(subject: Driven) -> tuple[str, str]:
             return subject.order_reference or subject.intent_reference, ""
 
 
-def _again(subject: Driven) -> Driven:
-    match subject:
-        case Order():
-            return Order.objects.get(pk=subject.pk)
-        case Payout():
-            return Payout.objects.get(pk=subject.pk)
-        case _:
-            return Return.objects.get(pk=subject.pk)
+def _again(subject: Subject) -> Subject:
+    return type(subject).objects.get(pk=subject.pk)
 
 
-def _step(subject: Driven) -> Progress:
+def _step(subject: Subject) -> Progress:
+    if isinstance(subject, Intent):
+        return transfer.advance(subject)
     if isinstance(subject, Payout):
         return payout.advance(subject)
     if isinstance(subject, Return):
@@ -129,12 +124,13 @@ def _step(subject: Driven) -> Progress:
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
-def _advance(subject: Driven) -> Progress:
+def _advance(subject: Subject) -> Progress:
     progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
             progress = _step(subject)
         except (OrderFrozen, IntentFrozen):
+            assert not isinstance(subject, Intent)
             return watch(subject)
         if not isinstance(progress, Moved):
             break

@@ -8,6 +8,7 @@ from ledger.controls.clock import FixedClock
 from tests.orders.bank import ScriptedBank
 from tests.orders.desk import START, Desk, open_desk
 from tests.orders.payouts import PayoutDesk, open_payout_desk
+from tests.orders.till import Till, open_till
 from tests.orders.wallet import ScriptedWallet
 from tests.webhooks.published import topics_recorded
 from wallets import gateway_adapters
@@ -67,3 +68,10 @@ def payouts(database: None, bank: ScriptedBank, fixed_clock: FixedClock, setting
     settings.SAGA_THREADS = 1
     bell.install(bell.SilentBell())
     return open_payout_desk(bank, fixed_clock)
+
+
+@pytest.fixture
+def till(database: None, fixed_clock: FixedClock, settings: Settings) -> Till:
+    settings.SAGA_THREADS = 1
+    bell.install(bell.SilentBell())
+    return open_till(fixed_clock)

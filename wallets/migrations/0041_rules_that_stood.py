@@ -1,6 +1,5 @@
 """Fee rules of before: what prices today is active, what it replaced is retired, what was to come is a draft."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import migrations
@@ -10,7 +9,9 @@ from ledger.controls import references
 
 def carry_over(apps: Any, schema_editor: Any) -> None:
     rules = apps.get_model("wallets", "FeeRule")
-    now = datetime.now(UTC)
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (now,) = cursor.fetchone()
     groups: dict[tuple[Any, ...], list[Any]] = {}
     for row in rules.objects.order_by("number"):
         key = (row.environment, row.operator_id, row.flow, row.asset, row.name)
