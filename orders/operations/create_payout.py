@@ -15,10 +15,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from django.db import connection
 from django.db import transaction as db_transaction
 
-from ledger import accounts, assets, balances
+from ledger import accounts
 from ledger.controls import references, request_context
 from ledger.controls.moves import Birth, IllegalMove, Why
 from ledger.controls.refusals import NotFound, Refusal
@@ -29,6 +28,11 @@ from orders import intent_history, intent_moves, payout_moves, payout_terms
 from orders.locks import lock_intent
 from orders.models import Intent, Payout
 from orders.operations.cancel_unconfirmed import CONFIRM_WITHIN
+from orders.operations.transfer_now import (
+    DuplicatePartnerReference,
+    insufficient_funds,
+    taken_partner_references,
+)
 from orders.payout_requests import PayoutRequest
 from orders.sagas.payout import details
 from wallets import holders, limits, pricing, recipient_queries
@@ -36,19 +40,6 @@ from wallets.gateway_terms import channel_terms
 from wallets.recipient_queries import NotPayable, Payable, RecipientAnswer, Unanswered
 
 FLOW: Final = "payout"
-
-
-class InsufficientFunds(Refusal):
-    """The wallet has less than the whole debit; what is held for other payments does not count."""
-
-    code = "insufficient_funds"
-
-
-class DuplicatePartnerReference(Refusal):
-    """There is an intent with this partner reference already."""
-
-    code = "duplicate_partner_reference"
-    status = 409
 
 
 class AssetNotPaidOut(Refusal):
@@ -83,7 +74,8 @@ def begin_payout(*, caller: Caller, asked: PayoutRequest, now: datetime) -> Inte
 
     Raises NotFound, AssetNotHeld, NoChannel, AssetNotPaidOut or DuplicatePartnerReference.
     """
-    _refuse_second(caller, asked.partner_reference)
+    if taken := taken_partner_references(caller, [asked.partner_reference]):
+        raise DuplicatePartnerReference(intent_id=taken[asked.partner_reference])
     wallet = holders.find_wallet(reference=asked.wallet, operator_id=caller.operator_id, environment=caller.environment)
     holders.need_asset(wallet, asked.amount.asset)
     _channel_paying(caller.operator_id, caller.environment, asked)
@@ -197,22 +189,6 @@ def _mine(caller: Caller, reference: str) -> Intent:
     return lock_intent(reference)
 
 
-def _refuse_second(caller: Caller, partner_reference: str) -> None:
-    """Serialise on the partner reference, then look (in a second statement)."""
-    if not partner_reference:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 743000))",
-            [f"{caller.environment}:{caller.operator_id}:{partner_reference}"],
-        )
-    first = Intent.objects.filter(
-        operator_id=caller.operator_id, environment=caller.environment, partner_reference=partner_reference
-    ).first()
-    if first is not None:
-        raise DuplicatePartnerReference(intent_id=first.reference)
-
-
 def _channel_paying(operator_id: int, environment: str, asked: PayoutRequest) -> None:
     terms = channel_terms(operator_id=operator_id, environment=environment, channel=asked.channel)
     if terms.wallet_asset != asked.amount.asset:
@@ -285,7 +261,7 @@ def _authorize(intent: Intent, wallet: holders.Wallet, *, values: dict[str, Any]
         )
     except PostingRefused as refused:
         if refused.fields.get("ledger_code") == "exceeds_credits":
-            raise _insufficient(intent) from refused
+            raise insufficient_funds(intent, account="wallet") from refused
         raise
     line = payout_moves.held(intent, reserved=reserved)
     intent_history.record(environment=intent.environment, entries=[line], now=now)
@@ -309,12 +285,3 @@ def _check_limits(intent: Intent, wallet: holders.Wallet, *, now: datetime) -> N
     point = db_transaction.savepoint()
     _taken(intent, wallet, now=now)
     db_transaction.savepoint_rollback(point)
-
-
-def _insufficient(intent: Intent) -> InsufficientFunds:
-    place = (intent.terms["accounts"]["wallet"], intent.asset)
-    available = balances.read(environment=intent.environment, accounts=[place])[place].available
-    needed = payout_terms.debited(intent).minor
-    return InsufficientFunds(
-        needed=assets.text(needed, intent.asset), available=assets.text(available, intent.asset), asset=intent.asset
-    )

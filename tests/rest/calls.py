@@ -83,6 +83,8 @@ QUOTE: Mapping[str, Any] = {
     "firm": True,
 }
 
+WALLET: Mapping[str, Any] = {"kind": "user", "user_reference": "alice", "assets": ["EUR"]}
+
 
 def quoted(api: Api, **changes: object) -> dict[str, Any]:
     """Ask for a firm quote and return it."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from ledger.controls.rest.views import ApiView, shown_pattern
-from tests.rest.calls import QUOTE, Answer, Api
+from tests.rest.calls import QUOTE, WALLET, Answer, Api
 from tests.rest.world import World
 
 
@@ -142,6 +142,20 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/reports/alm": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/alm")),
     "GET /v1/reports/statements/{address}": Route(
         Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
+    ),
+    "GET /v1/wallets": Route(Reach.LIST, lambda api, world: api.get("/v1/wallets")),
+    "POST /v1/wallets": Route(
+        Reach.OWN, lambda api, world: api.post("/v1/wallets", {**WALLET, "user_reference": "somebody"}), 201
+    ),
+    "GET /v1/wallets/{wallet_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/wallets/{world.wallet}")),
+    "GET /v1/wallets/{wallet_id}/balances": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/wallets/{world.wallet}/balances")
+    ),
+    "GET /v1/wallets/{wallet_id}/history": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/wallets/{world.wallet}/history")
+    ),
+    "POST /v1/wallets/{wallet_id}/close": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/wallets/{world.wallet}/close")
     ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
 }

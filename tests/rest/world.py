@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db import connections
 
 from ledger.controls import drains
-from tests.rest.calls import Api, ordered, quoted
+from tests.rest.calls import WALLET, Api, ordered, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class World:
     endpoint: str
     delivery: str
     event: str
+    wallet: str
+    """With nothing in it."""
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -29,6 +31,7 @@ NOTHING = World(
     endpoint=f"ep_{_NOBODYS}",
     delivery=f"dlv_{_NOBODYS}",
     event=f"evt_{_NOBODYS}",
+    wallet=f"wal_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -51,6 +54,7 @@ def make_world(api: Api) -> World:
         endpoint=reference,
         delivery=delivery.json["delivery_id"],
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
+        wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
     )
     connections.close_all()
     return made
