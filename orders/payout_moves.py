@@ -15,7 +15,6 @@ from ledger.money import Money
 from orders import intent_history, intent_moves, payout_terms
 from orders.intent_history import Entry
 from orders.models import Intent, Payout, Return, ReviewCase
-from wallets import limits
 
 SAGA = "payout saga"
 
@@ -101,7 +100,6 @@ def settle(
 
 def release(intent: Intent, payout: Payout, *, status_reason: str, why: Why, now: datetime) -> None:
     """Void the hold: the funds are the wallet's again, and the day's limits get back what was taken."""
-    limits.give_back(intent.usages)
     (voided,) = intent_moves.fail(
         intent,
         status_reason=status_reason,

@@ -119,7 +119,7 @@ def open_payout_desk(bank: ScriptedBank, fixed: FixedClock, *, funds: int = 1_00
     """Set up the house's channels, an operator and a merchant's wallet with money. Call under `clock.use(fixed)`."""
     bank.now = fixed.now
     operator = operators.create_operator(name="Acme", slug="acme", kind="operator", now=fixed.now())
-    open_channels(fixed, **gateway)
+    open_channels(**gateway)
     wallet = people.wallet("shop", owner=operator, kind="merchant", assets=[ASSET])
     if funds:
         people.fund(wallet, funds, asset=ASSET)
@@ -135,8 +135,11 @@ def open_payout_desk(bank: ScriptedBank, fixed: FixedClock, *, funds: int = 1_00
     return PayoutDesk(caller=caller, wallet=wallet, bank=bank, clock=fixed)
 
 
-def open_channels(fixed: FixedClock, **gateway: object) -> Operator:
-    house = operators.create_operator(name="The house", slug="house", kind="house", now=fixed.now())
+def open_channels(**gateway: object) -> Operator:
+    """Connect the house's channels, in the test environment, to the scripted bank."""
+    house = Operator.objects.filter(kind="house").first() or operators.create_operator(
+        name="The house", slug="house", kind="house", now=clock.now()
+    )
     for channel in ("promptpay", "bank_transfer"):
         Gateway.objects.create(
             operator=house,

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from django.db import connections
 
 from ledger.controls import drains
+from tests.orders.payouts import ASSET, MOBILE, open_channels
 from tests.rest.calls import WALLET, Api, ordered, quoted
+from tests.wallets import people
+from wallets.models import Gateway, Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,11 @@ class World:
     event: str
     wallet: str
     """With nothing in it."""
+    payer: str
+    """A wallet with money, in the channels' asset."""
+    payout: str
+    second_payout: str
+    """Both wait to be confirmed."""
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -32,6 +40,9 @@ NOTHING = World(
     delivery=f"dlv_{_NOBODYS}",
     event=f"evt_{_NOBODYS}",
     wallet=f"wal_{_NOBODYS}",
+    payer=f"wal_{_NOBODYS}",
+    payout=f"int_{_NOBODYS}",
+    second_payout=f"int_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -46,6 +57,12 @@ def make_world(api: Api) -> World:
     reference = endpoint.json["endpoint_id"]
     delivery = api.post(f"/v1/webhook-endpoints/{reference}/test")
     assert delivery.status == 202, delivery.body
+    if not Gateway.objects.filter(channel="promptpay").exists():
+        open_channels()
+    payer = api.post("/v1/wallets", {"kind": "merchant", "user_reference": "payer", "assets": [ASSET]}).json[
+        "wallet_id"
+    ]
+    people.fund(Wallet.objects.get(reference=payer), 1_000_000, asset=ASSET)
     made = World(
         quote=quoted(api)["quote_id"],
         second_quote=quoted(api)["quote_id"],
@@ -55,6 +72,26 @@ def make_world(api: Api) -> World:
         delivery=delivery.json["delivery_id"],
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
+        payer=payer,
+        payout=_unconfirmed(api, payer),
+        second_payout=_unconfirmed(api, payer),
     )
     connections.close_all()
     return made
+
+
+def payout_body(payer: str, **changes: object) -> dict[str, object]:
+    return {
+        "payer_wallet_id": payer,
+        "asset": ASSET,
+        "amount": "100.00",
+        "channel": "promptpay",
+        "recipient": MOBILE,
+        **changes,
+    }
+
+
+def _unconfirmed(api: Api, payer: str) -> str:
+    answer = api.post("/v1/payouts", payout_body(payer, confirm=False))
+    assert answer.status == 201, answer.body
+    return str(answer.json["intent_id"])
