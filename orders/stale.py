@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
 from ledger import expiry
 from ledger.controls import clock, metrics
-from orders.models import Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
+from orders.models import Intent, Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
 from wallets import remote_operations
 
 # A step ends in one transaction that leaves a work row, or in an end; whoever has none after this was lost.
@@ -47,6 +47,7 @@ def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) ->
         *_operations(before, now, most),
         *_trades(before, most),
         *_holds(before, most),
+        *_transfers(before, now, most),
     ]
 
 
@@ -112,7 +113,17 @@ def _holds(before: datetime, most: int) -> list[Stale]:
     ]
 
 
-def _stale(kind: StaleFinding.Kind, one: "Order | Payout | Return | Trade", *, owner: str) -> Stale:
+def _transfers(before: datetime, now: datetime, most: int) -> list[Stale]:
+    """Scheduled transfers that are due, or hold funds, and have no work row."""
+    row = driven(now).filter(subject=OuterRef("reference"))
+    living = Intent.objects.filter(
+        ~Exists(row), kind=Intent.Kind.TRANSFER, ended_at__isnull=True, updated_at__lt=before
+    )
+    rows = living.filter(scheduled_for__lt=before).order_by("updated_at")[:most]
+    return [_stale(StaleFinding.Kind.INTENT, one, owner=one.reference) for one in rows]
+
+
+def _stale(kind: StaleFinding.Kind, one: "Order | Payout | Return | Trade | Intent", *, owner: str) -> Stale:
     return Stale(kind, one.reference, one.environment, one.state, owner, one.updated_at)
 
 

@@ -71,6 +71,8 @@ SPECTACULAR_SETTINGS = {
         "DeliveryState": "webhooks.models.Delivery.State",
         "AccountSide": "ledger.rest.shapes.SIDES",
         "HoldState": "ledger.models.journal.HoldState",
+        "IntentKind": "orders.models.Intent.Kind",
+        "IntentStatus": "orders.intent_shapes.STATUSES",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0040_instant_transfers")]
+    dependencies = [("orders", "0041_stale_intents")]
 
     operations = [
         migrations.AddField(
@@ -58,6 +58,7 @@ class Migration(migrations.Migration):
                     ("remote operation", "Operation"),
                     ("trade", "Trade"),
                     ("hold", "Hold"),
+                    ("intent", "Intent"),
                     ("payout", "Payout"),
                 ],
                 max_length=20,

@@ -1,6 +1,7 @@
 """The status poller: finds what waits with nobody to drive it, and has it driven again. Drain "stale".
 
-1 find living orders, payouts and returns without a work row that will be looked at, remote operations without a known outcome
+1 find living orders, payouts, returns and transfers without a work row that will be looked at, remote operations without
+  a known outcome
   whose owner has none, reservations of ended orders, expired holds of living ones
 2 of a living owner: give its saga a row that is due, and ring
 3 of an owner that has ended: look the operation up; it adds evidence, and a confirmation opens a return
@@ -16,7 +17,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains
 from orders import stale
-from orders.models import Order, Payout, Return, SagaRun, StaleFinding
+from orders.models import Intent, Order, Payout, Return, SagaRun, StaleFinding
 from orders.stale import Stale
 from wallets import remote_operations
 
@@ -73,8 +74,14 @@ def _not_noted(found: Sequence[Stale], *, now: datetime) -> list[Stale]:
 def _living(owners: Sequence[str]) -> set[str]:
     orders = Order.objects.filter(reference__in=owners, state__in=stale.LIVING).values_list("reference", flat=True)
     returns = Return.objects.filter(reference__in=owners, state=Return.State.ADJUSTED)
+    intents = Intent.objects.filter(reference__in=owners, ended_at__isnull=True).values_list("reference", flat=True)
     payouts = Payout.objects.filter(reference__in=owners).exclude(state=Payout.State.COMPLETE)
-    return {*orders, *returns.values_list("reference", flat=True), *payouts.values_list("reference", flat=True)}
+    return {
+        *orders,
+        *returns.values_list("reference", flat=True),
+        *intents,
+        *payouts.values_list("reference", flat=True),
+    }
 
 
 def _drive(one: Stale, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from ledger.controls.rest.views import ApiView, shown_pattern
-from tests.rest.calls import QUOTE, WALLET, Answer, Api
+from tests.rest.calls import QUOTE, WALLET, Answer, Api, transfer
 from tests.rest.world import World, payout_body
 
 
@@ -144,7 +144,7 @@ TABLE: Mapping[str, Route] = {
         Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
     ),
     "GET /v1/payouts": Route(Reach.LIST, lambda api, world: api.get("/v1/payouts")),
-    "POST /v1/payouts": Route(Reach.ONE, lambda api, world: api.post("/v1/payouts", payout_body(world.payer)), 202),
+    "POST /v1/payouts": Route(Reach.ONE, lambda api, world: api.post("/v1/payouts", payout_body(world.merchant)), 202),
     "GET /v1/payouts/{intent_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/payouts/{world.payout}")),
     "POST /v1/payouts/{intent_id}/confirm": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/payouts/{world.payout}/confirm"), 202
@@ -165,6 +165,21 @@ TABLE: Mapping[str, Route] = {
     ),
     "POST /v1/wallets/{wallet_id}/close": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/wallets/{world.wallet}/close")
+    ),
+    "POST /v1/transfers": Route(
+        Reach.ONE, lambda api, world: api.post("/v1/transfers", transfer(world.payer, world.payee)), 201
+    ),
+    "POST /v1/transfers/bulk": Route(
+        Reach.OWN,  # a foreign wallet is one member's refusal: tests/rest/test_transfers.py
+        lambda api, world: api.post("/v1/transfers/bulk", {"transfers": [transfer(world.payer, world.payee)]}),
+    ),
+    "DELETE /v1/transfers/{intent_id}": Route(
+        Reach.ONE, lambda api, world: api.delete(f"/v1/transfers/{world.scheduled}")
+    ),
+    "GET /v1/intents": Route(Reach.LIST, lambda api, world: api.get("/v1/intents")),
+    "GET /v1/intents/{intent_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}")),
+    "GET /v1/intents/{intent_id}/events": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/events")
     ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
 }

@@ -1,13 +1,15 @@
 """One of everything that an operator can have, so that every route has something to show."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import connections
 
-from ledger.controls import drains
+from ledger.controls import clock, drains
+from ledger.controls.rest.answers import instant
 from tests.orders.payouts import ASSET, MOBILE, open_channels
-from tests.rest.calls import WALLET, Api, ordered, quoted
-from tests.wallets import people
+from tests.rest.calls import WALLET, Api, ordered, quoted, transfer
+from tests.wallets.people import fund
 from wallets.models import Gateway, Wallet
 
 
@@ -24,7 +26,11 @@ class World:
     wallet: str
     """With nothing in it."""
     payer: str
-    """A wallet with money, in the channels' asset."""
+    payee: str
+    transfer: str
+    scheduled: str
+    merchant: str
+    """With money, in the channels' asset."""
     payout: str
     second_payout: str
     """Both wait to be confirmed."""
@@ -41,6 +47,10 @@ NOTHING = World(
     event=f"evt_{_NOBODYS}",
     wallet=f"wal_{_NOBODYS}",
     payer=f"wal_{_NOBODYS}",
+    payee=f"wal_{_NOBODYS}",
+    transfer=f"int_{_NOBODYS}",
+    scheduled=f"int_{_NOBODYS}",
+    merchant=f"wal_{_NOBODYS}",
     payout=f"int_{_NOBODYS}",
     second_payout=f"int_{_NOBODYS}",
 )
@@ -59,10 +69,9 @@ def make_world(api: Api) -> World:
     assert delivery.status == 202, delivery.body
     if not Gateway.objects.filter(channel="promptpay").exists():
         open_channels()
-    payer = api.post("/v1/wallets", {"kind": "merchant", "user_reference": "payer", "assets": [ASSET]}).json[
-        "wallet_id"
-    ]
-    people.fund(Wallet.objects.get(reference=payer), 1_000_000, asset=ASSET)
+    shop = {"kind": "merchant", "user_reference": "shop", "assets": [ASSET]}
+    merchant = api.post("/v1/wallets", shop).json["wallet_id"]
+    fund(Wallet.objects.get(reference=merchant), 1_000_000, asset=ASSET)
     made = World(
         quote=quoted(api)["quote_id"],
         second_quote=quoted(api)["quote_id"],
@@ -72,9 +81,10 @@ def make_world(api: Api) -> World:
         delivery=delivery.json["delivery_id"],
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
-        payer=payer,
-        payout=_unconfirmed(api, payer),
-        second_payout=_unconfirmed(api, payer),
+        **_transfers(api),
+        merchant=merchant,
+        payout=_unconfirmed(api, merchant),
+        second_payout=_unconfirmed(api, merchant),
     )
     connections.close_all()
     return made
@@ -95,3 +105,21 @@ def _unconfirmed(api: Api, payer: str) -> str:
     answer = api.post("/v1/payouts", payout_body(payer, confirm=False))
     assert answer.status == 201, answer.body
     return str(answer.json["intent_id"])
+
+
+def _transfers(api: Api) -> dict[str, str]:
+    """Make two wallets, one with money in it, a transfer between them and one that waits."""
+    payer, payee = (
+        api.post("/v1/wallets", {**WALLET, "user_reference": name}).json["wallet_id"] for name in ("payer", "payee")
+    )
+    fund(Wallet.objects.get(reference=payer), 100_000)
+    asked = transfer(payer, payee)
+    done = api.post("/v1/transfers", asked)
+    waiting = api.post("/v1/transfers", {**asked, "scheduled_for": instant(clock.now() + timedelta(days=1))})
+    assert (done.status, waiting.status) == (201, 202), (done.body, waiting.body)
+    return {
+        "payer": payer,
+        "payee": payee,
+        "transfer": done.json["intent_id"],
+        "scheduled": waiting.json["intent_id"],
+    }
