@@ -12,7 +12,9 @@ from reconciliation.console import (
     event_types,
     operations,
     review,
+    rules,
     trace,
+    wallet,
 )
 
 
@@ -26,6 +28,11 @@ def patterns(site: Any) -> list[URLPattern]:
         path("trace/<slug:reference>/packet/", site.admin_view(trace.packet), name="support-packet"),
         path("review/<slug:reference>/", site.admin_view(review.page), name="review-case"),
         path("review/<slug:reference>/<slug:action>/", site.admin_view(review.act), name="review-act"),
+        path("wallet/<slug:reference>/", site.admin_view(wallet.page), name="wallet-page"),
+        path("rules/", site.admin_view(rules.page), name="rules"),
+        path("rules/new/<slug:environment>/<slug:kind>/", site.admin_view(rules.new), name="rule-new"),
+        path("rules/<slug:reference>/", site.admin_view(rules.one), name="rule"),
+        path("rules/<slug:reference>/<slug:action>/", site.admin_view(rules.act), name="rule-act"),
         path("chart/", site.admin_view(event_types.page), name="event-types"),
         path("chart/drift/", site.admin_view(event_types.drift), name="chart-drift"),
         path("chart/version/<slug:reference>/", site.admin_view(chart_version.page), name="chart-version"),
