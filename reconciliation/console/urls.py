@@ -19,12 +19,14 @@ from reconciliation.console import (
     operations,
     operator_statement,
     review,
+    rules,
     sandbox_wallet,
     statement_file,
     statement_import,
     statement_line,
     statement_source,
     trace,
+    wallet,
 )
 
 
@@ -51,6 +53,11 @@ def patterns(site: Any) -> list[URLPattern]:
         path("closes/<slug:reference>/<slug:action>/", site.admin_view(close_page.act), name="close-act"),
         path("exceptions/<slug:reference>/", site.admin_view(exception_page.page), name="exception-page"),
         path("exceptions/<slug:reference>/<slug:action>/", site.admin_view(exception_page.act), name="exception-act"),
+        path("wallet/<slug:reference>/", site.admin_view(wallet.page), name="wallet-page"),
+        path("rules/", site.admin_view(rules.page), name="rules"),
+        path("rules/new/<slug:environment>/<slug:kind>/", site.admin_view(rules.new), name="rule-new"),
+        path("rules/<slug:reference>/", site.admin_view(rules.one), name="rule"),
+        path("rules/<slug:reference>/<slug:action>/", site.admin_view(rules.act), name="rule-act"),
         path("chart/", site.admin_view(event_types.page), name="event-types"),
         path("chart/drift/", site.admin_view(event_types.drift), name="chart-drift"),
         path("chart/version/<slug:reference>/", site.admin_view(chart_version.page), name="chart-version"),
