@@ -1,0 +1,74 @@
+"""Looks whether the rules hold, after each commit: those of the book in one statement, those of the outside beside it."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+
+from tests.simulation.truth import Known
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_RULES: Final = (Path(__file__).parent / "rules.sql").read_text(encoding="utf-8")
+_OPERATIONS: Final = (
+    "SELECT p.key, p.owner, p.leg, p.state, coalesce(o.state, ''), coalesce(t.state, '')"
+    " FROM wallets_remoteoperation p LEFT JOIN orders_order o ON o.reference = p.owner"
+    " LEFT JOIN orders_trade t ON t.order_reference = p.owner"
+)
+_POOLS: Final = (
+    "SELECT p.code, sum(b.credits_posted - b.debits_posted) FILTER (WHERE b.asset = p.cash_asset),"
+    " sum(b.credits_posted - b.debits_posted) FILTER (WHERE b.asset = p.position_asset),"
+    " (SELECT count(*) FROM ledger_transaction WHERE event_type IN ('TRADE_RETURN', 'ORDER_REVERSAL'))"
+    " FROM orders_pool p JOIN ledger_balance b ON b.address = 'pools:' || p.code"
+    " WHERE p.kind = 'constant_product' GROUP BY p.code"
+)
+_LEASES: Final = (
+    "SELECT key, lease_token, lease_until FROM wallets_remoteoperation"
+    " UNION ALL SELECT subject, lease_token, lease_until FROM orders_sagarun"
+    " UNION ALL SELECT reference, lease_token, lease_until FROM webhooks_delivery"
+)
+_EDGES: Final = "SELECT machine, from_state, to_state FROM ledger_move"
+
+
+class Watch:
+    """Looks on; remembers what must not fall."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._looking = world.stage.looking
+        self._products: dict[str, tuple[int, int]] = {}
+        self._leases: dict[str, tuple[str, datetime]] = {}
+
+    def look(self) -> None:
+        for rule, subject, detail in self._looking.execute(_RULES, prepare=True).fetchall():
+            self._world.found(rule, subject, detail)
+        known = [Known(*row) for row in self._looking.execute(_OPERATIONS, prepare=True).fetchall()]
+        self._world.scene.truth.compare(known)
+        self._leases_are_kept()
+        self._pools_have_not_lost()
+
+    def _leases_are_kept(self) -> None:
+        """Nobody takes what another holds under a lease that runs."""
+        now = self._world.clock.shown()
+        found = self._looking.execute(_LEASES, prepare=True).fetchall()
+        for subject, token, until in found:
+            before, ends = self._leases.get(subject, ("", now))
+            if token not in ("", before) and before and ends > now:
+                self._world.found("a lease", subject, f"taken at {now} from one who holds it until {ends}")
+        self._leases = {subject: (token, until) for subject, token, until in found if token and until}
+
+    def _pools_have_not_lost(self) -> None:
+        """The product of a pool's reserves never falls, but by what is turned round."""
+        for code, cash, position, turned in self._looking.execute(_POOLS, prepare=True).fetchall():
+            product = int(cash) * int(position)
+            before, turned_before = self._products.get(code, (product, turned))
+            if turned == turned_before and product < before:
+                self._world.found("the pool", code, f"lost to rounding: {before} became {product}")
+            self._products[code] = (product, turned)
+
+
+def edges(looking: "psycopg.Connection[Any]") -> list[tuple[str, str, str]]:
+    """Return every move that was made, as edges of its machine."""
+    return looking.execute(_EDGES).fetchall()
