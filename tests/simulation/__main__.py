@@ -43,7 +43,7 @@ def _played(servers: TestServers, seeds: range, *, trace: bool) -> int:
     migrate(servers)
     with closing(psycopg.connect(servers.url("postgres"), autocommit=True)) as superuser:
         flush = Flush(superuser)
-        with stage(flush=flush, url=servers.url("holdfast_app")) as made:
+        with stage(flush=flush, superuser=superuser, url=servers.url("holdfast_app")) as made:
             began = time.monotonic()
             played = play(made, seeds, say=console.print, trace=trace)
     seconds = time.monotonic() - began

@@ -44,7 +44,7 @@ class _Request:
 class Client:
     """One server of the operator's."""
 
-    rest = timedelta(seconds=4)
+    rest = timedelta(seconds=8)
 
     def __init__(self, world: "World", number: int) -> None:
         self.name = f"client {number}"
@@ -82,7 +82,7 @@ class Client:
         return quote
 
     def _order(self, quote: dict[str, Any]) -> None:
-        partner = f"{self.name}-{len(self._sent)}"
+        partner = f"{self.name.replace(' ', '-')}-{len(self._sent)}"
         caller = self._world.scene.caller
         key = self._next_key()
 

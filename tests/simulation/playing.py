@@ -49,12 +49,9 @@ def play(
 
 
 def live(stage: Stage, seed: int) -> World:
-    """Live through one world on an empty database, and leave it empty."""
+    """Live through one world."""
     world = World(seed, stage)
-    try:
-        world.live(cast)
-    finally:
-        stage.flush()
+    world.live(cast)
     return world
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Reviewer:
     """One person. Tries at times to approve what they proposed themselves."""
 
-    rest = timedelta(seconds=15)
+    rest = timedelta(seconds=25)
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name

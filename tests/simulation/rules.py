@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _RULES: Final = (Path(__file__).parent / "rules.sql").read_text(encoding="utf-8")
+_WRITTEN: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
 _OPERATIONS: Final = (
     "SELECT p.key, p.owner, p.leg, p.state, coalesce(o.state, ''), coalesce(t.state, '')"
     " FROM wallets_remoteoperation p LEFT JOIN orders_order o ON o.reference = p.owner"
@@ -38,16 +39,23 @@ class Watch:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._looking = world.stage.looking
+        self._written: str | None = None
         self._products: dict[str, tuple[int, int]] = {}
         self._leases: dict[str, tuple[str, datetime]] = {}
 
-    def look(self) -> None:
+    def look(self) -> bool:
+        """Look at everything, unless nothing was written since; tell whether it was worth a look."""
+        (written,) = self._looking.execute(_WRITTEN, prepare=True).fetchone() or (None,)
+        if written == self._written:
+            return False
+        self._written = written
+        self._leases_are_kept()
         for rule, subject, detail in self._looking.execute(_RULES, prepare=True).fetchall():
             self._world.found(rule, subject, detail)
         known = [Known(*row) for row in self._looking.execute(_OPERATIONS, prepare=True).fetchall()]
         self._world.scene.truth.compare(known)
-        self._leases_are_kept()
         self._pools_have_not_lost()
+        return True
 
     def _leases_are_kept(self) -> None:
         """Nobody takes what another holds under a lease that runs."""

@@ -1,7 +1,8 @@
 """Everything that stands in a world before anybody acts: operator, wallet service, receiver, pools, a market, positions."""
 
+from copy import deepcopy
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction as db_transaction
 
@@ -9,7 +10,6 @@ from ledger.controls import drains
 from ledger.controls.rest.caller import Caller
 from ledger.money import Money
 from orders import sandbox_pools
-from orders.models import Pool
 from orders.operations.create_quote import create_quote
 from orders.operations.open_market import open_market
 from orders.operations.submit_order import submit_order
@@ -46,12 +46,44 @@ class Scene:
         self.outside = Outside(world, wallet=self.wallet, receiver=self.receiver)
 
     def prepare(self) -> None:
+        """Put the scene's rows back, or set it up when it is the first of its kind; then give it this world's terms."""
+        terms, stage = self.world.terms, self.world.stage
+        name = f"{'held' if terms.holds_position else 'empty'}_{'market' if terms.has_market else 'plain'}"
+        if not stage.backdrop.has(name):
+            stage.backdrop.clear()
+            self._set_up()
+            stage.backdrop.keep(name)
+            stage.scenes[name] = deepcopy(self._kept())
+        stage.backdrop.put_back(name)
+        self._take(deepcopy(stage.scenes[name]))
+        Gateway.objects.update(
+            requery_cap=terms.requery_cap,
+            not_found_horizon_ms=terms.not_found_horizon // timedelta(milliseconds=1),
+            resubmit=terms.resubmit,
+            concurrency=terms.concurrency,
+        )
+
+    def _kept(self) -> dict[str, Any]:
+        return {
+            "caller": self.caller,
+            "provider": self.news.provider,
+            "secrets": (self.news.secret, self.receiver.secret),
+            "taken": self.receiver.taken,
+            "wallet": (self.wallet.operations, self.wallet.movements),
+        }
+
+    def _take(self, kept: dict[str, Any]) -> None:
+        self.caller, self.news.provider = kept["caller"], kept["provider"]
+        self.news.secret, self.receiver.secret = kept["secrets"]
+        self.receiver.taken = kept["taken"]
+        self.wallet.operations, self.wallet.movements = kept["wallet"]
+
+    def _set_up(self) -> None:
         world = self.world
         now = world.clock.now()
         sandbox_pools.load(now=now)
         operator = operators.create_operator(name="Acme", slug="acme", kind="operator", now=now)
         operators.open_operator_accounts(operator=operator, environment="test", wallet_asset="EUR")
-        terms = world.terms
         gateway = Gateway.objects.create(
             operator=operator,
             environment="test",
@@ -59,13 +91,9 @@ class Scene:
             secret="whsec_YSB3YWxsZXQgc2VjcmV0IG9mIHNvbWUgbGVuZ3Ro",
             wallet_asset="EUR",
             time_limit_ms=2_000,
-            requery_cap=terms.requery_cap,
             requery_backoff_ms=500,
-            not_found_horizon_ms=terms.not_found_horizon // timedelta(milliseconds=1),
             pending_backoff_ms=5_000,
             pending_horizon_ms=60_000,
-            resubmit=terms.resubmit,
-            concurrency=terms.concurrency,
             breaker_failures=6,
             breaker_open_ms=5_000,
         )
@@ -81,25 +109,23 @@ class Scene:
             key_id=0,
             scopes=frozenset(operators.OPERATOR_SCOPES),
         )
-        endpoint = endpoints.create(
+        self.receiver.secret = endpoints.create(
             operator_id=operator.pk,
             environment="test",
             url=HOOKS_URL,
-            topics=[],
+            topics=["order.*", "trade.*"],
             description="",
             now=now,
-        )
-        self.receiver.secret = endpoint.secret
-        if terms.has_market:
+        ).secret
+        if world.terms.has_market:
             self._open_market()
-        if terms.holds_position:
+        if world.terms.holds_position:
             self._buy("EUR-USDT", "300.00")
-            if terms.has_market:
+            if world.terms.has_market:
                 self._buy(f"{MARKET}-YES", "50.00")
             drains.drain("sagas")
-
-    def pools(self) -> list[str]:
-        return list(Pool.objects.filter(environment="test").order_by("pk").values_list("code", flat=True))
+        for kind in ("relay", "deliveries", "seals", "fold"):
+            drains.drain(kind)
 
     def _open_market(self) -> None:
         with db_transaction.atomic():

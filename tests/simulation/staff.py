@@ -24,7 +24,7 @@ class Staff:
     """One ops lead or another, by chance."""
 
     name = "staff"
-    rest = timedelta(seconds=20)
+    rest = timedelta(seconds=30)
 
     def __init__(self, world: "World") -> None:
         self._world = world

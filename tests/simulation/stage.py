@@ -1,6 +1,6 @@
 """What worlds are played on: a migrated database, a flush between them, threads, and a connection that looks on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Barrier
@@ -12,15 +12,22 @@ from django.db import connections
 from django.test import override_settings
 
 from ledger.controls import bell
+from tests.flush import Flush
+from tests.simulation.backdrop import Backdrop
 
 _MOST_PROCESSES: Final = 16
 
 
 class Stage:
-    """`looking` is a connection of the application's role, in autocommit, that no process uses."""
+    """`looking` is a connection of the application's role, in autocommit, that no process uses.
 
-    def __init__(self, *, flush: Callable[[], None], url: str) -> None:
-        self.flush = flush
+    `scenes` are what was set up once and is put back: what a world has in memory, by the name of its rows.
+    """
+
+    def __init__(self, *, flush: Flush, superuser: "psycopg.Connection[Any]", url: str) -> None:
+        flush()
+        self.backdrop = Backdrop(superuser, flush.runtime_tables)
+        self.scenes: dict[str, Any] = {}
         self.looking: psycopg.Connection[Any] = psycopg.connect(url, autocommit=True, prepare_threshold=0)
         self.looking.execute("SET plan_cache_mode = force_generic_plan")
         self.looking.execute("SET jit = off")
@@ -40,9 +47,9 @@ class Stage:
 
 
 @contextmanager
-def stage(*, flush: Callable[[], None], url: str) -> Iterator[Stage]:
+def stage(*, flush: Flush, superuser: "psycopg.Connection[Any]", url: str) -> Iterator[Stage]:
     """Set the stage: one saga a worker, fixed rates, no bell."""
-    made = Stage(flush=flush, url=url)
+    made = Stage(flush=flush, superuser=superuser, url=url)
     silenced = override_settings(
         RATE_SOURCE="wallets.fixed_rates.FixedRates", SAGA_THREADS=1, DOORBELL="ledger.controls.bell.SilentBell"
     )
@@ -53,3 +60,5 @@ def stage(*, flush: Callable[[], None], url: str) -> Iterator[Stage]:
             yield made
         finally:
             made.close()
+            made.backdrop.clear()
+            flush()

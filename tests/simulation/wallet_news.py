@@ -14,7 +14,7 @@ class WalletNews:
     """An actor: sends one message of those that wait, whichever, and leaves it there at times to send it again."""
 
     name = "news"
-    rest = timedelta(seconds=3)
+    rest = timedelta(seconds=15)
 
     def __init__(self, world: "World") -> None:
         self._world = world

@@ -36,23 +36,21 @@ class Clockwork:
     """What the beat rings for by the clock: rates, quotes that expire, folds, seals, the poller."""
 
     name = "clockwork"
-    rest = timedelta(seconds=12)
+    rest = timedelta(seconds=18)
 
     def __init__(self, world: "World") -> None:
         self._world = world
-        self._turns = 0
 
     def turn(self) -> None:
-        self._turns += 1
-        kinds = (rates.refresh, expire_quotes.expire_quotes, drive_stale.drive_stale, fold.fold, _seal)
-        kind = kinds[self._turns % len(kinds)]
+        kinds = (rates.refresh, rates.refresh, expire_quotes.expire_quotes, drive_stale.drive_stale, fold.fold, _seal)
+        kind = self._world.chance.choice(kinds)
         done = kind()
         if done:
             self._world.note(self.name, f"{kind.__name__} {done}")
 
 
 def workers(world: "World") -> list[Worker | Clockwork]:
-    quick, slow = timedelta(seconds=2), timedelta(seconds=4)
+    quick, slow = timedelta(seconds=3), timedelta(seconds=25)
     return [
         *(Worker(world, f"worker {number}", runner.work, rest=quick) for number in (1, 2, 3)),
         *(Worker(world, f"relay {number}", relay.relay, rest=slow) for number in (1, 2)),

@@ -56,7 +56,7 @@ class Terms:
 def drawn(chance: random.Random) -> Terms:
     calm = chance.random() < 0.15
     return Terms(
-        turns=chance.randrange(50, 90),
+        turns=chance.randrange(80, 200),
         kills=0 if calm else chance.choice((0.0, 0.005, 0.015, 0.03)),
         sleeps=0 if calm else chance.choice((0.0, 0.01, 0.03, 0.06)),
         switches=chance.choice((0.1, 0.3, 0.6)),
@@ -103,7 +103,7 @@ class World:
         self.stage = stage
         self.chance = random.Random(seed)
         self.terms = terms or drawn(self.chance)
-        self.clock = TickingClock(START + timedelta(minutes=self.chance.randrange(0, 600)))
+        self.clock = TickingClock(START)
         self.breaks: list[Break] = []
         self.trace: list[str] = []
         self.reach = Reach()
@@ -148,8 +148,8 @@ class World:
         """Look whether the rules hold now. Called after every commit, before anybody else moves."""
         if self._watch is None or self.ended:
             return
-        self.checks += 1
-        self._watch.look()
+        if self._watch.look():
+            self.checks += 1
         if self.ended:
             raise WorldEnds
 
@@ -170,7 +170,7 @@ class World:
 
     def _next(self, present: Process) -> Process:
         self._turns += 1
-        if self._turns >= self.terms.turns * 4 or self.closing:
+        if self._turns >= self.terms.turns or self.closing:
             self.closing = True
             return present
         self._time_passes()
@@ -183,7 +183,7 @@ class World:
 
     def _time_passes(self) -> None:
         drawn = self.chance.random()
-        if drawn < 0.003:
+        if drawn < 0.0015:
             self.met("time", "hours")
             self.clock.advance(timedelta(minutes=self.chance.randrange(20, 200)))
         elif drawn < 0.02:
@@ -198,11 +198,12 @@ class World:
         self.scene = Scene(self)
         stack.enter_context(outbound.use(self.scene.outside))
         self._watch = None
-        self.scene.prepare()
+        with randomness.use(randomness.SeededSource(0)):
+            self.scene.prepare()
         self._watch = rules.Watch(self)
         self._watch.look()
+        self.clock.advance(timedelta(minutes=1))  # what the scene was set up with is older than that
         self._processes = [Process(self, actor) for actor in cast(self)]
-        self._dealt = self._processes[:]
 
     def _everybody_acts(self) -> None:
         if self.ended:
