@@ -1,17 +1,16 @@
 """The end of a world: nothing fails any more, everything that waits is done, and book and counterparty agree."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from ledger import fold, money, seals, verify
 from ledger.controls.refusals import Refusal
-from orders.models import Order, Quote, Return, ReviewCase, SagaRun
+from orders.models import Order, Return, ReviewCase
 from orders.operations import drive_stale, expire_quotes
 from orders.sagas import runner
 from tests.simulation.reviewers import reviewers
 from tests.simulation.staff import Staff
-from wallets import rates
 from wallets.models import RemoteOperation
 from webhooks import delivery, inbox_worker, relay
 from webhooks.models import Delivery
@@ -19,7 +18,22 @@ from webhooks.models import Delivery
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_MOST_ROUNDS: Final = 60
+_MOST_ROUNDS: Final = 150
+_LEASES_AND_HORIZONS: Final = timedelta(seconds=100)
+_KINDS: Final[dict[str, Callable[[], int]]] = {
+    "sagas": runner.work,
+    "relay": relay.relay,
+    "deliveries": delivery.deliver,
+    "inbox": inbox_worker.work,
+    "quotes": expire_quotes.expire_quotes,
+}
+_DUE: Final = """
+SELECT 'sagas', min(greatest(available_at, lease_until)) FROM orders_sagarun
+UNION ALL SELECT 'relay', min(available_at) FROM ledger_queuedevent WHERE dead_at IS NULL
+UNION ALL SELECT 'deliveries', min(available_at) FROM webhooks_delivery WHERE state = 'pending'
+UNION ALL SELECT 'inbox', min(available_at) FROM webhooks_inboundevent WHERE state IN ('received', 'parked')
+UNION ALL SELECT 'quotes', min(expires_at) FROM orders_quote WHERE state = 'active'
+"""
 _ENDED: Final = ("processed", "failed", "compensated")
 _NET: Final = """
 SELECT coalesce(sum(CASE WHEN d.address LIKE 'operators:%%:due' THEN p.amount_minor ELSE -p.amount_minor END), 0)
@@ -35,29 +49,42 @@ WHERE e.public AND split_part(e.topic, '.', 1) IN ('order', 'trade') AND NOT EXI
 
 
 def drain(world: "World") -> None:
-    """Let everything come to its end."""
-    world.scene.wallet.expect_nothing_more()
-    if (last := world.scene.wallet.last_arrival()) is not None and last > world.clock.shown():
-        world.clock.advance(last - world.clock.shown())
-    world.scene.wallet.time_has_passed()
-    staff, people = Staff(world), reviewers(world)
-    staff.calm()
+    """Let everything come to its end: do what is due, have people decide, let time pass to what is due next."""
+    wallet = world.scene.wallet
+    wallet.expect_nothing_more()
+    world.clock.advance(max(_LEASES_AND_HORIZONS, (wallet.last_arrival() or world.clock.shown()) - world.clock.shown()))
+    wallet.time_has_passed()
+    Staff(world).calm()
+    drive_stale.drive_stale()
+    people = reviewers(world)
     for number in range(_MOST_ROUNDS):
-        done = sum(_batches(work) for work in (rates.refresh, runner.work, relay.relay, delivery.deliver))
-        done += sum(_batches(work) for work in (expire_quotes.expire_quotes, drive_stale.drive_stale, fold.fold))
         while world.scene.news.waiting:
             world.scene.news.send_one()
-        done += _batches(inbox_worker.work)
+        due = _due(world)
+        now = world.clock.shown()
+        for kind, at in due.items():
+            if at <= now:
+                _batches(_KINDS[kind])
         cases = list(ReviewCase.objects.exclude(state=ReviewCase.State.RESOLVED).order_by("pk"))
         for case in cases:
             try:
                 people[number % len(people)].settle(case)
             except Refusal as refusal:
                 world.note("drain", f"{case.reference}: {refusal.code}")
-        if not done and not cases and not _unfinished():
+        if cases or any(at <= now for at in due.values()):
+            continue
+        if due:
+            world.clock.advance(min(due.values()) - now)
+        elif not drive_stale.drive_stale():
             break
-        world.clock.advance(timedelta(seconds=20) if number < 10 else timedelta(minutes=15))
+    fold.fold()
     seals.seal("test")
+
+
+def _due(world: "World") -> dict[str, datetime]:
+    """Return when the first row of each kind is due, of those that have any."""
+    rows = world.stage.looking.execute(_DUE, prepare=True).fetchall()
+    return {kind: at for kind, at in rows if at is not None}
 
 
 def compare(world: "World") -> None:
@@ -150,12 +177,3 @@ def _batches(work: Callable[[], int]) -> int:
             break
         total += done
     return total
-
-
-def _unfinished() -> bool:
-    return (
-        Order.objects.exclude(state__in=(*_ENDED, "manual_review")).exists()
-        or SagaRun.objects.exists()
-        or Quote.objects.filter(state="active").exists()
-        or Delivery.objects.filter(state="pending").exists()
-    )

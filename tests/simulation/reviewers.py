@@ -52,18 +52,19 @@ class Reviewer:
         if case.state == ReviewCase.State.PROPOSED:
             self._decide(case, surely=True)
         else:
-            self._look_up(case)
-            self._propose(ReviewCase.objects.get(pk=case.pk))
+            if not self._propose(case):
+                self._look_up(case)
 
     def _look_up(self, case: ReviewCase) -> None:
         outcome = review_case.look_up_now(case_reference=case.reference, actor=self._actor, now=clock.now())
         self._world.note(self.name, f"looked up {case.reference}: {outcome}")
 
-    def _propose(self, case: ReviewCase) -> None:
+    def _propose(self, case: ReviewCase) -> bool:
+        """Propose something that the evidence allows; tell whether there was anything."""
         matter = matter_of(case.subject)
         allowed = [name for name in matter.choices if not matter.why_not(name) and self._is_honest(name, case)]
         if not allowed:
-            return
+            return False
         chosen = self._world.chance.choice(allowed)
         decided = review_case.propose_resolution(
             case_reference=case.reference,
@@ -75,6 +76,7 @@ class Reviewer:
         )
         self._world.met("review", f"{chosen.value}{'' if decided.resolved else ', proposed'}")
         self._world.note(self.name, f"{chosen.value} for {case.reference}: {decided.resolved}")
+        return True
 
     def _decide(self, case: ReviewCase, *, surely: bool = False) -> None:
         maker = (

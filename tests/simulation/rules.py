@@ -11,8 +11,15 @@ from tests.simulation.truth import Known
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_RULES: Final = (Path(__file__).parent / "rules.sql").read_text(encoding="utf-8")
-_WRITTEN: Final = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text"
+_HERE: Final = Path(__file__).parent
+_BOOK, _STATES, _OUTSIDE, _PEOPLE = (
+    (_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("book", "states", "outside", "people")
+)
+_WRITTEN: Final = """
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text, (SELECT max(id) FROM ledger_move),
+       (SELECT count(*) FROM ledger_transaction), (SELECT count(*) FROM ledger_delta),
+       (SELECT count(*) FROM wallets_remoteattempt)
+"""
 _OPERATIONS: Final = (
     "SELECT p.key, p.owner, p.leg, p.state, coalesce(o.state, ''), coalesce(t.state, '')"
     " FROM wallets_remoteoperation p LEFT JOIN orders_order o ON o.reference = p.owner"
@@ -39,23 +46,32 @@ class Watch:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._looking = world.stage.looking
-        self._written: str | None = None
-        self._products: dict[str, tuple[int, int]] = {}
+        self._written: tuple[Any, ...] = ()
+        self._products: dict[str, int] = {}
         self._leases: dict[str, tuple[str, datetime]] = {}
 
     def look(self) -> bool:
-        """Look at everything, unless nothing was written since; tell whether it was worth a look."""
-        (written,) = self._looking.execute(_WRITTEN, prepare=True).fetchone() or (None,)
-        if written == self._written:
+        """Look at all that what was written since can have broken; tell whether anything was written.
+
+        A write that moved nothing, posted nothing and answered nothing (a lease, say) can break states and leases.
+        """
+        written = self._looking.execute(_WRITTEN, prepare=True).fetchone() or ()
+        before, self._written = self._written, written
+        if before[:1] == written[:1]:
             return False
-        self._written = written
+        self._ask(_STATES)
         self._leases_are_kept()
-        for rule, subject, detail in self._looking.execute(_RULES, prepare=True).fetchall():
-            self._world.found(rule, subject, detail)
+        if before[1:] != written[1:]:
+            for rules in (_BOOK, _OUTSIDE, _PEOPLE):
+                self._ask(rules)
+            self._pools_have_not_lost()
         known = [Known(*row) for row in self._looking.execute(_OPERATIONS, prepare=True).fetchall()]
         self._world.scene.truth.compare(known)
-        self._pools_have_not_lost()
         return True
+
+    def _ask(self, rules: str) -> None:
+        for rule, subject, detail in self._looking.execute(rules, prepare=True).fetchall():
+            self._world.found(rule, subject, detail)
 
     def _leases_are_kept(self) -> None:
         """Nobody takes what another holds under a lease that runs."""
@@ -68,13 +84,14 @@ class Watch:
         self._leases = {subject: (token, until) for subject, token, until in found if token and until}
 
     def _pools_have_not_lost(self) -> None:
-        """The product of a pool's reserves never falls, but by what is turned round."""
+        """The product of a pool's reserves is never less than at first, as long as no trade was turned round.
+
+        (It may fall from one settlement to the next: who was quoted while another's reservation stood paid for both.)
+        """
         for code, cash, position, turned in self._looking.execute(_POOLS, prepare=True).fetchall():
             product = int(cash) * int(position)
-            before, turned_before = self._products.get(code, (product, turned))
-            if turned == turned_before and product < before:
-                self._world.found("the pool", code, f"lost to rounding: {before} became {product}")
-            self._products[code] = (product, turned)
+            if not turned and product < self._products.setdefault(code, product):
+                self._world.found("the pool", code, f"lost to rounding: {self._products[code]} became {product}")
 
 
 def edges(looking: "psycopg.Connection[Any]") -> list[tuple[str, str, str]]:

@@ -39,7 +39,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Money that really moved."""
+    """Money that really moved. `at` is when the service took it on."""
 
     key: str
     leg: str
@@ -233,7 +233,6 @@ class WalletService:
         return self._shown(operation)
 
     def _settle(self, operation: Operation) -> None:
-        operation.at = operation.settles_at or operation.at
         operation.status = operation.settles_as
         if operation.status == _CONFIRMED and operation.leg == "reverse" and not self._reversible(operation):
             operation.status = _REJECTED

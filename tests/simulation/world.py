@@ -56,7 +56,7 @@ class Terms:
 def drawn(chance: random.Random) -> Terms:
     calm = chance.random() < 0.15
     return Terms(
-        turns=chance.randrange(80, 200),
+        turns=chance.randrange(60, 150),
         kills=0 if calm else chance.choice((0.0, 0.005, 0.015, 0.03)),
         sleeps=0 if calm else chance.choice((0.0, 0.01, 0.03, 0.06)),
         switches=chance.choice((0.1, 0.3, 0.6)),
