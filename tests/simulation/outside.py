@@ -19,6 +19,11 @@ def belongs_to(process: "Process | None") -> None:
     _here.process = process
 
 
+def present() -> "Process | None":
+    """Return the process that this thread is, if it is one."""
+    return getattr(_here, "process", None)
+
+
 class Outside:
     def __init__(self, world: "World", *, wallet: "WalletService", receiver: "Receiver") -> None:
         self._world = world
@@ -28,7 +33,7 @@ class Outside:
     def send(self, request: OutboundRequest) -> OutboundResponse:
         wallet = request.url.startswith("http://wallet.")
         place = ("ask" if request.method == "POST" else "lookup") if wallet else "webhook"
-        process: Process | None = getattr(_here, "process", None)
+        process = present()
 
         def call() -> OutboundResponse:
             return self._wallet.answer(request) if wallet else self._receiver.answer(request)

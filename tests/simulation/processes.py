@@ -54,7 +54,7 @@ class Process:
         self.baton = threading.Semaphore(0)
         self.wakes_at: datetime = world.clock.shown()
         self.left = False
-        self._dead = False
+        self.dead = False
         self._locked = False
 
     def live(self) -> None:
@@ -67,6 +67,7 @@ class Process:
                 if not self.world.closing:
                     self.nap(self.actor.rest)
                     self.world.hand_on(self)
+        belongs_to(None)
         self.left = True
         self.world.leave()
 
@@ -92,7 +93,7 @@ class Process:
 
     def reach(self, place: str) -> None:
         """Perhaps die here."""
-        if self._dead:
+        if self.dead:
             raise Killed(place)
         world = self.world
         if world.ended:
@@ -100,7 +101,7 @@ class Process:
         if not world.closing and world.chance.random() < world.terms.kills:
             world.met("crash", place)
             world.note(self.name, f"killed {place}")
-            self._dead = True
+            self.dead = True
             if connection.connection is not None:
                 connection.connection.close()  # the server rolls back what was not committed
             raise Killed(place)
@@ -116,7 +117,7 @@ class Process:
 
     def executed(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         """Stand around every statement of this process."""
-        if self._dead:
+        if self.dead:
             raise Killed
         if self.world.ended:
             raise WorldEnds
@@ -160,11 +161,11 @@ class Process:
         except (Killed, WorldEnds):
             pass
         except BaseException as error:
-            if not self._dead and not self.world.ended:  # Django's own clean-up meets a closed connection
+            if not self.dead and not self.world.ended:  # Django's own clean-up meets a closed connection
                 self.world.found("defect", self.name, f"{type(error).__name__}: {error}")
-        if self._dead or self.world.ended:
+        if self.dead or self.world.ended:
             connection.close()
-            self._dead = self._locked = False
+            self.dead = self._locked = False
             self.nap(self.world.terms.longest_restart)
 
 

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
 
+from tests.simulation.states import States
 from tests.simulation.truth import Known
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ _BOOK, _STATES, _OUTSIDE, _PEOPLE = (
     (_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("book", "states", "outside", "people")
 )
 _WRITTEN: Final = """
-SELECT pg_snapshot_xmax(pg_current_snapshot())::text, (SELECT max(id) FROM ledger_move),
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text, m.last, m.of_money, m.of_operations, e.last,
        (SELECT count(*) FROM ledger_transaction), (SELECT count(*) FROM ledger_delta),
-       (SELECT count(*) FROM wallets_remoteattempt)
+       (SELECT count(*) FROM wallets_remoteattempt), (SELECT count(*) FROM ledger_claim)
+FROM (SELECT max(id) AS last, max(id) FILTER (WHERE machine IN ('order', 'trade', 'return')) AS of_money,
+             max(id) FILTER (WHERE machine IN ('order', 'trade', 'remote_operation')) AS of_operations
+      FROM ledger_move) AS m
+CROSS JOIN (SELECT max(id) AS last FROM ledger_event) AS e
 """
 _OPERATIONS: Final = (
     "SELECT p.key, p.owner, p.leg, p.state, coalesce(o.state, ''), coalesce(t.state, '')"
@@ -40,34 +45,60 @@ _LEASES: Final = (
 _EDGES: Final = "SELECT machine, from_state, to_state FROM ledger_move"
 
 
+class _Written(NamedTuple):
+    """How far each kind of row has come."""
+
+    mark: str = ""
+    moves: int = 0
+    of_money: int = 0
+    of_operations: int = 0
+    events: int = 0
+    transactions: int = 0
+    deltas: int = 0
+    attempts: int = 0
+    claims: int = 0
+
+
 class Watch:
     """Looks on; remembers what must not fall."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._looking = world.stage.looking
-        self._written: tuple[Any, ...] = ()
+        self._written = _Written()
+        self._states = States()
         self._products: dict[str, int] = {}
         self._leases: dict[str, tuple[str, datetime]] = {}
 
     def look(self) -> bool:
-        """Look at all that what was written since can have broken; tell whether anything was written.
-
-        A write that moved nothing, posted nothing and answered nothing (a lease, say) can break states and leases.
-        """
-        written = self._looking.execute(_WRITTEN, prepare=True).fetchone() or ()
+        """Look at all that what was written since can have broken; tell whether anything was written."""
+        row = self._looking.execute(_WRITTEN, prepare=True).fetchone()
+        assert row is not None
+        written = _Written(*row)
         before, self._written = self._written, written
-        if before[:1] == written[:1]:
+        if before.mark == written.mark:
             return False
-        self._ask(_STATES)
+        self._states.look(self._world, moves=written.moves != before.moves, events=written.events != before.events)
         self._leases_are_kept()
-        if before[1:] != written[1:]:
-            for rules in (_BOOK, _OUTSIDE, _PEOPLE):
-                self._ask(rules)
+        if (before.of_money, before.transactions, before.deltas) != (
+            written.of_money,
+            written.transactions,
+            written.deltas,
+        ):
+            self._ask(_BOOK)
             self._pools_have_not_lost()
-        known = [Known(*row) for row in self._looking.execute(_OPERATIONS, prepare=True).fetchall()]
-        self._world.scene.truth.compare(known)
+        if (before.of_operations, before.attempts) != (written.of_operations, written.attempts):
+            self._ask(_OUTSIDE)
+            known = [Known(*row) for row in self._looking.execute(_OPERATIONS, prepare=True).fetchall()]
+            self._world.scene.truth.compare(known)
+        if (before.moves, before.claims) != (written.moves, written.claims):
+            self._ask(_PEOPLE)
         return True
+
+    def look_once_more(self) -> None:
+        """Look at everything, whatever was written: the last look."""
+        for rules in (_STATES, _BOOK, _OUTSIDE, _PEOPLE):
+            self._ask(rules)
 
     def _ask(self, rules: str) -> None:
         for rule, subject, detail in self._looking.execute(rules, prepare=True).fetchall():

@@ -1,5 +1,6 @@
 """What worlds are played on: a migrated database, a flush between them, threads, and a connection that looks on."""
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ def stage(*, flush: Flush, superuser: "psycopg.Connection[Any]", url: str) -> It
     silenced = override_settings(
         RATE_SOURCE="wallets.fixed_rates.FixedRates", SAGA_THREADS=1, DOORBELL="ledger.controls.bell.SilentBell"
     )
+    logging.disable(logging.CRITICAL)  # what goes wrong here is meant to
     with silenced:
         bell.install(bell.SilentBell())
         assert settings.SAGA_THREADS == 1
@@ -62,3 +64,4 @@ def stage(*, flush: Flush, superuser: "psycopg.Connection[Any]", url: str) -> It
             made.close()
             made.backdrop.clear()
             flush()
+            logging.disable(logging.NOTSET)

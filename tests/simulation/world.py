@@ -20,10 +20,13 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
+from unittest.mock import patch
 
 from ledger.controls import clock, randomness
+from orders.sagas import runner
 from tests.simulation import ends, rules
-from tests.simulation.processes import Actor, Process, WorldEnds, hooked
+from tests.simulation.outside import present
+from tests.simulation.processes import Actor, Killed, Process, WorldEnds, hooked
 from tests.simulation.ticking_clock import START, TickingClock
 from webhooks import outbound
 
@@ -56,7 +59,7 @@ class Terms:
 def drawn(chance: random.Random) -> Terms:
     calm = chance.random() < 0.15
     return Terms(
-        turns=chance.randrange(60, 150),
+        turns=chance.randrange(40, 90),
         kills=0 if calm else chance.choice((0.0, 0.005, 0.015, 0.03)),
         sleeps=0 if calm else chance.choice((0.0, 0.01, 0.03, 0.06)),
         switches=chance.choice((0.1, 0.3, 0.6)),
@@ -121,6 +124,7 @@ class World:
         with ExitStack() as stack:
             stack.enter_context(clock.use(self.clock))
             stack.enter_context(randomness.use(randomness.SeededSource(self.seed)))
+            stack.enter_context(patch.object(runner, "_note_defect", self._noticed))
             self._set_up(cast, stack)
             self._everybody_acts()
             if not self.ended:
@@ -143,6 +147,15 @@ class World:
             self.breaks.append(Break(rule, subject, detail))
         self.note("rules", f"{rule} {subject}: {detail}")
         self.ended = self.closing = True
+
+    def _noticed(self, reference: str, token: str, error: Exception) -> None:
+        """A saga's step has raised, which its runner would swallow: a defect, unless its process has died."""
+        process = present()
+        if process is not None and process.dead:
+            raise Killed
+        if not self.ended:
+            self.found("defect", reference, f"{type(error).__name__}: {error}")
+        raise WorldEnds
 
     def check(self) -> None:
         """Look whether the rules hold now. Called after every commit, before anybody else moves."""
@@ -224,6 +237,8 @@ class World:
             with hooked(drain):
                 ends.drain(self)
                 ends.compare(self)
+                if self._watch is not None:
+                    self._watch.look_once_more()
         except WorldEnds:
             assert self.breaks
 
