@@ -44,7 +44,8 @@ WHERE p.kind IN ('posted', 'post') AND (d.address LIKE 'operators:%%:due') <> (c
 """
 _UNTOLD: Final = """
 SELECT e.reference, e.topic FROM ledger_event e
-WHERE e.public AND split_part(e.topic, '.', 1) IN ('order', 'trade') AND NOT EXISTS (SELECT FROM webhooks_delivery d WHERE d.event_id = e.id AND d.state = 'dead')
+WHERE e.public AND split_part(e.topic, '.', 1) IN ('order', 'trade')
+  AND NOT EXISTS (SELECT FROM webhooks_delivery d WHERE d.event_id = e.id AND d.state = 'dead')
 """
 
 

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
 from django.core.management import call_command
 from django.db import connection
@@ -10,18 +9,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.servers import TestServers
 from tests.simulation.cast import cast
+from tests.simulation.played import Played
 from tests.simulation.stage import Stage
-from tests.simulation.world import Break, Reach, World
-
-
-@dataclass(slots=True)
-class Played:
-    """`failed` lists the seeds that broke a rule, `breaks` what they broke."""
-
-    checks: int = 0
-    reach: Reach = field(default_factory=Reach)
-    failed: list[int] = field(default_factory=list)
-    breaks: dict[int, list[Break]] = field(default_factory=dict)
+from tests.simulation.world import World
 
 
 def play(
@@ -35,6 +25,7 @@ def play(
     played = Played()
     for seed in seeds:
         world = live(stage, seed)
+        played.worlds += 1
         played.checks += world.checks
         played.reach.add(world.reach)
         if trace:

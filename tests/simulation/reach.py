@@ -5,7 +5,7 @@ from typing import Final
 
 from ledger.controls import machines
 from tests.simulation import receiver, wallet_service
-from tests.simulation.world import Reach
+from tests.simulation.played import Reach
 
 # Machines of flows that no actor of these worlds plays.
 ELSEWHERE: Final = {

@@ -108,7 +108,7 @@ class Watch:
         """Nobody takes what another holds under a lease that runs."""
         now = self._world.clock.shown()
         found = self._looking.execute(_LEASES, prepare=True).fetchall()
-        for subject, token, until in found:
+        for subject, token, _ in found:
             before, ends = self._leases.get(subject, ("", now))
             if token not in ("", before) and before and ends > now:
                 self._world.found("a lease", subject, f"taken at {now} from one who holds it until {ends}")

@@ -13,11 +13,10 @@ The same seed is always the same trace.
 import hashlib
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
@@ -26,6 +25,7 @@ from ledger.controls import clock, randomness
 from orders.sagas import runner
 from tests.simulation import ends, rules
 from tests.simulation.outside import present
+from tests.simulation.played import Break, Reach
 from tests.simulation.processes import Actor, Killed, Process, WorldEnds, hooked
 from tests.simulation.ticking_clock import START, TickingClock
 from webhooks import outbound
@@ -72,30 +72,6 @@ def drawn(chance: random.Random) -> Terms:
         holds_position=chance.random() < 0.6,
         has_market=chance.random() < 0.4,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """One rule that does not hold."""
-
-    rule: str
-    subject: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.rule} {self.subject}: {self.detail}"
-
-
-@dataclass(slots=True)
-class Reach:
-    """What a world (or many) met: edges of machines by (machine, from, to), faults, crash points, sleeps, acts."""
-
-    edges: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    things: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    def add(self, other: "Reach") -> None:
-        self.edges.update(other.edges)
-        self.things.update(other.things)
 
 
 class World:
