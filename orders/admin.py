@@ -52,7 +52,8 @@ class OrderAdmin(ReadOnlyAdmin):
         order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
         cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
         context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        page: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return page
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:
