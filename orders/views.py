@@ -23,6 +23,7 @@ from orders import answers, shapes, venue_port
 from orders.capabilities import capabilities
 from orders.models import Order, Pool, PoolHalt, Quote
 from orders.operations import ask_price, cancel_quote, create_quote, submit_order
+from wallets.conditions import ConditionFailed
 from wallets.gateway_terms import NoGateway
 from wallets.rates import NoRate, StaleRate
 from webhooks.streams.views import LAST_EVENT_ID, STREAM, EventStreamView
@@ -85,6 +86,7 @@ class QuotesView(ApiView):
             NoGateway,
             NoRate,
             StaleRate,
+            ConditionFailed,
         ),
         "GET": (pages.MalformedCursor,),
     }

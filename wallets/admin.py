@@ -1,6 +1,10 @@
 """Operators, their gateways, rates, fees and remote operations, read-only. Secrets and hashes are never shown."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
@@ -11,10 +15,14 @@ from wallets.models import (
     FxRate,
     Gateway,
     GatewayPause,
+    LimitRule,
+    LimitUsage,
     Operator,
     OperatorKey,
     RemoteAttempt,
     RemoteOperation,
+    Wallet,
+    WalletFreeze,
 )
 
 
@@ -65,11 +73,69 @@ class BreakerAdmin(ReadOnlyAdmin):
     list_select_related = ("gateway__operator",)
 
 
+class RuleAdmin(ReadOnlyAdmin):
+    section = Section.RULES
+    exact = ("reference", "code", "name")
+    list_filter = ("state", "environment", "flow")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: FeeRule | LimitRule) -> str:
+        return lamp(row.state)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A version has a page of its own."""
+        reference = self.model.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:rule", reference) if reference else redirect("admin:rules")
+
+
 @admin.register(FeeRule)
-class FeeRuleAdmin(ReadOnlyAdmin):
-    section = Section.OPERATORS
-    exact = ("name",)
-    list_display = ("name", "version", "flow", "asset", "basis_points", "fixed_minor", "active_from", "active_until")
+class FeeRuleAdmin(RuleAdmin):
+    list_display = ("code", "number", "shown_state", "environment", "name", "flow", "asset", "phase", "made_by")
+
+
+@admin.register(LimitRule)
+class LimitRuleAdmin(RuleAdmin):
+    list_display = ("code", "number", "shown_state", "environment", "name", "asset", "scope", "period", "shown_cap")
+
+    @admin.display(description="cap")
+    def shown_cap(self, row: LimitRule) -> str:
+        return amount(row.cap_minor, row.asset)
+
+
+@admin.register(LimitUsage)
+class LimitUsageAdmin(ReadOnlyAdmin):
+    section = Section.RULES
+    exact = ("wallet", "name")
+    list_display = ("day", "name", "operator_id", "wallet", "flow", "channel", "shown_used")
+
+    @admin.display(description="used")
+    def shown_used(self, row: LimitUsage) -> str:
+        return amount(row.used_minor, row.asset)
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "user_reference")
+    list_display = ("reference", "user_reference", "kind", "environment", "operator_id", "opened_at", "closed_at")
+    list_filter = ("environment", "kind")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A wallet has a page of its own."""
+        reference = Wallet.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:wallet-page", reference) if reference else redirect("admin:index")
+
+
+@admin.register(WalletFreeze)
+class WalletFreezeAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("wallet__reference",)
+    list_display = ("wallet", "reason", "frozen_by", "frozen_at", "lifted_by", "lifted_at")
+    list_select_related = ("wallet",)
 
 
 @admin.register(FxRate)

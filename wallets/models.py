@@ -1,4 +1,4 @@
-"""Operators and their keys, gateways, fee rules, rates, and everything asked of money held elsewhere."""
+"""Operators and their keys, gateways, rates, and everything asked of money held elsewhere; rules and wallets beside."""
 
 from django.core.validators import MinValueValidator
 from django.db import models
@@ -8,6 +8,13 @@ from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from wallets.rule_models import FeeRule as FeeRule
+from wallets.rule_models import LimitRule as LimitRule
+from wallets.rule_models import LimitUsage as LimitUsage
+from wallets.rule_models import RuleFailure as RuleFailure
+from wallets.wallet_models import Wallet as Wallet
+from wallets.wallet_models import WalletAsset as WalletAsset
+from wallets.wallet_models import WalletFreeze as WalletFreeze
 
 
 class Operator(models.Model):
@@ -76,14 +83,17 @@ class ApiRequest(models.Model):
 
 
 class Gateway(models.Model):
-    """The door to one operator's wallet service in one environment, or of the house to another channel (a venue).
+    """A door to money held elsewhere in one environment. `adapter` names a setting's entry.
 
-    `adapter` names a setting's entry.
+    Channel "wallet" is the operator's own wallet service. The other channels are the house's: venues, and those that
+    pay out, whose row serves every operator that has none of its own.
     """
 
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
     environment = models.CharField(max_length=4, choices=Environment.choices)
-    channel = models.CharField(max_length=40, default="wallet", help_text="wallet, or venue:{code} of the house")
+    channel = models.CharField(
+        max_length=40, default="wallet", help_text="wallet, promptpay, bank_transfer, or venue:{code} of the house"
+    )
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
@@ -118,7 +128,7 @@ class Gateway(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.environment}"
+        return f"{self.operator} {self.environment} {self.channel}"
 
 
 class GatewayPause(models.Model):
@@ -150,34 +160,6 @@ class Breaker(models.Model):
     openings = models.PositiveIntegerField(default=0, help_text="in a row, without an answer in between")
     probe_token = models.CharField(max_length=32, default="")
     probe_until = models.DateTimeField(null=True)
-
-
-class FeeRule(models.Model):
-    """One version of one fee item. Priced by the newest version whose time has come; versions never change."""
-
-    environment = models.CharField(max_length=4, choices=Environment.choices)
-    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, null=True, blank=True, help_text="empty: all")
-    flow = models.CharField(max_length=20, default="buy")
-    name = models.CharField(max_length=40, help_text="the item's name on quotes: platform_fee")
-    version = models.PositiveIntegerField()
-    asset = models.CharField(max_length=20)
-    fixed_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0)
-    basis_points = models.PositiveIntegerField(default=0)
-    vat_basis_points = models.PositiveIntegerField(default=0, help_text="of the rounded fee")
-    active_from = models.DateTimeField()
-    active_until = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["environment", "operator", "flow", "asset", "name", "version"],
-                nulls_distinct=False,
-                name="fee_rule_version_once",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}"
 
 
 class FxRate(models.Model):
@@ -236,6 +218,7 @@ class RemoteOperation(Stateful):
     )
     unknown_cause = models.CharField(max_length=20, default="")
     remote_ref = models.CharField(max_length=120, default="")
+    settlement_date = models.DateField(null=True, help_text="a payment: when the other side says that it settles")
     rejected_reason = models.CharField(max_length=120, default="")
     answered_at = models.DateTimeField(null=True)
     late = models.BooleanField(

@@ -17,7 +17,7 @@ from ledger.controls.rest.scopes import Scope as Scope
 from ledger.environments import Environment
 from wallets.models import Operator, OperatorKey
 
-OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS)
+OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS, Scope.WALLETS, Scope.PAYMENTS)
 
 _LAST_USED_PRECISION = timedelta(minutes=1)
 

@@ -32,6 +32,8 @@ SANDBOX_VENUE_URL = environment.url("SANDBOX_VENUE_URL", schemes=("http", "https
 GATEWAYS = {
     "operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet",
     "venue": "orders.venues.http.HttpVenue",
+    "promptpay": "wallets.gateways.promptpay.HttpPromptPay",
+    "bank_transfer": "wallets.gateways.bank_transfer.HttpBankTransfer",
 }
 
 # How messages reach endpoints, by the kind that an endpoint's row says.
@@ -60,3 +62,9 @@ FX_FIXED_RATES = environment.rates("FX_FIXED_RATES", default="EUR/USD=1.0850,USD
 # How many orders one worker advances at once (they mostly wait for wallets), and how long a saga's lease is.
 SAGA_THREADS = environment.whole_number("SAGA_THREADS", default=8)
 SAGA_LEASE = environment.whole_number("SAGA_LEASE", default=30)
+
+# Within how many hours a review case has to be resolved, by its reason: a user's money may be gone while it is open.
+REVIEW_SLA_HOURS = environment.hours(
+    "REVIEW_SLA_HOURS",
+    default="debit_unknown=4,credit_unknown=4,credit_rejected=4,reverse_unknown=8,reverse_rejected=8,return_adjusted=72,*=24",
+)

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from ledger.controls import references
 from ledger.controls.refusals import Refusal
-from ledger.models import Approval
+from ledger.models import Approval as Approval
 
 _ISSUER: Final = "key_issued_by"
+_MOST = 200
 
 
 class SelfApproval(Refusal):
@@ -68,9 +69,31 @@ def propose(
     )
 
 
+def open_of(*, subject: str) -> Approval | None:
+    """Return the subject's open proposal, without a lock."""
+    return Approval.objects.filter(subject=subject, decision=Approval.Decision.PROPOSED).first()
+
+
 def lock_open(*, subject: str) -> Approval | None:
     """Lock and return the subject's open proposal."""
     return Approval.objects.select_for_update().filter(subject=subject, decision=Approval.Decision.PROPOSED).first()
+
+
+def lock(*, reference: str, kind: str) -> Approval | None:
+    """Lock and return a proposal of a kind, decided or not."""
+    return Approval.objects.select_for_update().filter(reference=reference, kind=kind).first()
+
+
+def latest_approved(*, subject: str, but: str = "") -> Approval | None:
+    """Return the subject's proposal that was approved last, `but` not counted."""
+    approved = Approval.objects.filter(subject=subject, decision=Approval.Decision.APPROVED).exclude(reference=but)
+    return approved.order_by("-decided_at", "-id").first()
+
+
+def of_kind(*, kind: str, environment: str, content: Mapping[str, Any]) -> list[Approval]:
+    """Return the proposals of a kind whose content says this, the newest first."""
+    found = Approval.objects.filter(kind=kind, environment=environment, content__contains=dict(content))
+    return list(found.order_by("-id")[:_MOST])
 
 
 def approve(approval: Approval, *, checker: str, reason: str, subject_version: int, now: datetime) -> None:

@@ -31,6 +31,13 @@ class Prefix(StrEnum):
     MAPPING = "map"
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
+    WALLET = "wal"
+    PAY_IN = "pin"
+    FEE_RULE = "fee"
+    LIMIT_RULE = "lim"
+    STATEMENT_FILE = "stf"
+    STATEMENT_LINE = "stl"
+    STATEMENT_MATCH = "stm"
 
 
 def new(prefix: Prefix) -> str:

@@ -25,6 +25,7 @@ class Section(StrEnum):
     WEBHOOKS = "webhooks"
     CLOSE = "close"
     OPERATORS = "operators"
+    RULES = "rules"
     AUDIT = "audit"
     PEOPLE = "people"
 
@@ -35,17 +36,21 @@ class Ability(StrEnum):
     NOTE = "write notes"
     WORK_REVIEWS = "assign, look up, propose"
     APPROVE_REVIEWS = "approve resolutions"
-    HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders, lift any of them, report returned trades"
+    HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders and wallets, lift any of them, report returned trades"
     RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
-    CLOSE = "run a close"
+    CLOSE = "run a close, prepare it, propose to open it again"
+    SIGN_CLOSES = "approve exceptions, sign closes, open them again"
     MANAGE_KEYS = "create operators and keys"
     REPLAY = "resend and replay"
     MANAGE_ENDPOINTS = "manage webhook endpoints"
     PROPOSE_CHART = "propose charts, mappings and templates"
     ACTIVATE_CHART = "activate charts, mappings and templates"
+    PROPOSE_RULES = "propose fee and limit rules"
+    ACTIVATE_RULES = "activate fee and limit rules"
     PROPOSE_POSTINGS = "propose adjustments and settlements"
     APPROVE_POSTINGS = "approve adjustments and settlements"
+    WORK_STATEMENTS = "import statements, match and unmatch their lines"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -58,6 +63,7 @@ _SEES: dict[Section, set[Role]] = {
     Section.WEBHOOKS: {*_OPS, Role.AUDITOR, Role.ADMIN},
     Section.CLOSE: {*_FINANCE, Role.AUDITOR},
     Section.OPERATORS: {*_OPS, Role.AUDITOR, Role.ADMIN},
+    Section.RULES: {*_OPS, *_FINANCE, Role.AUDITOR, Role.ADMIN},
     Section.AUDIT: {*_OPS, *_FINANCE, Role.AUDITOR},
     Section.PEOPLE: {Role.ADMIN},
 }
@@ -70,13 +76,17 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.RUN_MARKETS: {Role.OPS_LEAD},
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,
+    Ability.SIGN_CLOSES: {Role.FINANCE_LEAD},
     Ability.MANAGE_KEYS: {Role.ADMIN},
     Ability.REPLAY: _OPS,
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
     Ability.PROPOSE_CHART: _FINANCE,
     Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
+    Ability.PROPOSE_RULES: _FINANCE,
+    Ability.ACTIVATE_RULES: {Role.FINANCE_LEAD},
     Ability.PROPOSE_POSTINGS: _FINANCE,
     Ability.APPROVE_POSTINGS: {Role.FINANCE_LEAD},
+    Ability.WORK_STATEMENTS: _FINANCE,
 }
 
 
@@ -93,6 +103,11 @@ def roles_of(user: Any) -> frozenset[str]:
         known = frozenset(user.groups.values_list("name", flat=True)) if user.is_authenticated else frozenset()
         user._role_names = known
     return known
+
+
+def roles_that(ability: Ability) -> frozenset[Role]:
+    """Return the roles that may."""
+    return frozenset(_DOES[ability])
 
 
 def sees(user: Any, section: Section) -> bool:

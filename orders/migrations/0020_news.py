@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0016_stale_grants")]
+    dependencies = [("orders", "0018_pay_ins")]
 
     operations = [
         migrations.AddField(

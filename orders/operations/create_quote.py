@@ -7,7 +7,6 @@ Every output and every conversion is rounded down: a pool never loses to roundin
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,7 +20,7 @@ from orders import trade_terms, transitions
 from orders.models import Pool, Quote
 from orders.venue_adapters import venue_of
 from orders.venue_port import Offer, PriceNeeded
-from wallets import fees, rates
+from wallets import pricing, rates
 from wallets.gateway_terms import gateway_terms
 
 _USER_REFERENCE = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
@@ -64,9 +63,7 @@ class _Terms:
     source: Money
     cash: Money
     target: Money
-    items: Sequence[fees.FeeItem]
-    fee: Money
-    vat: Money
+    priced: pricing.Priced
     rate: rates.Rate | None
 
 
@@ -85,8 +82,8 @@ def create_quote(
     """Compute terms with the current rate and fees. An indicative quote (`firm` false) is not stored: its pk is None.
 
     In a pool of an outside venue `offer` is what that said; without one that fits, raises PriceNeeded. Raises Malformed,
-    UnknownPool, PoolHalted, PoolUnavailable, AssetNotAccepted, AmountTooSmall, AmountTooLarge, NoGateway, NoRate or
-    StaleRate.
+    UnknownPool, PoolHalted, PoolUnavailable, AssetNotAccepted, AmountTooSmall, AmountTooLarge, NoGateway, NoRate,
+    StaleRate or ConditionFailed.
     """
     if side not in Quote.Side.values:
         known = ", ".join(Quote.Side.values)
@@ -121,9 +118,9 @@ def create_quote(
         user_reference=user_reference,
         source_asset=terms.source.asset,
         source_minor=Decimal(terms.source.minor),
-        fee_minor=Decimal(terms.fee.minor),
-        vat_minor=Decimal(terms.vat.minor),
-        fee_items=[_item(item) for item in terms.items],
+        fee_minor=Decimal(terms.priced.fee.minor),
+        vat_minor=Decimal(terms.priced.vat.minor),
+        fee_items=[item.as_json() for item in terms.priced.items],
         cash_asset=terms.cash.asset,
         cash_minor=Decimal(terms.cash.minor),
         fx_rate=terms.rate.value if terms.rate else None,
@@ -142,8 +139,8 @@ def create_quote(
 
 
 def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, offer: Offer | None, now: datetime) -> _Terms:
-    items, fee, vat = _fees(caller, "buy", source, now=now)
-    net = source - fee - vat
+    priced = _priced(caller, "buy", source, now=now)
+    net = priced.credit
     rate = None
     cash = net
     if pool.cash_asset != source.asset:
@@ -153,7 +150,7 @@ def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, offer: Off
     given = _given(pool, Quote.Side.BUY, cash, position, given_asset=pool.position_asset, offer=offer)
     if given <= 0:
         raise AmountTooSmall("The pool gives nothing for this amount.")
-    return _Terms(source, cash, Money(given, pool.position_asset), items, fee, vat, rate)
+    return _Terms(source, cash, Money(given, pool.position_asset), priced, rate)
 
 
 def _given(pool: Pool, side: str, taken_in: Money, position: str, *, given_asset: str, offer: Offer | None) -> int:
@@ -188,19 +185,24 @@ def _payout(
     if pool.cash_asset != wallet_asset:
         rate = rates.current(base=pool.cash_asset, quote=wallet_asset, now=now)
         gross = rate.convert(proceeds)
-    items, fee, vat = _fees(caller, side, gross, now=now)
-    return _Terms(source, proceeds, gross - fee - vat, items, fee, vat, rate)
+    priced = _priced(caller, side, gross, now=now)
+    return _Terms(source, proceeds, priced.credit, priced, rate)
 
 
-def _fees(caller: Caller, flow: str, amount: Money, *, now: datetime) -> tuple[Sequence[fees.FeeItem], Money, Money]:
-    """Price the fees of an amount of the wallet's asset, which must be worth more than they are."""
-    items = fees.price(
-        environment=caller.environment, operator_id=caller.operator_id, flow=flow, amount=amount, now=now
-    )
-    fee, vat = fees.total(items, amount.asset)
-    if (amount - fee - vat).minor <= 0:
-        raise AmountTooSmall("The fees are as large as the amount.")
-    return items, fee, vat
+def _priced(caller: Caller, flow: str, amount: Money, *, now: datetime) -> pricing.Priced:
+    """Price the fees of an amount of the wallet's asset, which must be worth more than they are: all come out of it."""
+    try:
+        return pricing.price(
+            environment=caller.environment,
+            operator_id=caller.operator_id,
+            flow=flow,
+            channel="",
+            amount=amount,
+            facts={},
+            now=now,
+        )
+    except pricing.FeesExceedAmount as refusal:
+        raise AmountTooSmall("The fees are as large as the amount.") from refusal
 
 
 def _need_within_limits(pool: Pool, cash: Money) -> None:
@@ -218,13 +220,3 @@ def _amount(text: object, asset: money.Asset) -> Money:
     if amount.minor == 0:
         raise Malformed("The amount is zero.", errors={"source_amount": ["An amount is more than zero."]})
     return amount
-
-
-def _item(item: fees.FeeItem) -> dict[str, str | int]:
-    return {
-        "name": item.name,
-        "version": item.version,
-        "amount": assets.text(item.fee.minor, item.fee.asset),
-        "vat": assets.text(item.vat.minor, item.vat.asset),
-        "asset": item.fee.asset,
-    }

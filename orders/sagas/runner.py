@@ -3,18 +3,29 @@
 Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from ledger.controls import clock, drains, randomness, request_context
-from orders.locks import OrderFrozen
-from orders.models import Order, Quote, Return, SagaRun, Trade
-from orders.sagas import buy, crew, give_back, news, releasing, sell
+from ledger.controls import clock, drains, randomness, references, request_context
+from orders.locks import IntentFrozen, OrderFrozen
+from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
+from orders.sagas import buy, crew, give_back, news, payout, releasing, sell, transfer
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
+
+Subject = Order | Return | Trade | Intent | Payout
+
+_MODELS: Mapping[str, type[Subject]] = {
+    references.Prefix.ORDER: Order,
+    references.Prefix.RETURN: Return,
+    references.Prefix.TRADE: Trade,
+    references.Prefix.INTENT: Intent,
+    references.Prefix.PAYOUT: Payout,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +69,7 @@ def work() -> int:
 
 
 def run(reference: str, *, token: str) -> None:
-    """Advance one claimed order, return or trade (its release) until it waits or stops, then give its row back (or drop it)."""
+    """Advance one claimed subject until it waits or stops, then give its row back (or drop it)."""
     subject = _found(reference)
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
@@ -96,32 +107,34 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found(reference: str) -> Order | Return | Trade | None:
-    return (
-        Order.objects.filter(reference=reference).first()
-        or Return.objects.filter(reference=reference).first()
-        or Trade.objects.filter(reference=reference).first()
-    )
+def _found(reference: str) -> Subject | None:
+    model = _MODELS.get(reference.partition("_")[0])
+    return model.objects.filter(reference=reference).first() if model else None
 
 
-def _belongs_to(subject: Order | Return | Trade) -> tuple[str, str]:
-    """Return the order's reference and the request id under which its steps are logged."""
-    if isinstance(subject, Order):
-        return subject.reference, subject.request_id
-    return subject.order_reference, ""
-
-
-def _again(subject: Order | Return | Trade) -> Order | Return | Trade:
+def _belongs_to(subject: Subject) -> tuple[str, str]:
+    """Return the order's or intent's reference and the request id under which its steps are logged."""
     match subject:
-        case Order():
-            return Order.objects.get(pk=subject.pk)
+        case Order() | Intent():
+            return subject.reference, subject.request_id
+        case Payout():
+            asked = Intent.objects.filter(reference=subject.intent_reference).values_list("request_id", flat=True)
+            return subject.intent_reference, asked.first() or ""
         case Return():
-            return Return.objects.get(pk=subject.pk)
+            return subject.order_reference or subject.intent_reference, ""
         case _:
-            return Trade.objects.get(pk=subject.pk)
+            return subject.order_reference, ""
 
 
-def _step(subject: Order | Return | Trade) -> Progress:
+def _again(subject: Subject) -> Subject:
+    return type(subject).objects.get(pk=subject.pk)
+
+
+def _step(subject: Subject) -> Progress:
+    if isinstance(subject, Intent):
+        return transfer.advance(subject)
+    if isinstance(subject, Payout):
+        return payout.advance(subject)
     if isinstance(subject, Return):
         return give_back.advance(subject)
     if isinstance(subject, Trade):
@@ -129,12 +142,13 @@ def _step(subject: Order | Return | Trade) -> Progress:
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
-def _advance(subject: Order | Return | Trade) -> Progress:
+def _advance(subject: Subject) -> Progress:
     progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
             progress = _step(subject)
-        except OrderFrozen:
+        except (OrderFrozen, IntentFrozen):
+            assert not isinstance(subject, Intent)
             return watch(subject)
         if not isinstance(progress, Moved):
             break

@@ -1,5 +1,7 @@
 """Trace: search by any id, one order from end to end, and its support packet."""
 
+from typing import Final
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,19 +11,27 @@ from django.views.decorators.http import require_GET
 from ledger.controls import clock
 from ledger.controls.console import amount, lamp
 from ledger.controls.roles import Section, sees
-from orders.models import Order
+from orders.models import Order, Trade
 from reconciliation import packets
+from reconciliation.intent_trace import find_intents
 from reconciliation.trace import find_orders, trace_of
+
+MOST_TRADES_DRAWN: Final = 5
 
 
 @require_GET
 def search(request: HttpRequest) -> HttpResponse:
-    """Find orders by any exact id; a single hit opens its trace."""
+    """Find orders and intents by any exact id; a single hit opens its trace."""
     _need(request)
     wanted = request.GET.get("id", "").strip()
     found = find_orders(wanted) if wanted else []
-    if len(found) == 1:
-        return redirect("admin:trace", found[0].reference)
+    intents = find_intents(wanted) if wanted else []
+    if len(found) + len(intents) == 1:
+        return (
+            redirect("admin:trace", found[0].reference)
+            if found
+            else redirect("admin:intent-page", intents[0].reference)
+        )
     context = {
         **admin.site.each_context(request),
         "title": "Trace",
@@ -34,6 +44,9 @@ def search(request: HttpRequest) -> HttpResponse:
                 "target": amount(row.target_minor, row.target_asset),
             }
             for row in found
+        ],
+        "intents": [
+            {"row": row, "state": lamp(row.state), "amount": amount(row.amount_minor, row.asset)} for row in intents
         ],
     }
     return render(request, "console/trace_search.html", context)
@@ -51,6 +64,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "order": order,
         "state": lamp(order.state),
         "traced": traced,
+        "trades": Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST_TRADES_DRAWN],
     }
     return render(request, "console/trace.html", context)
 

@@ -114,8 +114,10 @@ def test_short_day_sells_with_every_fault_and_the_close_finds_no_break(
         side="buy", state="manual_review", status_reason__in=["debit_unknown", "trade_unknown"]
     )
     assert Hold.objects.filter(state="open").count() == unknown.count()
-    assert sum(day.close().breaks.values()) == 0
-    assert ExceptionCase.objects.count() == 0
+    breaks = day.close().breaks
+    assert breaks["ledger_row_without_terminal_trade"] == unknown.count()  # reserved until somebody says what became of it
+    assert sum(breaks.values()) == unknown.count()
+    assert ExceptionCase.objects.count() == unknown.count()
 
 
 def _lift_halts() -> None:

@@ -66,7 +66,8 @@ class Api:
         response = Client(raise_request_exception=False).generic(
             method, path, body, content_type=content_type, headers=sent
         )
-        return Answer(response.status_code, response.content, dict(response.items()))
+        body = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+        return Answer(response.status_code, body, dict(response.items()))
 
     def _with_key(self, key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
         if key is None:
@@ -82,6 +83,8 @@ QUOTE: Mapping[str, Any] = {
     "user_reference": "alice",
     "firm": True,
 }
+
+WALLET: Mapping[str, Any] = {"kind": "user", "user_reference": "alice", "assets": ["EUR"]}
 
 
 def quoted(api: Api, **changes: object) -> dict[str, Any]:
@@ -100,3 +103,8 @@ def ordered(api: Api, *, partner_order_id: str = "", key: str = "", **changes: o
     assert answer.status == 202, answer.body
     found: dict[str, Any] = answer.json
     return found
+
+
+def transfer(payer: str, payee: str, amount: str = "10.00", asset: str = "EUR", **more: object) -> dict[str, Any]:
+    """Return the body of a transfer."""
+    return {"payer_wallet_id": payer, "payee_wallet_id": payee, "asset": asset, "amount": amount, **more}

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallets", "0021_door_grants")]
+    dependencies = [("wallets", "0022_wallets")]
 
     operations = [
         migrations.RunSQL("UPDATE wallets_gateway SET concurrency = 1 WHERE concurrency = 0", migrations.RunSQL.noop),

@@ -17,6 +17,7 @@ from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
 from reconciliation import short_day, summary
 from wallets import inbox_provider, sandbox_operator
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway
 from webhooks import providers
 
@@ -58,7 +59,7 @@ class Command(BaseCommand):
 
 def _connect_inbox(url: str) -> None:
     gateway = Gateway.objects.select_related("operator").get(
-        operator__slug=sandbox_operator.SLUG, environment=Environment.TEST
+        operator__slug=sandbox_operator.SLUG, environment=Environment.TEST, channel=WALLET
     )
     code = inbox_provider.code_of(gateway)
     with db_transaction.atomic():

@@ -1,0 +1,61 @@
+"""Wallets of users and merchants: accounts in our book, several assets each."""
+
+from django.db import models
+
+from ledger.environments import Environment
+
+
+class Wallet(models.Model):
+    """A user's or merchant's money in our book. Its reference is the part of its account addresses."""
+
+    class Kind(models.TextChoices):
+        USER = "user"
+        """`users:{reference}:available`"""
+        MERCHANT = "merchant"
+        """`merchants:{reference}:available`"""
+
+    reference = models.CharField(max_length=40, unique=True)
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    operator_id = models.BigIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    user_reference = models.CharField(max_length=64, help_text="the operator's opaque name for its owner")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    closed_by = models.CharField(max_length=150, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["operator_id", "environment", "kind", "user_reference"], name="wallet_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class WalletAsset(models.Model):
+    """One asset of a wallet: its account is open. Never removed."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="assets")
+    asset = models.CharField(max_length=20)
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["wallet", "asset"], name="wallet_asset_once")]
+
+
+class WalletFreeze(models.Model):
+    """A wallet with a row here without `lifted_at` pays nothing out; it is still credited."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="freezes")
+    reason = models.CharField(max_length=200)
+    frozen_by = models.CharField(max_length=150)
+    frozen_at = models.DateTimeField()
+    lifted_by = models.CharField(max_length=150, default="")
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["wallet"], condition=models.Q(lifted_at__isnull=True), name="wallet_frozen_once"
+            )
+        ]
