@@ -115,7 +115,9 @@ def test_short_day_sells_with_every_fault_and_the_close_finds_no_break(
     )
     assert Hold.objects.filter(state="open").count() == unknown.count()
     breaks = day.close().breaks
-    assert breaks["ledger_row_without_terminal_trade"] == unknown.count()  # reserved until somebody says what became of it
+    assert (
+        breaks["ledger_row_without_terminal_trade"] == unknown.count()
+    )  # reserved until somebody says what became of it
     assert sum(breaks.values()) == unknown.count()
     assert ExceptionCase.objects.count() == unknown.count()
 
