@@ -76,6 +76,14 @@ WITH orders AS MATERIALIZED (
         (a.not_reversed AND NOT a.reversed AND o.status_reason <> 'settled_outside' AND o.state = 'compensated',
          'the order was compensated, the operator says it was not given back')) AS c (stands, reason)
     WHERE c.stands
+    UNION ALL
+    SELECT t.reference, t.order_reference,
+           'the trade is ' || t.state || ', its venue says that it was ' ||
+           CASE p.state WHEN 'confirmed' THEN 'executed' ELSE 'not' END
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    JOIN wallets_remoteoperation p ON p.owner = t.reference AND p.leg = 'execute' AND p.environment = %(environment)s
+    WHERE (p.state = 'confirmed' AND t.state IN ('failed', 'released'))
+       OR (p.state IN ('rejected', 'absent', 'withdrawn') AND t.state IN ('settled', 'returned'))
 )
 SELECT c.reference AS subject, c.order_reference, o.operator_id, coalesce(o.source_asset, '') AS asset,
        coalesce(o.source_minor, 0) AS amount_minor,
