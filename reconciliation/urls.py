@@ -10,4 +10,6 @@ paths.register()
 urlpatterns = [
     path("orders/<reference:order_id>/trace", views.OrderTraceView.as_view(), name="order-trace"),
     path("orders/<reference:order_id>/packet", views.OrderPacketView.as_view(), name="order-packet"),
+    path("intents/<reference:intent_id>/trace", views.IntentTraceView.as_view(), name="intent-trace"),
+    path("intents/<reference:intent_id>/packet", views.IntentPacketView.as_view(), name="intent-packet"),
 ]
