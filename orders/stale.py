@@ -1,16 +1,18 @@
 """What waits with nobody to drive it: by state and age, and whether a work row says that it will be looked at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
 from ledger import expiry
 from ledger.controls import clock, metrics
 from orders.models import Intent, Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
+from orders.sagas.venue_legs import RELEASE
 from wallets import remote_operations
+from wallets.remote_operations import Unfinished
 
 # A step ends in one transaction that leaves a work row, or in an end; whoever has none after this was lost.
 GRACE: Final = timedelta(seconds=30)
@@ -56,6 +58,28 @@ def driven(now: datetime) -> "QuerySet[SagaRun]":
     return SagaRun.objects.filter(available_at__lte=now + _FARTHEST)
 
 
+def drivers(now: datetime) -> Sequence[QuerySet[Any, Any]]:
+    """Return the owners that are driven: by a row of their own or, a trade at an outside venue, by its order's."""
+    rows = driven(now).values("subject")
+    return [rows, Trade.objects.filter(order_reference__in=rows, terms__has_key="venue_quote").values("reference")]
+
+
+def of_operations(found: Sequence[Unfinished]) -> list[Stale]:
+    """Return operations as findings, each with the owner whose saga would drive it."""
+    orders = _orders_of_trades([one.owner for one in found if one.leg != RELEASE])
+    return [
+        Stale(
+            StaleFinding.Kind.OPERATION,
+            one.key,
+            one.environment,
+            one.state,
+            orders.get(one.owner, one.owner),
+            one.since,
+        )
+        for one in found
+    ]
+
+
 def _orders(before: datetime, now: datetime, most: int) -> list[Stale]:
     row = driven(now).filter(subject=OuterRef("reference"))
     rows = Order.objects.filter(~Exists(row), state__in=LIVING, updated_at__lt=before).order_by("updated_at")[:most]
@@ -81,11 +105,14 @@ def _payouts(before: datetime, now: datetime, most: int) -> list[Stale]:
 
 def _operations(before: datetime, now: datetime, most: int) -> list[Stale]:
     """Operations whose owner has no work row: the living owner's saga looks them up, else the poller."""
-    unfinished = remote_operations.unfinished(before=before, driven=driven(now).values("subject"), most=most)
-    return [
-        Stale(StaleFinding.Kind.OPERATION, one.key, one.environment, one.state, one.owner, one.since)
-        for one in unfinished
-    ]
+    return of_operations(remote_operations.unfinished(before=before, driven=drivers(now), most=most))
+
+
+def _orders_of_trades(owners: Sequence[str]) -> Mapping[str, str]:
+    """Return the orders whose sagas drive these trades' legs; a release has a saga of its own."""
+    if not owners:
+        return {}
+    return dict(Trade.objects.filter(reference__in=owners).values_list("reference", "order_reference"))
 
 
 def _trades(before: datetime, most: int) -> list[Stale]:

@@ -4,6 +4,7 @@ from django.urls import path
 
 from ledger.controls.rest import paths
 from orders import intent_views, payout_views, views, wallet_views
+from orders.pay_ins import views as pay_in_views
 
 paths.register()
 
@@ -28,4 +29,6 @@ urlpatterns = [
     path("payouts/<reference:intent_id>/confirm", payout_views.PayoutConfirmView.as_view(), name="payout-confirm"),
     path("payouts/<reference:intent_id>/cancel", payout_views.PayoutCancelView.as_view(), name="payout-cancel"),
     path("wallets/<reference:wallet_id>/history", wallet_views.WalletHistoryView.as_view(), name="wallet-history"),
+    path("pay-ins", pay_in_views.PayInsView.as_view(), name="pay-ins"),
+    path("pay-ins/<reference:payin_id>", pay_in_views.PayInView.as_view(), name="pay-in"),
 ]

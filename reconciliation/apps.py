@@ -11,6 +11,8 @@ class ReconciliationConfig(AppConfig):
 
         machines.register(models.CloseRun, name="close", first="open")
         machines.register(models.ExceptionCase, name="exception_case", first="open")
+        machines.register(models.StatementFile, name="statement_file", first="received")
+        machines.register(models.StatementMatch, name="statement_match", first="standing")
         schedule.register()
         notices.register()
         measures.register()

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from ledger.models import Block
 from reconciliation.artifact import Artifact
 from reconciliation.models import CloseArtifact, CloseRun
 from reconciliation.progress import Progress
@@ -59,14 +60,15 @@ def workshop(window: Window) -> Iterator[Path]:
 def make(
     *,
     cursor: CursorWrapper,
+    close_reference: str,
     window: Window,
     as_of: datetime,
     artifacts: Sequence[Artifact],
     folder: Path,
     progress: Progress,
 ) -> list[Made]:
-    """Write every artifact into the workshop."""
-    parameters: Parameters = {**window.parameters(), "as_of": as_of}
+    """Write artifacts into the workshop."""
+    parameters: Parameters = {**window.parameters(), "as_of": as_of, "close": close_reference}
     made = []
     for artifact in artifacts:
         progress.begin(artifact.name)
@@ -81,9 +83,10 @@ def manifest(
     provisional: bool,
     made: Sequence[Made],
     zero_sum: Mapping[str, str],
+    ledger: Block | None,
     folder: Path,
 ) -> Made:
-    """Write what the files are: rows, control totals, SHA-256.
+    """Write what the files are: rows, control totals, SHA-256, and the ledger's root, that it leaves the database.
 
     Says nothing of when they were made: made again, the same records give the same bytes.
     """
@@ -105,11 +108,16 @@ def manifest(
             for file in made
         ],
         "zero_sum": dict(zero_sum),
+        "ledger": {"block": ledger.number, "root": ledger.root} if ledger is not None else None,
     }
     body = (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
     with _new_file(folder / MANIFEST) as file:
         file.write(body)
     return Made(MANIFEST, 0, len(body), hashlib.sha256(body).hexdigest(), folder / MANIFEST)
+
+
+def place_of(window: Window) -> Path:
+    return Path(settings.ARTIFACTS_ROOT) / folder_of(window)
 
 
 def put_in_place(made: Sequence[Made], *, window: Window) -> None:

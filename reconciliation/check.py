@@ -13,8 +13,13 @@ class Check:
     `meaning` and `first_action` are the seed's words; `owner` is the team that a new case belongs to. `freezes`: the
     order of a break is frozen until a person lifts it.
 
-    `query` takes %(environment)s, %(book)s, %(from)s, %(to)s and returns one row per record that breaks: subject (the
-    record's reference), order_reference, operator_id, asset, amount_minor (at risk), detail (the ids to look at).
+    `point` is the point of the close's checklist that a break of this type stands against. `approvable`: a second person
+    may accept a break with a reason. `follows` names earlier types that cause this one too: what belongs to an order (or
+    intent) that one of them names is their break, not another.
+
+    `query` takes %(environment)s, %(book)s, %(from)s, %(to)s and %(as_of)s and returns one row per record that breaks:
+    subject (the record's reference), order_reference (the order or intent that it belongs to, or empty), operator_id,
+    asset, amount_minor (at risk), detail (the ids to look at).
     """
 
     place: int
@@ -24,7 +29,10 @@ class Check:
     first_action: str
     owner: str
     query: str
+    point: int = 3
     freezes: bool = False
+    approvable: bool = True
+    follows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

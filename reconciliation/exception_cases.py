@@ -12,16 +12,16 @@ from typing import Any, TypeVar
 
 from django.db import connection
 from django.db import transaction as db_transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ledger.controls import clock, references
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound, Refusal
 from orders.operations.freeze_order import AlreadyFrozen, freeze_order
-from reconciliation import transitions
+from reconciliation import close_findings, transitions
 from reconciliation.check import Check, Finding
 from reconciliation.findings import Found
-from reconciliation.models import CloseRun, ExceptionCase
+from reconciliation.models import CloseFinding, CloseRun, ExceptionCase, ExceptionNote
 from reconciliation.windows import business_date_of, next_business_day
 
 T = TypeVar("T")
@@ -50,6 +50,12 @@ class OwnerMissing(Refusal):
     code = "owner_missing"
 
 
+class NothingWritten(Refusal):
+    """A note needs words."""
+
+    code = "nothing_written"
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What a run did to cases. `standing`: those of its date that are neither resolved nor approved afterwards."""
@@ -67,7 +73,7 @@ def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: date
     count: Counter[str] = Counter()
     for batch in _batches(found.findings):
         with db_transaction.atomic():
-            _one_run_at_a_time(close.environment)
+            one_run_at_a_time(close.environment)
             count.update(_batch_found(close, batch, by_name, as_of))
     named = {(finding.type, finding.subject) for finding in found.findings}
     looked_for = [name for name in by_name if name not in found.cut_off]
@@ -78,11 +84,15 @@ def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: date
     ]
     for pks in _batches(gone):
         with db_transaction.atomic():
-            _one_run_at_a_time(close.environment)
-            healed = list(_live_of(close).select_for_update().filter(pk__in=pks).order_by("pk"))
+            one_run_at_a_time(close.environment)
+            missing = list(_live_of(close).select_for_update().filter(pk__in=pks).order_by("pk"))
+            healed = _found_nowhere_else(close, missing)
             if healed:
                 transitions.healed(healed, close=close, now=clock.now())
             count["healed"] += len(healed)
+    with db_transaction.atomic():
+        one_run_at_a_time(close.environment)
+        close_findings.write(close=close, found=named)
     return Tally(
         opened=count["opened"],
         refreshed=count["refreshed"],
@@ -114,6 +124,23 @@ def assign_case(*, case_reference: str, owner: str, next_review_on: date, actor:
             now=now,
         )
     return case
+
+
+def one_run_at_a_time(environment: str) -> None:
+    """Two dates may find the same record at once: the book's cases are brought in line one batch at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 743000))", [environment])
+
+
+def add_note(*, case_reference: str, text: str, author: str, now: datetime) -> ExceptionNote:
+    """Keep what a person wrote on a case. Raises NotFound or NothingWritten."""
+    if not text.strip():
+        raise NothingWritten
+    if not ExceptionCase.objects.filter(reference=case_reference).exists():
+        raise NotFound(f"There is no exception case {case_reference}.")
+    return ExceptionNote.objects.create(
+        case_reference=case_reference, author=author, text=text.strip()[:4000], written_at=now
+    )
 
 
 def _batch_found(
@@ -204,15 +231,25 @@ def _named_by(close: CloseRun, batch: Sequence[Finding]) -> QuerySet[ExceptionCa
 
 
 def _live_of(close: CloseRun) -> QuerySet[ExceptionCase]:
-    return ExceptionCase.objects.filter(
-        environment=close.environment, business_date=close.business_date, state__in=_LIVE
-    )
+    """Return the living cases of a close: of its date, or found by its last run (a record may belong to two dates)."""
+    found = CloseFinding.objects.filter(close_reference=close.reference, found=True).values("case_reference")
+    of_its_own = Q(business_date=close.business_date) | Q(reference__in=found)
+    return ExceptionCase.objects.filter(of_its_own, environment=close.environment, state__in=_LIVE)
 
 
-def _one_run_at_a_time(environment: str) -> None:
-    """Two dates may find the same record at once: the book's cases are brought in line one batch at a time."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 743000))", [environment])
+def _found_nowhere_else(close: CloseRun, cases: Sequence[ExceptionCase]) -> list[ExceptionCase]:
+    """Return the cases that heal; one that another open close still finds becomes that date's."""
+    others = {
+        finding.case_reference: finding.close_reference
+        for finding in CloseFinding.objects.filter(case_reference__in=[case.reference for case in cases], found=True)
+        .exclude(close_reference=close.reference)
+        .filter(close_reference__in=CloseRun.objects.exclude(state=CloseRun.State.LOCKED).values("reference"))
+    }
+    dates = dict(CloseRun.objects.filter(reference__in=others.values()).values_list("reference", "business_date"))
+    for case in cases:
+        if case.reference in others:
+            ExceptionCase.objects.filter(pk=case.pk).update(business_date=dates[others[case.reference]])
+    return [case for case in cases if case.reference not in others]
 
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:

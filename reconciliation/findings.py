@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
 from reconciliation.check import Check, Finding
 from reconciliation.progress import Progress
-from reconciliation.windows import Window
+from reconciliation.windows import Parameters, Window
 
 MAXIMUM_PER_CHECK = 10_000
 """How many breaks of one type a run keeps. Beyond it something is wrong that no case by case work will mend."""
@@ -25,26 +26,31 @@ class Found:
     cut_off: frozenset[str] = field(default_factory=frozenset)
 
 
-def search(*, cursor: CursorWrapper, window: Window, checks: Sequence[Check], progress: Progress) -> Found:
+def search(
+    *, cursor: CursorWrapper, window: Window, as_of: datetime, checks: Sequence[Check], progress: Progress
+) -> Found:
     """Run the checks in order. A record breaks one check only: the first that names it."""
     findings: dict[str, Finding] = {}
+    belonging: dict[str, set[str]] = {}
     per_check: dict[str, int] = {}
     cut_off: set[str] = set()
     for check in checks:
         progress.begin(check.title)
-        rows = _ask(cursor, window, check)
+        rows = _ask(cursor, {**window.parameters(), "as_of": as_of}, check)
         if len(rows) > MAXIMUM_PER_CHECK:
             cut_off.add(check.name)
             rows = rows[:MAXIMUM_PER_CHECK]
-        fresh = [finding for finding in rows if finding.subject not in findings]
+        caused = set().union(*(belonging[name] for name in check.follows if name in belonging))
+        fresh = [one for one in rows if one.subject not in findings and one.order_reference not in caused]
         findings.update((finding.subject, finding) for finding in fresh)
+        belonging[check.name] = {finding.order_reference for finding in fresh} - {""}
         per_check[check.name] = len(fresh)
     return Found(findings=list(findings.values()), per_check=per_check, cut_off=frozenset(cut_off))
 
 
-def _ask(cursor: CursorWrapper, window: Window, check: Check) -> list[Finding]:
+def _ask(cursor: CursorWrapper, parameters: Parameters, check: Check) -> list[Finding]:
     question = f"SELECT {_COLUMNS} FROM ({check.query}) AS found ORDER BY subject LIMIT %(limit)s"  # noqa: S608  our own text
-    cursor.execute(question, {**window.parameters(), "limit": MAXIMUM_PER_CHECK + 1})
+    cursor.execute(question, {**parameters, "limit": MAXIMUM_PER_CHECK + 1})
     return [
         Finding(
             type=check.name,

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import connection
 
 from orders.models import Order
-from orders.operations.mark_reconciled import mark_reconciled
+from orders.operations.mark_reconciled import mark_reconciled, reopen_reconciled
 from reconciliation.windows import Parameters, Window
 
 _BATCH = 2000
@@ -32,6 +32,30 @@ WHERE o.state NOT IN ('processed', 'failed', 'compensated') AND o.reconciliation
   AND NOT EXISTS (SELECT FROM reconciliation_exceptioncase c
                   WHERE c.order_reference = o.reference AND c.environment = o.environment AND c.state <> 'resolved')
 """
+
+# Its day is locked: the last in which it moved. A later one keeps it until that is locked too.
+_CLOSED = """
+SELECT o.reference FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+WHERE o.state IN ('processed', 'failed', 'compensated') AND o.reconciliation_state IN ('matched', 'exception', 'open')
+  AND o.updated_at < %(to)s
+"""
+_CLOSED_BEFORE = """
+SELECT o.reference FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+WHERE o.reconciliation_state = 'closed' AND o.updated_at < %(to)s
+"""
+
+
+def close_orders(*, window: Window) -> int:
+    """Mark the orders that ended in a date that is locked; return how many. Safe twice."""
+    return sum(
+        mark_reconciled(references=batch, state=Order.Reconciliation.CLOSED)
+        for batch in _batches(_CLOSED, window.parameters())
+    )
+
+
+def open_orders(*, window: Window) -> int:
+    """Take that back when the date is opened again: the next run says what they are."""
+    return sum(reopen_reconciled(references=batch) for batch in _batches(_CLOSED_BEFORE, window.parameters()))
 
 
 def mark_orders(*, window: Window, as_of: datetime) -> int:

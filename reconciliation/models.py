@@ -1,12 +1,30 @@
 """Close runs, what their checks found, and the cases that people work."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django_fsm import FSMField, transition
 
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from reconciliation.statement_models import StatementFile as StatementFile
+from reconciliation.statement_models import StatementLine as StatementLine
+from reconciliation.statement_models import StatementMatch as StatementMatch
+from reconciliation.statement_models import StatementSource as StatementSource
+
+
+def _nothing_blocks(close: "CloseRun") -> bool:
+    """Rule C1: no check fails without an approved exception, and no exception lacks owner or next review date."""
+    from reconciliation.checklist import checklist_of  # it reads the models of this module
+
+    return checklist_of(close).complete
+
+
+def _approvable(case: "ExceptionCase") -> bool:
+    """Rule C1: a ledger row without terminal trade cannot be approved."""
+    from reconciliation.check_registry import is_approvable
+
+    return is_approvable(case.type)
 
 
 class CloseRun(Stateful):
@@ -34,15 +52,27 @@ class CloseRun(Stateful):
     lease_token = models.CharField(max_length=32, default="")
     counts = models.JSONField(default=dict, help_text="records per kind, and breaks per check, of the last run")
     control_totals = models.JSONField(default=dict, help_text="per artifact, and the zero-sum per asset")
+    step = models.CharField(max_length=80, default="", help_text="what its run is doing now; empty: no run")
+    steps_done = models.PositiveSmallIntegerField(default=0)
+    steps_planned = models.PositiveSmallIntegerField(default=0)
+    ledger_block = models.BigIntegerField(null=True, help_text="the newest sealed block at its last run")
+    ledger_root = models.CharField(max_length=64, default="")
+    preparer = models.CharField(max_length=150, default="", help_text="who handed it to review")
+    reviewer = models.CharField(max_length=150, null=True, help_text="who signed it: somebody else")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["environment", "business_date"], name="close_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "business_date"], name="close_once"),
+            models.CheckConstraint(
+                condition=Q(reviewer__isnull=True) | ~Q(reviewer=F("preparer")), name="close_by_two_people"
+            ),
+        ]
 
-    @transition(field=state, source=State.OPEN, target=State.IN_REVIEW)
+    @transition(field=state, source=State.OPEN, target=State.IN_REVIEW, conditions=[_nothing_blocks])
     def submit(self) -> None:
         """Handed to the reviewer."""
 
-    @transition(field=state, source=State.IN_REVIEW, target=State.SIGNED)
+    @transition(field=state, source=State.IN_REVIEW, target=State.SIGNED, conditions=[_nothing_blocks])
     def sign(self) -> None:
         """Signed by a second person."""
 
@@ -121,7 +151,7 @@ class ExceptionCase(Stateful):
     def resolve(self) -> None:
         """A later run no longer finds the break."""
 
-    @transition(field=state, source=State.ASSIGNED, target=State.APPROVED)
+    @transition(field=state, source=State.ASSIGNED, target=State.APPROVED, conditions=[_approvable])
     def approve(self) -> None:
         """A second person accepted it with a reason."""
 
@@ -137,14 +167,80 @@ class ExceptionCase(Stateful):
         )
 
 
+class ExceptionNote(models.Model):
+    """What a person wrote on a case. Append-only."""
+
+    case_reference = models.CharField(max_length=40, db_index=True)
+    author = models.CharField(max_length=150)
+    text = models.TextField()
+    written_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.case_reference} {self.author}"
+
+
+class CloseFinding(models.Model):
+    """An exception case as the last run of a close left it: found by that run, or of its date and healed.
+
+    Written anew by each run, and kept as it is once the close is under review: what was signed does not change when its
+    case does.
+    """
+
+    close_reference = models.CharField(max_length=40)
+    case_reference = models.CharField(max_length=40, db_index=True)
+    found = models.BooleanField(help_text="by this run; else it has healed")
+    type = models.CharField(max_length=40)
+    subject = models.CharField(max_length=80)
+    order_reference = models.CharField(max_length=40)
+    state = models.CharField(max_length=40)
+    owner = models.CharField(max_length=150)
+    next_review_on = models.DateField(null=True)
+    asset = models.CharField(max_length=20)
+    amount_minor = models.DecimalField(max_digits=39, decimal_places=0)
+    first_action = models.CharField(max_length=300)
+    reason = models.CharField(max_length=200)
+    resolution = models.CharField(max_length=200)
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["close_reference", "case_reference"], name="finding_once")]
+        indexes = [models.Index(fields=["close_reference", "order_reference"], name="finding_of_order")]
+
+    def __str__(self) -> str:
+        return f"{self.close_reference} {self.case_reference}"
+
+
+class CloseSignature(models.Model):
+    """Who signed which files of a close, as whom. Append-only: a close that is opened again keeps its old signatures."""
+
+    class Role(models.TextChoices):
+        PREPARER = "preparer"
+        REVIEWER = "reviewer"
+
+    close_reference = models.CharField(max_length=40, db_index=True)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    person = models.CharField(max_length=150)
+    comment = models.CharField(max_length=500)
+    run = models.PositiveIntegerField(help_text="of the close: its files are those of this run")
+    files = models.JSONField(help_text="SHA-256 of each file")
+    ledger_block = models.BigIntegerField(null=True)
+    ledger_root = models.CharField(max_length=64)
+    signed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.close_reference} {self.role} {self.person}"
+
+
 class Notice(models.Model):
     """What people must hear of without looking, once: unique per kind and subject."""
 
     class Kind(models.TextChoices):
         OPEN_REVIEW = "open_review", "Manual review is open"
+        REVIEW_OVERDUE = "review_overdue", "A manual review is overdue"
         LATE_CLOSE = "late_close", "A close is late"
         REVIEW_DATE_PASSED = "review_date_passed", "A review date has passed"
         BREAK_RATE = "break_rate", "Many breaks"
+        ENDPOINT_DISABLED = "endpoint_disabled", "A webhook endpoint was disabled"
 
     environment = models.CharField(max_length=4, choices=Environment.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from ledger.controls import clock, drains
+from ledger.controls import bell, clock, drains
 from ledger.environments import Environment
-from reconciliation import close_runs
+from reconciliation import close_runs, signing
 from reconciliation.leases import CloseBusy, CloseNotOpen
 from reconciliation.models import CloseRun
 from reconciliation.windows import business_date_of
@@ -37,6 +37,8 @@ def work() -> int:
     """Make the missed dates, then run the oldest close that is due. Returns how many runs were made."""
     now = clock.now()
     ensure_missed(now=now)
+    for close in CloseRun.objects.filter(state=CloseRun.State.LOCKED, available_at__lte=now)[:10]:
+        signing.finish_locked(close)
     for close in _due(now).order_by("available_at", "business_date")[:10]:
         try:
             close_runs.run(close=close)
@@ -44,6 +46,14 @@ def work() -> int:
             continue  # somebody else runs or reviews it
         return 1
     return 0
+
+
+def request_run(close: CloseRun, *, now: datetime) -> None:
+    """Have a close run as soon as a worker hears of it. Raises CloseNotOpen."""
+    asked = CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.OPEN).update(available_at=now)
+    if asked != 1:
+        raise CloseNotOpen
+    bell.ring_after_commit("closes")
 
 
 def depth() -> int:

@@ -20,6 +20,14 @@ WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %
 GROUP BY p.asset ORDER BY p.asset
 """
 
+_IN_FLIGHT = """
+SELECT count(*) FROM orders_intent i
+JOIN orders_payout p ON p.intent_reference = i.reference AND p.state NOT IN ('complete', 'dead_letter', 'manual_review')
+JOIN wallets_gateway g ON g.id = p.gateway_id
+WHERE i.environment = %(environment)s AND i.state = 'authorized' AND i.authorized_at < %(to)s
+  AND i.authorized_at + g.pending_horizon_ms * interval '1 millisecond' > %(as_of)s
+"""
+
 
 def zero_sum(environment: str) -> dict[str, int]:
     """Return per asset the net of every posting of the environment's book, in minor units: 0, or the book is broken."""
@@ -30,6 +38,14 @@ def zero_sum(environment: str) -> dict[str, int]:
 def zero_sum_of_window(*, cursor: CursorWrapper, window: Window) -> dict[str, int]:
     """The same of the postings whose effective time lies in the window."""
     return _net(cursor, window.book_id, window.start, window.end)
+
+
+def in_flight(*, cursor: CursorWrapper, window: Window, as_of: datetime) -> int:
+    """Count the payouts of the window, or before it, that their gateway may still be working on: no break."""
+    cursor.execute(_IN_FLIGHT, {**window.parameters(), "as_of": as_of})
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _net(cursor: CursorWrapper, book: int, start: datetime | str, end: datetime | str) -> dict[str, int]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.controls.moves import Birth, Change, Why, move
-from reconciliation.models import CloseRun, ExceptionCase
+from reconciliation.models import CloseRun, ExceptionCase, StatementFile, StatementMatch
 
 CLOSE = "close"
 
@@ -33,6 +33,26 @@ def assign(case: ExceptionCase, *, values: Mapping[str, Any], why: Why, now: dat
     move(Change(case, "assign", values), why=why, now=now)
 
 
+def approved(case: ExceptionCase, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    """A second person accepts a break as it is."""
+    move(Change(case, "approve", values), why=why, now=now)
+
+
+def submit(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    """The preparer hands a close to review."""
+    move(Change(close, "submit", values), why=why, now=now)
+
+
+def sign_and_lock(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    """The reviewer signs; with it the close is locked."""
+    move(Change(close, "sign", values), why=why, now=now)
+    move(Change(close, "lock"), why=why, now=now)
+
+
+def reopen(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    move(Change(close, "reopen", values), why=why, now=now)
+
+
 def _why(close: CloseRun, cause: str) -> Why:
     evidence = {
         "close_id": close.reference,
@@ -40,3 +60,23 @@ def _why(close: CloseRun, cause: str) -> Why:
         "run": close.runs + 1,
     }
     return Why(CLOSE, cause, evidence=evidence)
+
+
+def receive_file(file: StatementFile, *, why: Why, now: datetime) -> None:
+    move(Birth(file), why=why, now=now)
+
+
+def take_in_file(file: StatementFile, *, values: Mapping[str, Any], why: Why, now: datetime) -> None:
+    move(Change(file, "take_in", {**values, "mapping": file.source.mapping}), why=why, now=now)
+
+
+def discard_file(file: StatementFile, *, why: Why, now: datetime) -> None:
+    move(Change(file, "discard"), why=why, now=now)
+
+
+def match_line(match: StatementMatch, *, why: Why, now: datetime) -> None:
+    move(Birth(match), why=why, now=now)
+
+
+def undo_match(match: StatementMatch, *, why: Why, now: datetime) -> None:
+    move(Change(match, "undo"), why=why, now=now)

@@ -10,7 +10,7 @@ import structlog
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock
-from wallets import admission, requery, transitions
+from wallets import admission, contradictions, requery, transitions
 from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
 from wallets.legs import Performed, known
@@ -108,6 +108,8 @@ def _apply(
                 }
                 transitions.answered(operation, "confirm", values=values, evidence=evidence, now=now)
                 return
+            if operation.state == _State.REJECTED:
+                contradictions.told(operation, attempt=int(str(evidence["attempt"])), now=now)
         case Rejected(reason):
             asked_since = operation.asks != claimed.operation.asks
             if operation.state in (_State.ASKED, _State.UNKNOWN) and not asked_since:

@@ -24,9 +24,10 @@ class OtherContent(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One remote movement of an order, return or payout: which, for whom, how much, by which gateway.
+    """One remote movement of an order, return, trade or payout: which, for whom, how much, by which gateway.
 
-    `details` is what else the channel is told: the recipient of a payout.
+    `details` is what else the other side must know (a venue: the terms; a payout: its recipient); it is part of the
+    content of the key.
     """
 
     owner: str

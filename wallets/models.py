@@ -1,5 +1,6 @@
 """Operators and their keys, gateways, rates, and everything asked of money held elsewhere; rules and wallets beside."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django_fsm import FSMField, transition
 
@@ -83,13 +84,15 @@ class ApiRequest(models.Model):
 class Gateway(models.Model):
     """A door to money held elsewhere in one environment. `adapter` names a setting's entry.
 
-    Channel "wallet" is the operator's own wallet service. The other channels pay out: the house's row serves every
-    operator that has none of its own.
+    Channel "wallet" is the operator's own wallet service. The other channels are the house's: venues, and those that
+    pay out, whose row serves every operator that has none of its own.
     """
 
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
     environment = models.CharField(max_length=4, choices=Environment.choices)
-    channel = models.CharField(max_length=20, default="wallet", help_text="wallet, promptpay or bank_transfer")
+    channel = models.CharField(
+        max_length=40, default="wallet", help_text="wallet, promptpay, bank_transfer, or venue:{code} of the house"
+    )
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
@@ -105,7 +108,9 @@ class Gateway(models.Model):
     )
     resubmit = models.BooleanField(default=False, help_text="ask again with the same key once proven absent")
     concurrency = models.PositiveSmallIntegerField(
-        default=12, help_text="questions that run at once, of all workers: keep it below their threads"
+        default=12,
+        validators=[MinValueValidator(1)],
+        help_text="questions that run at once, of all workers: keep it below their threads",
     )
     breaker_failures = models.PositiveSmallIntegerField(
         default=10, help_text="so many questions in a row that it fails open its circuit"
@@ -116,7 +121,10 @@ class Gateway(models.Model):
     paused_reason = models.CharField(max_length=200, default="", blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["operator", "environment", "channel"], name="gateway_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["operator", "environment", "channel"], name="gateway_once"),
+            models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="gateway_asks_at_least_one"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.operator} {self.environment} {self.channel}"

@@ -15,8 +15,8 @@ from wallets.models import Operator
 from wallets.pricing import ANY_FLOW
 from wallets.rule_models import FeeRule, LimitRule
 
-FLOWS: Final = ("transfer", "payout", "payin", "buy", "sell", "redemption")
-PRE_FLOWS: Final = ("transfer", "payout")
+FLOWS: Final = ("transfer", "payout", "payin", "payin_refund", "payin_chargeback", "buy", "sell", "redemption")
+PRE_FLOWS: Final = ("transfer", "payout", "payin_refund", "payin_chargeback")
 """Where somebody pays on top: of the others the fee comes out of the amount."""
 CHANNELS: Final = ("internal", "promptpay", "bank_transfer")
 MOST_TIERS: Final = 20

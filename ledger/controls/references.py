@@ -32,8 +32,12 @@ class Prefix(StrEnum):
     TEMPLATE = "tpl"
     INBOUND_EVENT = "inb"
     WALLET = "wal"
+    PAY_IN = "pin"
     FEE_RULE = "fee"
     LIMIT_RULE = "lim"
+    STATEMENT_FILE = "stf"
+    STATEMENT_LINE = "stl"
+    STATEMENT_MATCH = "stm"
 
 
 def new(prefix: Prefix) -> str:

@@ -38,7 +38,8 @@ class Ability(StrEnum):
     HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders, lift any of them, report returned trades"
     RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
-    CLOSE = "run a close"
+    CLOSE = "run a close, prepare it, propose to open it again"
+    SIGN_CLOSES = "approve exceptions, sign closes, open them again"
     MANAGE_KEYS = "create operators and keys"
     REPLAY = "resend and replay"
     MANAGE_ENDPOINTS = "manage webhook endpoints"
@@ -46,6 +47,7 @@ class Ability(StrEnum):
     ACTIVATE_CHART = "activate charts, mappings and templates"
     PROPOSE_POSTINGS = "propose adjustments and settlements"
     APPROVE_POSTINGS = "approve adjustments and settlements"
+    WORK_STATEMENTS = "import statements, match and unmatch their lines"
 
 
 _OPS = {Role.OPS, Role.OPS_LEAD}
@@ -70,6 +72,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.RUN_MARKETS: {Role.OPS_LEAD},
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,
+    Ability.SIGN_CLOSES: {Role.FINANCE_LEAD},
     Ability.MANAGE_KEYS: {Role.ADMIN},
     Ability.REPLAY: _OPS,
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
@@ -77,6 +80,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
     Ability.PROPOSE_POSTINGS: _FINANCE,
     Ability.APPROVE_POSTINGS: {Role.FINANCE_LEAD},
+    Ability.WORK_STATEMENTS: _FINANCE,
 }
 
 
@@ -93,6 +97,11 @@ def roles_of(user: Any) -> frozenset[str]:
         known = frozenset(user.groups.values_list("name", flat=True)) if user.is_authenticated else frozenset()
         user._role_names = known
     return known
+
+
+def roles_that(ability: Ability) -> frozenset[Role]:
+    """Return the roles that may."""
+    return frozenset(_DOES[ability])
 
 
 def sees(user: Any, section: Section) -> bool:

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
             model_name="sagarun",
             name="subject",
             field=models.CharField(
-                help_text="the order, return or payout that it advances", max_length=40, unique=True
+                help_text="what it advances: an order, return, trade, intent, payout", max_length=40, unique=True
             ),
         ),
         migrations.AlterField(

@@ -27,6 +27,8 @@ class ReviewCase(Stateful):
     next_action = models.CharField(max_length=200)
     asset = models.CharField(max_length=20)
     amount_minor = models.DecimalField(max_digits=39, decimal_places=0)
+    due_at = models.DateTimeField(null=True, help_text="by its reason's SLA, from when it was opened")
+    next_review_on = models.DateField(null=True, help_text="when its owner looks at it next, in its book's dates")
     resolution = models.CharField(max_length=40, default="")
     resolved_by = models.CharField(max_length=150, default="")
     resolved_at = models.DateTimeField(null=True)
@@ -34,6 +36,10 @@ class ReviewCase(Stateful):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject"], condition=~Q(state="resolved"), name="one_open_case")
+        ]
+        indexes = [
+            models.Index(fields=["due_at", "id"], condition=~Q(state="resolved"), name="review_queue"),
+            models.Index(fields=["environment", "id"], name="review_of_environment"),
         ]
 
     @transition(field=state, source=[State.OPEN, State.PROPOSED], target=State.ASSIGNED)

@@ -19,6 +19,7 @@ from ledger.money import Money
 from orders import trade_terms, transitions
 from orders.models import Pool, Quote
 from orders.venue_adapters import venue_of
+from orders.venue_port import Offer, PriceNeeded
 from wallets import pricing, rates
 from wallets.gateway_terms import gateway_terms
 
@@ -76,10 +77,12 @@ def create_quote(
     user_reference: str,
     firm: bool,
     now: datetime,
+    offer: Offer | None = None,
 ) -> Quote:
     """Compute terms with the current rate and fees. An indicative quote (`firm` false) is not stored: its pk is None.
 
-    Raises Malformed, UnknownPool, PoolHalted, AssetNotAccepted, AmountTooSmall, AmountTooLarge, NoGateway, NoRate,
+    In a pool of an outside venue `offer` is what that said; without one that fits, raises PriceNeeded. Raises Malformed,
+    UnknownPool, PoolHalted, PoolUnavailable, AssetNotAccepted, AmountTooSmall, AmountTooLarge, NoGateway, NoRate,
     StaleRate or ConditionFailed.
     """
     if side not in Quote.Side.values:
@@ -101,9 +104,9 @@ def create_quote(
     source = _amount(source_amount, assets.named(source_asset))
     position = trade_terms.position_account(pool, operator_slug=caller.operator_slug, user_reference=user_reference)
     if side == Quote.Side.BUY:
-        terms = _buy(caller, pool, source, position, now=now)
+        terms = _buy(caller, pool, source, position, offer=offer, now=now)
     else:
-        terms = _payout(caller, pool, side, source, position, wallet_asset=wallet.wallet_asset, now=now)
+        terms = _payout(caller, pool, side, source, position, wallet_asset=wallet.wallet_asset, offer=offer, now=now)
 
     quote = Quote(
         reference=references.new(references.Prefix.QUOTE) if firm else "",
@@ -125,6 +128,7 @@ def create_quote(
         fx_observed_at=terms.rate.observed_at if terms.rate else None,
         target_asset=terms.target.asset,
         target_minor=Decimal(terms.target.minor),
+        venue_quote_id=offer.quote_id if offer and pool.kind == Pool.Kind.OUTSIDE else "",
         expires_at=now + timedelta(milliseconds=pool.quote_lifetime_ms),
         created_at=now,
         updated_at=now,
@@ -134,7 +138,7 @@ def create_quote(
     return quote
 
 
-def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, now: datetime) -> _Terms:
+def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, offer: Offer | None, now: datetime) -> _Terms:
     priced = _priced(caller, "buy", source, now=now)
     net = priced.credit
     rate = None
@@ -143,17 +147,34 @@ def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, now: datet
         rate = rates.current(base=source.asset, quote=pool.cash_asset, now=now)
         cash = rate.convert(net)
     _need_within_limits(pool, cash)
-    given = venue_of(pool).price(pool=pool, side=Quote.Side.BUY, taken_in=cash.minor, position=position)
+    given = _given(pool, Quote.Side.BUY, cash, position, given_asset=pool.position_asset, offer=offer)
     if given <= 0:
         raise AmountTooSmall("The pool gives nothing for this amount.")
     return _Terms(source, cash, Money(given, pool.position_asset), priced, rate)
 
 
+def _given(pool: Pool, side: str, taken_in: Money, position: str, *, given_asset: str, offer: Offer | None) -> int:
+    """Return what the pool gives for so much, by its own curve or by an outside venue's offer for exactly that."""
+    if pool.kind != Pool.Kind.OUTSIDE:
+        return venue_of(pool).price(pool=pool, side=side, taken_in=taken_in.minor, position=position)
+    if offer is None or (offer.pool_id, offer.side, offer.taken_in) != (pool.pk, side, taken_in):
+        raise PriceNeeded(pool=pool, side=side, taken_in=taken_in, given_asset=given_asset)
+    return offer.given.minor
+
+
 def _payout(
-    caller: Caller, pool: Pool, side: str, source: Money, position: str, *, wallet_asset: str, now: datetime
+    caller: Caller,
+    pool: Pool,
+    side: str,
+    source: Money,
+    position: str,
+    *,
+    wallet_asset: str,
+    offer: Offer | None,
+    now: datetime,
 ) -> _Terms:
     """A sell, within the pool's limits, or a redemption, of whatever is worth something."""
-    given = venue_of(pool).price(pool=pool, side=side, taken_in=source.minor, position=position)
+    given = _given(pool, side, source, position, given_asset=pool.cash_asset, offer=offer)
     proceeds = Money(given, pool.cash_asset)
     if side == Quote.Side.SELL:
         _need_within_limits(pool, proceeds)

@@ -21,3 +21,15 @@ def mark_reconciled(*, references: Sequence[str], state: Order.Reconciliation) -
             .values_list("pk", flat=True)
         )
         return Order.objects.filter(pk__in=list(locked)).update(reconciliation_state=state)
+
+
+def reopen_reconciled(*, references: Sequence[str]) -> int:
+    """Take back that the day of these orders is closed: two people opened it again. Returns how many changed."""
+    with db_transaction.atomic():
+        locked = (
+            Order.objects.select_for_update(no_key=True)
+            .filter(reference__in=references, reconciliation_state=Order.Reconciliation.CLOSED)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        return Order.objects.filter(pk__in=list(locked)).update(reconciliation_state=Order.Reconciliation.OPEN)

@@ -20,7 +20,7 @@ from webhooks import routing
 
 TOPIC: Final = "remote_operation.late"
 
-_LEGS: Final = frozenset({"debit", "reverse", "credit"})
+LEGS: Final = frozenset({"debit", "reverse", "credit"})
 
 
 def hear_late_confirmation(event: routing.RelayedEvent) -> None:
@@ -33,7 +33,7 @@ def hear_late_confirmation(event: routing.RelayedEvent) -> None:
             payout_reference=owner, operation_key=str(payload["key"]), event=event.reference, now=clock.now()
         )
         return
-    if leg not in _LEGS or not Order.objects.filter(reference=owner).exists():
+    if leg not in LEGS or not Order.objects.filter(reference=owner).exists():
         return
     with db_transaction.atomic():
         order = lock_order(owner, even_frozen=True)

@@ -1,8 +1,9 @@
 """Gather what a case is about from the stored evidence; under locks for who decides by it."""
 
 from ledger.controls.refusals import NotFound
+from orders import trade_terms
 from orders.locks import lock_order, lock_payout, lock_return, lock_trade_of
-from orders.models import Intent, Order, Payout, Return, Trade
+from orders.models import Intent, Order, Payout, Quote, Return, Trade
 from orders.reviews.evidence import (
     Facts,
     PayoutFacts,
@@ -13,8 +14,9 @@ from orders.reviews.evidence import (
 )
 from orders.reviews.matter import Choice, Matter
 from orders.reviews.payout_resolutions import PAYOUT_RULES
-from orders.reviews.resolutions import F, Rule, rules_of
+from orders.reviews.resolutions import F, Resolution, Rule, rules_of
 from orders.reviews.return_resolutions import RETURN_RULES
+from orders.reviews.trade_resolutions import TRADE_RULES, TRADE_RULES_OF_PAYOUTS
 
 
 def matter_of(subject: str, *, lock: bool = False) -> Matter:
@@ -41,10 +43,20 @@ def _of_order(facts: Facts) -> Matter:
         subject=order.reference,
         version=order.version,
         held=held,
-        look_up=facts.credit or facts.reverse or facts.debit,
-        choices={name: _choice(rule, facts, webhook=f"order.{rule.ends_in}") for name, rule in rules_of(order).items()},
+        look_up=facts.credit or facts.reverse or facts.execute or facts.debit,
+        choices={
+            name: _choice(rule, facts, webhook=f"order.{rule.ends_in}") for name, rule in rules_for(facts).items()
+        },
         goes_on=lambda: not order.terminal,
     )
+
+
+def rules_for(facts: Facts) -> dict[Resolution, Rule[Facts]]:
+    """Return the rows of the table that are about this order, with those of its trade when an outside venue executes it."""
+    rules = rules_of(facts.order)
+    if not trade_terms.is_outside(facts.trade):
+        return rules
+    return {**(TRADE_RULES if facts.order.side == Quote.Side.BUY else TRADE_RULES_OF_PAYOUTS), **rules}
 
 
 def _of_payout(facts: PayoutFacts) -> Matter:

@@ -3,6 +3,7 @@
 Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
@@ -11,12 +12,20 @@ from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, references, request_context
 from orders.locks import IntentFrozen, OrderFrozen
-from orders.models import Intent, Order, Payout, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, payout, sell, transfer
+from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
+from orders.sagas import buy, crew, give_back, news, payout, releasing, sell, transfer
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
-Subject = Order | Payout | Return | Intent
+Subject = Order | Return | Trade | Intent | Payout
+
+_MODELS: Mapping[str, type[Subject]] = {
+    references.Prefix.ORDER: Order,
+    references.Prefix.RETURN: Return,
+    references.Prefix.TRADE: Trade,
+    references.Prefix.INTENT: Intent,
+    references.Prefix.PAYOUT: Payout,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +45,15 @@ WHERE id IN (
 RETURNING subject
 """
 
+_GIVE_BACK = """
+UPDATE orders_sagarun
+SET available_at = coalesce(%(now)s, clock_timestamp())
+        + CASE WHEN news > %(heard)s THEN 0 ELSE %(pause)s END * interval '1 millisecond',
+    news = news - coalesce(%(heard)s, 0),
+    lease_until = NULL, lease_token = '', attempts = %(attempts)s, last_error = %(last_error)s
+WHERE subject = %(subject)s AND lease_token = %(token)s
+"""
+
 
 def work() -> int:
     """Claim a batch of due sagas and advance them. Returns how many were claimed."""
@@ -51,11 +69,12 @@ def work() -> int:
 
 
 def run(reference: str, *, token: str) -> None:
-    """Advance one claimed order, return or payout until it waits or stops, then give its row back (or drop it)."""
+    """Advance one claimed subject until it waits or stops, then give its row back (or drop it)."""
     subject = _found(reference)
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
         return
+    heard = news.counted(reference, token=token)
     order_reference, request_id = _belongs_to(subject)
     with request_context.bound(request_id=request_id, order_reference=order_reference):
         try:
@@ -63,12 +82,10 @@ def run(reference: str, *, token: str) -> None:
         except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this one for a while, never the others
             _note_defect(reference, token, error)
             return
-    mine = SagaRun.objects.filter(subject=reference, lease_token=token)
-    if isinstance(progress, Stopped):
-        mine.delete()
-    else:
-        pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
-        _give_back(reference, token, pause, attempts=0)
+    pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
+    if isinstance(progress, Stopped) and _drop(reference, token, heard=heard):
+        return
+    _give_back(reference, token, pause, attempts=0, heard=heard)
 
 
 def register() -> None:
@@ -91,11 +108,8 @@ def _claim(most: int, *, token: str) -> list[str]:
 
 
 def _found(reference: str) -> Subject | None:
-    if reference.startswith(f"{references.Prefix.INTENT}_"):
-        return Intent.objects.filter(reference=reference).first()
-    if reference.startswith(f"{references.Prefix.PAYOUT}_"):
-        return Payout.objects.filter(reference=reference).first()
-    return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
+    model = _MODELS.get(reference.partition("_")[0])
+    return model.objects.filter(reference=reference).first() if model else None
 
 
 def _belongs_to(subject: Subject) -> tuple[str, str]:
@@ -121,6 +135,8 @@ def _step(subject: Subject) -> Progress:
         return payout.advance(subject)
     if isinstance(subject, Return):
         return give_back.advance(subject)
+    if isinstance(subject, Trade):
+        return releasing.advance(subject)
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
@@ -146,13 +162,28 @@ def _note_defect(reference: str, token: str, error: Exception) -> None:
     _give_back(reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
 
 
-def _give_back(reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "") -> None:
+def _drop(reference: str, token: str, *, heard: int) -> bool:
+    """Delete the row, unless the other side has had news meanwhile."""
+    deleted, _ = SagaRun.objects.filter(subject=reference, lease_token=token, news=heard).delete()
+    return deleted > 0
+
+
+def _give_back(
+    reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "", heard: int | None = None
+) -> None:
+    """Give the row back for later, or for now when news came meanwhile. `heard` is None after a defect: the mark stays."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE orders_sagarun SET available_at = coalesce(%s, clock_timestamp()) + %s * interval '1 millisecond',"
-            " lease_until = NULL, lease_token = '', attempts = %s, last_error = %s"
-            " WHERE subject = %s AND lease_token = %s",
-            [clock.parameter(), pause // timedelta(milliseconds=1), attempts, last_error, reference, token],
+            _GIVE_BACK,
+            {
+                "now": clock.parameter(),
+                "pause": pause // timedelta(milliseconds=1),
+                "attempts": attempts,
+                "last_error": last_error,
+                "heard": heard,
+                "subject": reference,
+                "token": token,
+            },
         )
 
 

@@ -2,7 +2,9 @@
 
 A trade: each named amount of its terms is one line of its reservation, of its settlement once it is settled, of its
 release once it is released or failed. A leg: what the wallet was debited, and what it was given back; what it was
-credited; of a sell that was unwound each line of its trade turned round. What should stand in the books is what the
+credited; of a sell that was unwound each line of its trade turned round, where any is (else: returned trade without
+adjustment). A return: what it adjusted, gave back or kept; of a trade taken back the totals per asset, since a receivable
+may share a line. A transfer or payout: its debit, or nothing left standing. What should stand in the books is what the
 moves say happened; lines are joined by ids (order, trade), amounts compared exactly.
 
 The last move of a record of the window cannot lie before it: that keeps the join with the moves as small as the window.
@@ -69,7 +71,7 @@ WITH trades AS (
                CASE WHEN o.debited THEN 'ORDER_DEBIT_CONFIRMED ' || o.wallet_asset || ' ' || o.wallet_minor END,
                CASE WHEN o.given_back THEN 'ORDER_COMPENSATION ' || o.wallet_asset || ' ' || o.wallet_minor END,
                CASE WHEN o.credited THEN 'ORDER_CREDIT_CONFIRMED ' || o.wallet_asset || ' ' || o.wallet_minor END,
-               CASE WHEN o.failed_to_pay THEN (
+               CASE WHEN o.failed_to_pay AND b.lines LIKE '%%ORDER_REVERSAL%%' THEN (
                    SELECT string_agg('ORDER_REVERSAL ' || a.asset || ' ' || a.minor, E'\n'
                                      ORDER BY a.asset COLLATE "C", a.minor)
                    FROM trades t
@@ -77,6 +79,47 @@ WITH trades AS (
                                        FROM jsonb_each(t.terms -> 'amounts')) a
                    WHERE t.order_reference = o.reference AND t.to_state = 'returned' AND a.minor <> 0) END) AS due
     FROM orders o LEFT JOIN booked_legs b ON b.reference = o.reference
+), returns AS (
+    SELECT r.*, CASE r.kind WHEN 'trade_returned' THEN 'TRADE_RETURN' ELSE 'LATE_EFFECT' END AS adjusted_by,
+           CASE r.state WHEN 'given_back' THEN 'RETURN_GIVEN_BACK' WHEN 'kept' THEN 'RETURN_KEPT' END AS ended_by
+    FROM close_returns(%(environment)s, %(from)s, %(to)s) r
+    WHERE r.state IN ('adjusted', 'given_back', 'kept') AND r.kind IN ('trade_returned', 'late_effect')
+      AND r.leg IN ('debit', 'credit', 'reverse')
+), due_returns AS (
+    SELECT r.reference, r.adjusted_by || ' ' || a.asset || ' ' || sum(a.minor) AS line
+    FROM returns r
+    CROSS JOIN LATERAL (
+        SELECT r.asset, r.amount_minor AS minor WHERE r.kind = 'late_effect'
+        UNION ALL
+        SELECT value ->> 'asset', (value ->> 'minor')::numeric FROM orders_trade t, jsonb_each(t.terms -> 'amounts')
+        WHERE r.kind = 'trade_returned' AND t.reference = r.trade_reference) a
+    WHERE a.minor <> 0 GROUP BY r.reference, r.adjusted_by, a.asset
+    UNION ALL
+    SELECT r.reference, r.ended_by || ' ' || r.asset || ' ' || r.amount_minor FROM returns r WHERE r.ended_by IS NOT NULL
+), booked_returns AS (
+    SELECT x.subject AS reference, x.event_type || ' ' || p.asset || ' ' || sum(p.amount_minor) AS line
+    FROM returns r
+    JOIN ledger_transaction x ON x.subject = r.reference AND x.book_id = %(book)s
+    JOIN ledger_posting p ON p.transaction_id = x.id
+    GROUP BY x.subject, x.event_type, p.asset
+), compared_returns AS (
+    SELECT r.*, (SELECT array_agg(d.line ORDER BY d.line COLLATE "C") FROM due_returns d
+                 WHERE d.reference = r.reference) AS due,
+           (SELECT array_agg(b.line ORDER BY b.line COLLATE "C") FROM booked_returns b
+            WHERE b.reference = r.reference) AS booked
+    FROM returns r
+), intents AS (
+    SELECT i.*, i.state = 'settled' AS stands
+    FROM close_intents(%(environment)s, %(from)s, %(to)s) i
+    WHERE i.state = 'settled' OR (i.state = 'failed' AND i.authorized_at IS NOT NULL)
+), paid AS (
+    SELECT i.reference, sum(p.amount_minor) AS minor, string_agg(DISTINCT p.asset, ' ') AS asset
+    FROM intents i
+    JOIN ledger_transaction x ON x.subject = i.reference AND x.book_id = %(book)s
+        AND x.event_type IN ('TRANSFER_SETTLE', 'PAYOUT_SETTLE')
+    JOIN ledger_posting p ON p.transaction_id = x.id AND p.kind IN ('posted', 'post')
+    JOIN ledger_account d ON d.id = p.debit_account_id AND d.address NOT LIKE 'transit:%%'
+    GROUP BY i.reference
 )
 SELECT c.reference AS subject, c.order_reference, c.operator_id, coalesce(o.source_asset, '') AS asset,
        coalesce(o.source_minor, 0) AS amount_minor,
@@ -96,6 +139,21 @@ SELECT c.reference, c.reference, c.operator_id, c.wallet_asset, c.wallet_minor,
                           'booked', string_to_array(c.booked, E'\n'))
 FROM compared_legs c
 WHERE CASE WHEN c.due = '' THEN false ELSE c.booked IS DISTINCT FROM c.due END
+UNION ALL
+SELECT c.reference, c.order_reference, c.operator_id, c.asset, c.amount_minor,
+       jsonb_build_object('reason', 'the return''s postings differ from its terms', 'return_id', c.reference,
+                          'order_id', c.order_reference, 'partner_order_id', c.partner_order_id,
+                          'transact_id', c.terms ->> 'trade', 'due', c.due, 'booked', c.booked)
+FROM compared_returns c
+WHERE CASE WHEN c.kind = 'trade_returned' AND c.booked IS NULL THEN false ELSE c.booked IS DISTINCT FROM c.due END
+UNION ALL
+SELECT i.reference, i.reference, i.operator_id, i.asset, i.amount_minor,
+       jsonb_build_object('reason', CASE WHEN i.stands THEN 'what was taken from the payer differs from the intent'
+                                         ELSE 'it failed, and was paid' END,
+                          'intent_id', i.reference, 'partner_reference', i.partner_reference, 'status', i.state,
+                          'due', CASE WHEN i.stands THEN i.debit_minor ELSE 0 END, 'booked', p.minor)
+FROM intents i LEFT JOIN paid p ON p.reference = i.reference
+WHERE CASE WHEN i.stands THEN (p.minor, p.asset) IS DISTINCT FROM (i.debit_minor, i.asset::text) ELSE p.minor IS NOT NULL END
 """
 
 CHECK = Check(
@@ -105,5 +163,7 @@ CHECK = Check(
     meaning="Balance movement does not match expected trade state.",
     first_action="Compare ledger ref, quote id, trade id, and amount strings.",
     owner="finance",
+    point=3,
+    follows=("webhook_without_ledger_row",),
     query=_QUERY,
 )

@@ -20,5 +20,6 @@ CHECK = Check(
     meaning="Partner order never received or stored a quote id.",
     first_action="Check server logs and request id.",
     owner="ops",
+    point=2,
     query=_QUERY,
 )

@@ -30,5 +30,6 @@ CHECK = Check(
     meaning="User may not have accepted, quote expired, or transact failed.",
     first_action="Retrieve quote/trade by id if available.",
     owner="ops",
+    point=1,
     query=_QUERY,
 )

@@ -1,36 +1,59 @@
-"""A terminal trade whose due event does not exist or was not applied.
+"""A terminal trade or payout whose due event does not exist or was not applied.
 
-For a built-in pool our own event about the trade stands for the provider's: the event row is missing, the relay gave
-it up, or a delivery of it to an endpoint is dead and no later one took its place. No endpoint is no break.
+Outbound: our own event row is missing, the relay gave it up, or a delivery of it to an endpoint is dead and no later one
+took its place. No endpoint is no break; for a built-in pool our event about the trade stands for the provider's.
+Inbound: an event that arrived and was never judged. Where a trusted status read has told meanwhile what the event would
+have told, there is no gap any more.
 """
 
 from reconciliation.check import Check
 
 _QUERY = """
-SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(o.source_asset, '') AS asset,
-       coalesce(o.source_minor, 0) AS amount_minor,
+WITH ended AS (
+    SELECT t.reference, t.version, t.order_reference, t.quote_reference, t.operator_id, m.to_state AS status,
+           'trade.' || m.to_state AS topic, o.source_asset AS asset, o.source_minor AS amount_minor
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
+        AND m.machine = 'trade' AND m.moved_at >= %(from)s
+    LEFT JOIN orders_order o ON o.reference = t.order_reference
+    WHERE CASE WHEN m.to_state IN ('settled', 'failed', 'released', 'returned') THEN true ELSE false END
+    UNION ALL
+    SELECT i.reference, i.version, i.reference, '', i.operator_id, i.state, 'intent.' || upper(i.state), i.asset,
+           i.amount_minor
+    FROM close_intents(%(environment)s, %(from)s, %(to)s) i WHERE i.state IN ('settled', 'failed', 'cancelled')
+), dead AS (
+    SELECT x.id, x.reference, x.event_id FROM webhooks_delivery x
+    WHERE x.state = 'dead' AND NOT EXISTS (
+        SELECT FROM webhooks_delivery y
+        WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND y.id > x.id)
+)
+SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(t.asset, '') AS asset,
+       coalesce(t.amount_minor, 0) AS amount_minor,
        jsonb_build_object('reason', CASE WHEN e.id IS NULL THEN 'the event does not exist'
                                          WHEN count(d.id) > 0 THEN 'its delivery is dead'
                                          ELSE 'the relay gave it up' END,
-                          'transact_id', t.reference, 'status', m.to_state, 'order_id', t.order_reference,
+                          'transact_id', t.reference, 'status', t.status, 'order_id', t.order_reference,
                           'quote_id', t.quote_reference, 'event_id', e.reference,
                           'deliveries', jsonb_agg(d.reference ORDER BY d.id) FILTER (WHERE d.id IS NOT NULL)) AS detail
-FROM close_trades(%(environment)s, %(from)s, %(to)s) t
-LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
-    AND m.machine = 'trade' AND m.moved_at >= %(from)s
-LEFT JOIN ledger_event_ever e
-    ON e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || m.to_state
+FROM ended t
+LEFT JOIN ledger_event_ever e ON e.aggregate = t.reference AND e.sequence = t.version AND e.topic = t.topic
 LEFT JOIN ledger_queuedevent w ON w.event_id = e.id AND w.dead_at IS NOT NULL
-LEFT JOIN (SELECT x.id, x.reference, x.event_id FROM webhooks_delivery x
-           WHERE x.state = 'dead' AND NOT EXISTS (
-               SELECT FROM webhooks_delivery y
-               WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND y.id > x.id)) d
-    ON d.event_id = e.id
-LEFT JOIN orders_order o ON o.reference = t.order_reference
-WHERE CASE WHEN m.to_state IN ('settled', 'failed', 'released', 'returned')
-           THEN e.id IS NULL OR w.event_id IS NOT NULL OR d.id IS NOT NULL ELSE false END
-GROUP BY t.reference, t.order_reference, t.quote_reference, t.operator_id, m.to_state, e.id, e.reference,
-         o.source_asset, o.source_minor
+LEFT JOIN dead d ON d.event_id = e.id
+WHERE e.id IS NULL OR w.event_id IS NOT NULL OR d.id IS NOT NULL
+GROUP BY t.reference, t.order_reference, t.quote_reference, t.operator_id, t.status, e.id, e.reference, t.asset,
+         t.amount_minor
+UNION ALL
+SELECT n.reference, coalesce(max(p.owner), ''), n.operator_id, coalesce(max(p.asset), ''), coalesce(max(p.amount_minor), 0),
+       jsonb_build_object('reason', 'it arrived and was never applied: ' || n.state, 'event_id', n.reference,
+                          'provider', n.provider_code, 'provider_event_id', n.provider_event_id, 'kind', n.kind,
+                          'key', max(p.key), 'order_id', max(p.owner), 'request_id', n.request_id)
+FROM webhooks_inboundevent n
+LEFT JOIN LATERAL jsonb_array_elements_text(n.subjects) AS named (id) ON true
+LEFT JOIN wallets_remoteoperation p ON p.key = named.id AND p.environment = n.environment
+WHERE n.environment = %(environment)s AND n.created_at >= %(from)s AND n.created_at < %(to)s
+  AND n.state IN ('received', 'parked', 'dead')
+GROUP BY n.id
+HAVING count(p.id) FILTER (WHERE p.state IN ('confirmed', 'rejected')) = 0
 """
 
 CHECK = Check(
@@ -40,5 +63,6 @@ CHECK = Check(
     meaning="Delivery issue or endpoint failure.",
     first_action="Poll trusted read and inspect delivery logs.",
     owner="ops",
+    point=4,
     query=_QUERY,
 )

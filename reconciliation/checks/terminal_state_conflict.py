@@ -1,9 +1,9 @@
 """The last move's target differs from the state, a move out of a terminal state, or the counterparty contradicts us.
 
-Any move that no machine declares counts: it went backward or overwrote a final state. The counterparty's terminal
-answer is that of the order's remote operations: a debit, a giving back or a credit that the order denies, or the other way
-round. A late effect that has a return of its own is no conflict: people work it there. Neither is what two people settled
-with the operator outside the protocol.
+Of orders, quotes, trades, returns, intents and payouts. Any move that no machine declares counts: it went backward or
+overwrote a final state. The counterparty's terminal answer is that of the order's remote operations: a debit, a giving back
+or a credit that the order denies, or the other way round. A late effect that has a return of its own is no conflict: people
+work it there. Neither is what two people settled with the operator outside the protocol.
 """
 
 from reconciliation.check import Check
@@ -19,6 +19,12 @@ WITH orders AS MATERIALIZED (
     UNION ALL
     SELECT t.reference, t.state, t.version, t.order_reference
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    UNION ALL
+    SELECT r.reference, r.state, r.version, r.order_reference FROM close_returns(%(environment)s, %(from)s, %(to)s) r
+    UNION ALL
+    SELECT i.reference, i.state, i.version, i.reference FROM close_intents(%(environment)s, %(from)s, %(to)s) i
+    UNION ALL
+    SELECT p.reference, p.state, p.version, p.intent_reference FROM close_payouts(%(environment)s, %(from)s, %(to)s) p
 ), answers AS (
     SELECT p.owner,
            bool_or(p.leg = 'debit' AND p.state = 'confirmed' AND r.id IS NULL) AS debited,
@@ -26,9 +32,7 @@ WITH orders AS MATERIALIZED (
            bool_or(p.leg = 'reverse' AND p.state = 'confirmed' AND r.id IS NULL) AS reversed,
            bool_or(p.leg = 'reverse' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_reversed,
            bool_or(p.leg = 'credit' AND p.state = 'confirmed' AND r.id IS NULL) AS credited,
-           bool_or(p.leg = 'credit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_credited,
-           bool_or(p.state IN ('rejected', 'withdrawn') AND EXISTS (
-               SELECT FROM wallets_remoteattempt a WHERE a.operation_id = p.id AND a.outcome = 'confirmed')) AS both
+           bool_or(p.leg = 'credit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_credited
     FROM wallets_remoteoperation p
     LEFT JOIN orders_return r ON r.operation_key = p.key
     WHERE p.environment = %(environment)s AND p.owner IN (
@@ -43,15 +47,15 @@ WITH orders AS MATERIALIZED (
     FROM records r
     WHERE NOT EXISTS (SELECT FROM ledger_move m
                       WHERE m.subject = r.reference AND m.sequence = r.version AND m.to_state = r.state
-                        AND m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade')
-                        AND m.moved_at >= %(from)s)
+                        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+                        AND m.machine IN ('order', 'quote', 'trade', 'return', 'intent', 'payout'))
     UNION ALL
     SELECT r.reference, r.order_reference,
            CASE WHEN m.sequence > r.version THEN 'it moved to ' || m.to_state || ', the state is ' || r.state
                 ELSE 'it moved from ' || m.from_state || ' to ' || m.to_state || ', which no ' || m.machine || ' may' END
     FROM ledger_move m
     JOIN records r ON r.reference = m.subject
-    WHERE m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade')
+    WHERE m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade', 'return', 'intent', 'payout')
       AND m.moved_at >= %(from)s AND m.moved_at < %(to)s
       AND (m.sequence > r.version
            OR (m.machine, m.from_state, m.to_state) NOT IN (SELECT l.machine, l.from_state, l.to_state FROM legal_move l))
@@ -70,8 +74,7 @@ WITH orders AS MATERIALIZED (
         (a.not_credited AND NOT a.credited AND o.status_reason <> 'settled_outside' AND o.state = 'processed',
          'the order says it was credited, the operator says it was not'),
         (a.not_reversed AND NOT a.reversed AND o.status_reason <> 'settled_outside' AND o.state = 'compensated',
-         'the order was compensated, the operator says it was not given back'),
-        (a.both, 'the operator both confirmed and rejected the same movement')) AS c (stands, reason)
+         'the order was compensated, the operator says it was not given back')) AS c (stands, reason)
     WHERE c.stands
 )
 SELECT c.reference AS subject, c.order_reference, o.operator_id, coalesce(o.source_asset, '') AS asset,
@@ -91,6 +94,7 @@ CHECK = Check(
     meaning="Product moved backward or overwrote a final state.",
     first_action="Freeze order and review state transition audit.",
     owner="ops",
+    point=1,
     query=_QUERY,
     freezes=True,
 )

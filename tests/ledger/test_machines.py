@@ -28,12 +28,15 @@ MACHINES = [
     "limit_rule",
     "market",
     "order",
+    "pay_in",
     "payout",
     "posting_template",
     "quote",
     "remote_operation",
     "return",
     "review_case",
+    "statement_file",
+    "statement_match",
     "trade",
 ]
 

@@ -21,6 +21,24 @@ from tests.orders.wallet import declined, lost_before
 
 DATE = START.date()
 
+_REFOLD: LiteralString = """
+UPDATE ledger_account a SET debits_posted = coalesce(f.dp, 0), credits_posted = coalesce(f.cp, 0),
+                            debits_pending = coalesce(f.dq, 0), credits_pending = coalesce(f.cq, 0)
+FROM ledger_account b
+LEFT JOIN (
+    SELECT side.account_id, sum(e.posted) FILTER (WHERE side.is_debit) AS dp,
+           sum(e.posted) FILTER (WHERE NOT side.is_debit) AS cp, sum(e.pending) FILTER (WHERE side.is_debit) AS dq,
+           sum(e.pending) FILTER (WHERE NOT side.is_debit) AS cq
+    FROM ledger_posting p
+    LEFT JOIN ledger_posting q ON q.id = p.pending_id
+    CROSS JOIN LATERAL (SELECT CASE WHEN p.kind IN ('posted', 'post') THEN p.amount_minor ELSE 0 END AS posted,
+                               CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor
+                                           ELSE -coalesce(q.amount_minor, 0) END AS pending) e
+    CROSS JOIN LATERAL (VALUES (p.debit_account_id, true), (p.credit_account_id, false)) AS side (account_id, is_debit)
+    GROUP BY side.account_id) f ON f.account_id = b.id
+WHERE a.id = b.id
+"""
+
 
 @dataclass
 class Day:
@@ -69,6 +87,11 @@ class Day:
     def plant(self, statement: LiteralString, *values: object) -> None:
         """Break (or mend) records, past every trigger and right."""
         assert self.superuser.execute(statement, values).rowcount > 0
+
+    def refold(self) -> None:
+        """Make every balance the fold of the postings again: a planted posting is then wrong from its birth."""
+        self.superuser.execute("DELETE FROM ledger_delta")
+        self.superuser.execute(_REFOLD)
 
     def close(self, day: date = DATE) -> Report:
         return close_runs.run(close=close_runs.ensure(environment="test", business_date=day))

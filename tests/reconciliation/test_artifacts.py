@@ -23,6 +23,11 @@ HEADERS = {
     "trades.csv": "transact_id,quote_id,idempotency_key,current_status,terminal_time",
     "events.csv": "event_id,transact_id,status,received_time,processed_time",
     "ledger.csv": "ledger_id,trade_id,entry_type,asset,amount,effective_time",
+    "reconciliation.csv": "order_id,pool_id,quote_id,transact_id,status,fiat_amount,crypto_amount,request_id,event_id",
+    "moves.csv": "moved_time,machine,subject,sequence,from_state,to_state",
+    "exceptions.csv": "exception_id,type,subject,order_id,state,owner,next_review_date",
+    "trial_balance.csv": "gl_code,account_class,asset,debits,credits,debit_balance,credit_balance",
+    "movement_report.csv": "operator_id,pool_id,flow,status,reconciliation,movements",
 }
 LOCKED = "2026-03-14T09:00:00.000000Z"
 
@@ -32,7 +37,7 @@ def test_files_begin_with_the_designs_headers(day: Day) -> None:
     assert [artifact.name for artifact in every_artifact()] == list(HEADERS)
     for name, header in HEADERS.items():
         first = (report.folder / name).read_text(encoding="utf-8").splitlines()[0]
-        assert first.startswith(f"{header},")
+        assert f"{first},".startswith(f"{header},")
     assert sorted(path.name for path in report.folder.iterdir()) == sorted([*HEADERS, "manifest.json"])
     assert {path.stat().st_mode & 0o777 for path in report.folder.iterdir()} == {0o600}
 

@@ -8,8 +8,10 @@ from orders.models import Freeze, Order
 from reconciliation.check_registry import every_check
 from reconciliation.models import ExceptionCase
 from tests.orders.desk import reloaded, trade_of
-from tests.reconciliation.breaks import BREAKS, Break
+from tests.reconciliation.breaks import BREAKS, Break, plant_all
 from tests.reconciliation.day import DATE, Day
+
+_OTHER_AMOUNTS = {"transit_not_zero", "hold_without_owner", "remote_operation_disagrees"}
 
 SEED = {
     # the seed's table of exception types, word for word
@@ -33,11 +35,37 @@ SEED = {
         "Product moved backward or overwrote a final state.",
         "Freeze order and review state transition audit.",
     ),
+    # ours
+    "Statement line unmatched": (
+        "A bank or operator shows a movement that our book does not.",
+        "Look for it by its ids; then match it by hand, or book what is missing.",
+    ),
 }
+
+RECOVERY = {
+    # the seed's table of failure modes, word for word
+    "Webhook without ledger row": "Queue an exception.",
+    "Ledger row without terminal trade": "Hold close until status resolves.",
+    "Returned trade without adjustment": "Post return adjustment.",
+}
+ORDER = [
+    # DESIGN.md section 9's table
+    *("missing_quote", "missing_trade", "duplicate_trade_attempt", "missing_webhook", "webhook_without_ledger_row"),
+    *("ledger_mismatch", "ledger_row_without_terminal_trade", "returned_trade_without_adjustment"),
+    *("terminal_state_conflict", "posting_that_joins_to_nothing", "remote_operation_disagrees", "late_effect"),
+    *("transit_not_zero", "balance_is_not_the_fold", "hold_without_owner"),
+]
 
 
 def test_checks_say_what_the_seed_says() -> None:
-    assert {check.title: (check.meaning, check.first_action) for check in every_check()} == SEED
+    said = {check.title: (check.meaning, check.first_action) for check in every_check()}
+    assert {title: said[title] for title in SEED} == SEED
+    assert {title: said[title][1] for title in RECOVERY} == RECOVERY
+
+
+def test_checks_stand_in_the_designs_order() -> None:
+    named = [check.name for check in every_check()]
+    assert [name for name in named if name in ORDER] == ORDER
 
 
 def test_close_finds_nothing_when_nothing_is_broken(day: Day) -> None:
@@ -46,43 +74,44 @@ def test_close_finds_nothing_when_nothing_is_broken(day: Day) -> None:
         day.processed("250.50", pool="EUR-ETH"),
         day.failed(),
         day.compensated(),
-        day.in_review(),
     ]
     day.desk.quote()
     report = day.close()
+    assert list(ExceptionCase.objects.values_list("type", "detail")) == []
     assert sum(report.breaks.values()) == 0
-    assert ExceptionCase.objects.count() == 0
     states = [reloaded(order).reconciliation_state for order in orders]
-    assert states == ["matched", "matched", "matched", "matched", "open"]
+    assert states == ["matched", "matched", "matched", "matched"]
     assert set(report.zero_sum.values()) == {0}
 
 
 def test_close_finds_exactly_the_planted_breaks(day: Day) -> None:
     sound = [day.processed(), day.failed(), day.compensated()]
     broken = [(planted, planted.order(day)) for planted in BREAKS]
-    expected = {(planted.type, planted.plant(day, order)) for planted, order in broken}
+    expected = plant_all(day, broken)
     assert len(expected) == len(BREAKS)
 
     report = day.close()
 
     assert day.standing() == expected
     assert sum(report.breaks.values()) == report.cases.opened == len(BREAKS)
-    for check in every_check():
-        assert report.breaks[check.name] == sum(planted.type == check.name for planted in BREAKS) > 1
+    for name in ORDER:
+        assert report.breaks[name] == sum(planted.type == name for planted in BREAKS) > 1
     for case in ExceptionCase.objects.all():
         check = next(check for check in every_check() if check.name == case.type)
         assert (case.owner, case.first_action) == (check.owner, check.first_action)
         assert case.next_review_on == DATE + timedelta(days=2)  # Saturday's cases are reviewed on Monday
-        assert (case.asset, int(case.amount_minor)) == ("EUR", 10_000)
-        assert case.operator_id == day.desk.caller.operator_id
-        assert Order.objects.filter(reference=case.order_reference).exists()
+        if Order.objects.filter(reference=case.order_reference).exists() and case.type not in _OTHER_AMOUNTS:
+            assert (case.asset, int(case.amount_minor)) == ("EUR", 10_000)
+            assert case.operator_id == day.desk.caller.operator_id
     assert {reloaded(order).reconciliation_state for order in sound} == {"matched"}
-    assert {reloaded(order).reconciliation_state for _, order in broken} == {"exception"}
+    named = set(ExceptionCase.objects.values_list("order_reference", flat=True))
+    for _, order in broken:
+        assert (reloaded(order).reconciliation_state == "exception") == (order.reference in named)
 
 
 @pytest.mark.parametrize("planted", BREAKS, ids=lambda planted: f"{planted.type}:{planted.title}")
 def test_close_finds_a_break_alone(day: Day, planted: Break) -> None:
-    expected = {(planted.type, planted.plant(day, planted.order(day)))}
+    expected = plant_all(day, [(planted, planted.order(day))])
     day.close()
     assert day.standing() == expected
 

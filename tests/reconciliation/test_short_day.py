@@ -88,8 +88,11 @@ def test_short_day_sells_with_every_fault_and_the_close_finds_no_break(
         Hold.objects.filter(state="open").count()
         == Order.objects.filter(side="buy", state="manual_review", status_reason="debit_unknown").count()
     )
-    assert sum(day.close().breaks.values()) == 0
-    assert ExceptionCase.objects.count() == 0
+    breaks = day.close().breaks
+    waiting = Order.objects.filter(side="buy", state="manual_review", status_reason="debit_unknown").count()
+    assert breaks["ledger_row_without_terminal_trade"] == waiting  # reserved until somebody says what became of it
+    assert sum(breaks.values()) == waiting
+    assert ExceptionCase.objects.count() == waiting
 
 
 def _lift_halts() -> None:

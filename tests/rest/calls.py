@@ -66,7 +66,8 @@ class Api:
         response = Client(raise_request_exception=False).generic(
             method, path, body, content_type=content_type, headers=sent
         )
-        return Answer(response.status_code, response.content, dict(response.items()))
+        body = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+        return Answer(response.status_code, body, dict(response.items()))
 
     def _with_key(self, key: str | None, headers: Mapping[str, str]) -> dict[str, str]:
         if key is None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from ledger.controls import clock
 from ledger.controls.rest.views import ApiView, shown_pattern
 from tests.rest.calls import QUOTE, WALLET, Answer, Api, transfer
 from tests.rest.world import World, payout_body
@@ -119,6 +120,8 @@ TABLE: Mapping[str, Route] = {
     "POST /v1/webhook-endpoints/{endpoint_id}/enable": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/enable")
     ),
+    "GET /v1/pay-ins": Route(Reach.LIST, lambda api, world: api.get("/v1/pay-ins")),
+    "GET /v1/pay-ins/{payin_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/pay-ins/{world.pay_in}")),
     "GET /v1/accounts": Route(Reach.HOUSE, lambda api, world: api.get("/v1/accounts")),
     "POST /v1/accounts": Route(
         Reach.HOUSE, lambda api, world: api.post("/v1/accounts", {"address": "bank:b1", "asset": "EUR"}), 201
@@ -188,7 +191,31 @@ TABLE: Mapping[str, Route] = {
         Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/packet")
     ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
+    "GET /v1/review-cases": Route(Reach.HOUSE, lambda api, world: api.get("/v1/review-cases")),
+    "GET /v1/review-cases/{review_case_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get(f"/v1/review-cases/{world.review_case}")
+    ),
+    "GET /v1/statements": Route(Reach.LIST, lambda api, world: api.get(f"/v1/statements?date={_today()}")),
+    "GET /v1/statements/lines.csv": Route(
+        Reach.OWN, lambda api, world: api.get(f"/v1/statements/lines.csv?date={_today()}")
+    ),
+    "GET /v1/closes": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes")),
+    "GET /v1/closes/{business_date}": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01"), 404),
+    "GET /v1/closes/{business_date}/artifacts": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01/artifacts"), 404
+    ),
+    "GET /v1/closes/{business_date}/artifacts/{name}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01/artifacts/orders.csv"), 404
+    ),
+    "GET /v1/exceptions": Route(Reach.HOUSE, lambda api, world: api.get("/v1/exceptions")),
+    "GET /v1/exceptions/{exception_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/exceptions/exc_01kad00f8xm3v6y2q4t5n7w9bz"), 404
+    ),
 }
+
+
+def _today() -> str:
+    return clock.now().date().isoformat()
 
 
 def _newest(api: Api) -> str:

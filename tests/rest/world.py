@@ -1,16 +1,21 @@
 """One of everything that an operator can have, so that every route has something to show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.db import connections
+from django.db import transaction as db_transaction
 
-from ledger.controls import clock, drains
+from ledger.controls import clock, drains, references
+from ledger.controls.moves import Birth, Why, move
 from ledger.controls.rest.answers import instant
+from orders.models import Order, ReviewCase
 from tests.orders.payouts import ASSET, MOBILE, open_channels
 from tests.rest.calls import WALLET, Api, ordered, quoted, transfer
 from tests.wallets.people import fund
+from tests.webhooks.provider import STANDARD, make_sender
 from wallets.models import Gateway, Wallet
+from webhooks.models import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class World:
     payee: str
     transfer: str
     scheduled: str
+    pay_in: str
+    review_case: str
     merchant: str
     """With money, in the channels' asset."""
     payout: str
@@ -50,6 +57,8 @@ NOTHING = World(
     payee=f"wal_{_NOBODYS}",
     transfer=f"int_{_NOBODYS}",
     scheduled=f"int_{_NOBODYS}",
+    pay_in=f"pin_{_NOBODYS}",
+    review_case=f"rev_{_NOBODYS}",
     merchant=f"wal_{_NOBODYS}",
     payout=f"int_{_NOBODYS}",
     second_payout=f"int_{_NOBODYS}",
@@ -58,7 +67,7 @@ NOTHING = World(
 
 
 def make_world(api: Api) -> World:
-    """Make quotes, a processed order, a webhook endpoint and a delivery."""
+    """Make quotes, a processed order with a review case, a webhook endpoint and a delivery."""
     endpoint = api.post("/v1/webhook-endpoints", {"url": "https://hooks.example.com/a"})
     assert endpoint.status == 201, endpoint.body
     order = ordered(api, key="world:accept:v1", partner_order_id="world")["order_id"]
@@ -82,6 +91,8 @@ def make_world(api: Api) -> World:
         event=api.get("/v1/events?limit=1").json["data"][0]["id"],
         wallet=api.post("/v1/wallets", WALLET).json["wallet_id"],
         **_transfers(api),
+        pay_in=_paid_in(api),
+        review_case=_opened_case(order),
         merchant=merchant,
         payout=_unconfirmed(api, merchant),
         second_payout=_unconfirmed(api, merchant),
@@ -123,3 +134,37 @@ def _transfers(api: Api) -> dict[str, str]:
         "transfer": done.json["intent_id"],
         "scheduled": waiting.json["intent_id"],
     }
+
+
+def _paid_in(api: Api) -> str:
+    """Have a provider collect something for another wallet of the operator's; return the pay-in."""
+    shop = api.post("/v1/wallets", {**WALLET, "kind": "merchant", "user_reference": "shop"}).json
+    code = f"psp-{Provider.objects.count()}"
+    sender = make_sender(code, terms=replace(STANDARD, transaction="data.transaction_id"))
+    Provider.objects.filter(code=code).update(
+        operator_id=None, environment=api.get("/v1/capabilities").json["environment"]
+    )
+    data = {"transaction_id": code, "wallet_id": shop["wallet_id"], "amount": "10.00", "asset": "EUR"}
+    assert sender.send(f"evt_{code}", kind="payin.collected", data=data).status_code == 202
+    drains.drain("inbox")
+    return str(api.get("/v1/pay-ins").json["data"][0]["payin_id"])
+
+
+def _opened_case(order_reference: str) -> str:
+    """Open a case about the order, as a venue's late word would."""
+    order = Order.objects.get(reference=order_reference)
+    now = clock.now()
+    case = ReviewCase(
+        reference=references.new(references.Prefix.REVIEW),
+        environment=order.environment,
+        operator_id=order.operator_id,
+        subject=order.reference,
+        reason="late_debit",
+        next_action="Look at it.",
+        asset=order.source_asset,
+        amount_minor=order.source_minor,
+        due_at=now,
+    )
+    with db_transaction.atomic():
+        move(Birth(case), why=Why("test", "opened"), now=now)
+    return case.reference

@@ -61,7 +61,7 @@ _ADDED: "dict[str, models.Field[Any, Any]]" = {
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallets", "0022_wallets"), ("ledger", "0011_chart_guards")]
+    dependencies = [("wallets", "0031_channels"), ("ledger", "0011_chart_guards")]
 
     operations = [
         migrations.RemoveConstraint(model_name="feerule", name="fee_rule_version_once"),

@@ -12,6 +12,7 @@ from wallets.sandbox.store import MOST_ROWS, Store
 LOGS: Final = ("operations", "payments", "requests", "webhooks", "news", "bank_news")
 _PAGE_ROWS: Final = 50
 _USUAL_ROWS: Final = 1_000
+_MOST_NAMES: Final = 100
 _TIMES: Final = frozenset({"asked_at", "applied_at", "pending_until", "received_at", "due_at", "returns_at"})
 _HIDDEN: Final = frozenset({"digest", "body", "then_status", "pending_until", "path"})
 
@@ -47,13 +48,24 @@ class Inspection:
         self._clock = wall
 
     def log(self, name: str, request: Request) -> Answer:
-        """Answer GET /inspect/{log}?prefix=&after=&limit=: rows in order, `next` to go on after."""
+        """Answer GET /inspect/{log}?prefix=&after=&limit=: rows in order, `next` to go on after.
+
+        `keys=a,b` gives the rows of exactly these, `newest=true` the newest first; neither goes on.
+        """
         if name not in LOGS:
             return refused(404, "no_such_page", f"Look at one of {', '.join(LOGS)}.")
         after, limit = request.query.get("after", "0"), request.query.get("limit", str(_USUAL_ROWS))
         if not _is_count(after) or not _is_count(limit) or not 0 < int(limit) <= MOST_ROWS:
             return refused(400, "malformed", f"after is a number, limit one from 1 to {MOST_ROWS}.")
         self._settle()
+        if keys := request.query.get("keys"):
+            names = keys.split(",")
+            if len(names) > _MOST_NAMES:
+                return refused(400, "malformed", f"At most {_MOST_NAMES} keys.")
+            return answered(200, {name: [_shown(row) for row in self._store.named(name, names=names)], "next": None})
+        if request.query.get("newest") == "true":
+            newest = self._store.latest(name, limit=int(limit), prefix=request.query.get("prefix", ""))
+            return answered(200, {name: [_shown(row) for row in newest], "next": None})
         rows = self._store.page(name, prefix=request.query.get("prefix", ""), after=int(after), limit=int(limit))
         full = len(rows) == int(limit)
         return answered(200, {name: [_shown(row) for row in rows], "next": rows[-1]["id"] if full else None})

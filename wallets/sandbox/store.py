@@ -210,13 +210,24 @@ class Store:
             ).fetchall()
         return [dict(row) for row in rows]
 
-    def latest(self, log: str, *, limit: int) -> list[dict[str, object]]:
-        """Return the newest rows of a log, newest first."""
-        assert log in _LOGS
+    def named(self, log: str, *, names: Sequence[str]) -> list[dict[str, object]]:
+        """Return the rows of a log with exactly these keys (a webhook: names), in order."""
+        marks = ", ".join("?" * len(names))
         with self._lock:
             rows = self._connection.execute(
-                f"SELECT * FROM {log} ORDER BY id DESC LIMIT ?",  # noqa: S608 (one of _LOGS)
-                (limit,),
+                f"SELECT * FROM {log} WHERE {_LOGS[log]} IN ({marks}) ORDER BY id LIMIT ?",  # noqa: S608 (from _LOGS)
+                (*names, MOST_ROWS),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def latest(self, log: str, *, limit: int, prefix: str = "") -> list[dict[str, object]]:
+        """Return the newest rows of a log, newest first, those whose key (a webhook: name) begins with the prefix."""
+        column = _LOGS[log]
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT * FROM {log} WHERE substr({column}, 1, length(?)) = ?"  # noqa: S608 (from _LOGS)
+                " ORDER BY id DESC LIMIT ?",
+                (prefix, prefix, limit),
             ).fetchall()
         return [dict(row) for row in rows]
 

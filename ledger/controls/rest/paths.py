@@ -30,11 +30,18 @@ class AddressConverter(StringConverter):
     regex = "@?[A-Za-z0-9_.-]+(?::[A-Za-z0-9_.@-]+)*"
 
 
+class DateConverter(StringConverter):
+    """A business date: 2026-11-27. One that no calendar has answers 404 too."""
+
+    regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+
 CONVERTERS: Final[dict[str, type[StringConverter]]] = {
     "reference": ReferenceConverter,
     "code": CodeConverter,
     "key": KeyConverter,
     "address": AddressConverter,
+    "date": DateConverter,
 }
 
 

@@ -12,6 +12,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, randomness
 from ledger.environments import Environment
+from orders import sandbox_venue
 from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
 from reconciliation import short_day, summary
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         run = randomness.octets(4).hex()
         short_day.subscribe(api, settings.SANDBOX_URL, run=run)
         _connect_inboxes(url)
+        _connect_venue_inboxes(url)
         if day:
             self.stdout.write(f"  playing {len(day)} orders …")
             short_day.play(
@@ -69,6 +71,13 @@ def _connect_inboxes(url: str) -> None:
             secret = providers.newest_secret(code, now=clock.now())
         inbox = f"{url.rstrip('/')}/v1/inbox/{code}"
         short_day.connect_inbox(settings.SANDBOX_URL, place=place, url=inbox, secret=secret)
+
+
+def _connect_venue_inboxes(url: str) -> None:
+    for pool, code, secret in sandbox_venue.inboxes(now=clock.now()):
+        short_day.connect_venue_inbox(
+            settings.SANDBOX_VENUE_URL, pool=pool, url=f"{url.rstrip('/')}/v1/inbox/{code}", secret=secret
+        )
 
 
 def _kept_key() -> str:

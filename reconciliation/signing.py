@@ -1,0 +1,238 @@
+"""Review and signatures: who prepared a close hands it over; somebody else signs, and with that the date is locked.
+
+Submit (the preparer's signature):
+1 the date is over plus its grace, its last run was after that, and nothing was decided on its cases since
+2 the five points of the checklist pass (rule C1)
+3 the files of that run are what is signed: their hashes and the ledger's root stand with the signature
+
+Sign (the reviewer's signature):
+1 another person than the preparer (rule H1)
+2 the files are made again as of the run's instant and are the same bytes: nothing came late
+3 in one transaction: the checklist once more, the period locked (it waits for postings under way), what came in since 2
+  looked for in a second statement, signed and locked
+4 the orders that ended in the date are closed
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from ledger import periods
+from ledger.controls import clock
+from ledger.controls.approvals import SelfApproval
+from ledger.controls.moves import StaleVersion, Why
+from ledger.controls.refusals import NotFound, Refusal
+from reconciliation import making_again, marks, transitions
+from reconciliation.checklist import checklist_of
+from reconciliation.close_runs import window_of_close
+from reconciliation.exception_cases import one_run_at_a_time
+from reconciliation.leases import CloseBusy
+from reconciliation.models import CloseArtifact, CloseFinding, CloseRun, CloseSignature, ExceptionCase
+
+log = structlog.get_logger(__name__)
+
+
+class TooEarly(Refusal):
+    """This date is not over yet, or its grace is not."""
+
+    code = "close_too_early"
+    status = 409
+
+
+class RunFirst(Refusal):
+    """Run this close (again) first: it has not run since its date was over, or its cases were changed since."""
+
+    code = "close_run_first"
+    status = 409
+
+
+class ChecklistIncomplete(Refusal):
+    """A point of the checklist does not pass."""
+
+    code = "checklist_incomplete"
+    status = 409
+
+
+class NotUnderReview(Refusal):
+    """This close is not under review."""
+
+    code = "close_not_under_review"
+    status = 409
+
+
+class RecordsChanged(Refusal):
+    """Records of this date came in after its last run: open it again and run it once more."""
+
+    code = "close_records_changed"
+    status = 409
+
+
+class OldTransactions(Refusal):
+    """A database transaction from before the run is still open: what it writes would come late. Try again shortly."""
+
+    code = "close_old_transactions"
+    status = 409
+
+
+def submit_close(*, close_reference: str, close_version: int, comment: str, actor: str, now: datetime) -> CloseRun:
+    """Sign as preparer and hand the close to review. Raises the refusals above, StaleVersion or CloseBusy."""
+    with db_transaction.atomic():
+        close = _locked(close_reference, close_version)
+        if close.state != CloseRun.State.OPEN:
+            raise RunFirst(f"This close is {close.get_state_display().lower()}.")
+        if close.lease_until is not None and close.lease_until > now:
+            raise CloseBusy
+        _need_over(close, now)
+        _need_checklist(close)
+        _need_run(close)
+        transitions.submit(
+            close,
+            values={"preparer": actor, "reviewer": None, "available_at": None},
+            why=Why(actor, "prepared", evidence=_signed(close)),
+            now=now,
+        )
+        _sign(close, CloseSignature.Role.PREPARER, comment, actor, now)
+    return close
+
+
+def sign_close(*, close_reference: str, close_version: int, comment: str, actor: str) -> CloseRun:
+    """Sign as reviewer and lock the date. Outside any transaction: files are made again before anything is decided."""
+    close = CloseRun.objects.filter(reference=close_reference).first()
+    if close is None:
+        raise NotFound(f"There is no close {close_reference}.")
+    _need_reviewer(close, actor)
+    window = window_of_close(close)
+    _need_no_old_transaction(close)
+    before, differing = making_again.compare(close)
+    if differing:
+        raise RecordsChanged(f"{', '.join(sorted(differing))} would be other files now.")
+    now = clock.now()
+    with db_transaction.atomic():
+        one_run_at_a_time(close.environment)
+        close = _locked(close_reference, close_version)
+        _need_reviewer(close, actor)
+        _need_checklist(close)
+        signed = _signed(close)
+        periods.lock(close.environment, close.business_date, actor, now)
+        with connection.cursor() as cursor:
+            if making_again.amounts_to(cursor, window) != before:
+                raise RecordsChanged
+        transitions.sign_and_lock(
+            close,
+            values={"reviewer": actor, "available_at": now},
+            why=Why(actor, "signed", evidence=signed),
+            now=now,
+        )
+        _sign(close, CloseSignature.Role.REVIEWER, comment, actor, now)
+    log.info(
+        "close.locked",
+        close=close.reference,
+        business_date=close.business_date.isoformat(),
+        ledger_root=close.ledger_root,
+    )
+    finish_locked(close)
+    return CloseRun.objects.get(pk=close.pk)
+
+
+def send_back(*, close_reference: str, close_version: int, reason: str, actor: str, now: datetime) -> CloseRun:
+    """Open a close under review again, by either person; nothing was locked. Raises NotUnderReview."""
+    with db_transaction.atomic():
+        close = _locked(close_reference, close_version)
+        if close.state != CloseRun.State.IN_REVIEW:
+            raise NotUnderReview
+        transitions.reopen(
+            close,
+            values={"preparer": "", "reviewer": None, "available_at": now},
+            why=Why(actor, "sent back from review", evidence={"reason": reason[:500]}),
+            now=now,
+        )
+    return close
+
+
+def finish_locked(close: CloseRun) -> None:
+    """Mark the orders of a locked date as closed, and note that it is done: what was cut short is made up by the schedule."""
+    marks.close_orders(window=window_of_close(close))
+    CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.LOCKED).update(available_at=None)
+
+
+def _locked(close_reference: str, close_version: int) -> CloseRun:
+    close = CloseRun.objects.select_for_update().filter(reference=close_reference).first()
+    if close is None:
+        raise NotFound(f"There is no close {close_reference}.")
+    if close.version != close_version:
+        raise StaleVersion(reference=close.reference)
+    return close
+
+
+def _need_over(close: CloseRun, now: datetime) -> None:
+    signable_from = window_of_close(close).signable_from
+    if now < signable_from:
+        raise TooEarly(f"It can be signed from {signable_from:%Y-%m-%d %H:%M} UTC.")
+
+
+def _need_run(close: CloseRun) -> None:
+    signable_from = window_of_close(close).signable_from
+    if close.last_run_at is None or close.last_run_at < signable_from or close.attempts:
+        raise RunFirst
+    columns = ("state", "owner", "next_review_on")
+    left = CloseFinding.objects.filter(close_reference=close.reference).values_list("case_reference", *columns)
+    named = [row[0] for row in left]
+    present = ExceptionCase.objects.filter(reference__in=named).values_list("reference", *columns)
+    if set(left) != set(present):
+        raise RunFirst(
+            "Exceptions of this close were changed since its last run: run it again, so that its files say so."
+        )
+
+
+def _need_reviewer(close: CloseRun, actor: str) -> None:
+    if close.state != CloseRun.State.IN_REVIEW:
+        raise NotUnderReview
+    if close.preparer == actor:
+        raise SelfApproval("Preparer and reviewer must be different people.")
+
+
+def _need_checklist(close: CloseRun) -> None:
+    checklist = checklist_of(close)
+    if not checklist.complete:
+        blocked = ", ".join(str(point.number) for point in checklist.points if not point.passes)
+        raise ChecklistIncomplete(f"Blocked: point {blocked}.")
+
+
+def _need_no_old_transaction(close: CloseRun) -> None:
+    """What a transaction from before the run has not committed yet, the run has not seen."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND xact_start < %s",
+            [close.last_run_at],
+        )
+        row = cursor.fetchone()
+    if row is None or row[0]:
+        raise OldTransactions
+
+
+def _signed(close: CloseRun) -> dict[str, object]:
+    return {"run": close.runs, "files": _hashes(close), "block": close.ledger_block, "root": close.ledger_root}
+
+
+def _hashes(close: CloseRun) -> Mapping[str, str]:
+    return dict(
+        CloseArtifact.objects.filter(close_reference=close.reference).order_by("name").values_list("name", "sha256")
+    )
+
+
+def _sign(close: CloseRun, role: CloseSignature.Role, comment: str, actor: str, now: datetime) -> None:
+    CloseSignature.objects.create(
+        close_reference=close.reference,
+        role=role,
+        person=actor,
+        comment=comment.strip()[:500],
+        run=close.runs,
+        files=_hashes(close),
+        ledger_block=close.ledger_block,
+        ledger_root=close.ledger_root,
+        signed_at=now,
+    )

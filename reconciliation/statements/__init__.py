@@ -1,0 +1,1 @@
+"""Statements of banks and operators: read, dry-run, imported, matched."""

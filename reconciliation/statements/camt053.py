@@ -1,0 +1,193 @@
+"""A statement as camt.053, the bank-to-customer statement of ISO 20022, entry by entry.
+
+Read by the standard library's expat with every declaration refused (no document type, no entity, nothing from
+outside), a limit on depth and on an element's text; an element is forgotten when it ends. What is read of an entry:
+its amount and sign, booking and value date, the servicer's reference as line id, and of its transaction details the
+references. A reversal turns the sign round; what is not booked (pending, information) is left out.
+
+An entry of several transaction details is one booking of the account, and so one line: its references are those of
+its details where they agree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final
+from xml.parsers import expat
+
+from ledger import assets
+from ledger.assets import UnknownAsset
+from reconciliation.statements import mapping as mappings
+from reconciliation.statements.csv_lines import LONGEST_CELL, NotThisFormat
+from reconciliation.statements.line import Line, Unreadable, WrongLine
+
+_CHUNK: Final = 64 * 1024
+_DEEPEST: Final = 40
+_NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053."
+_SEPARATOR: Final = " "
+
+_ENTRY: Final = ("Document", "BkToCstmrStmt", "Stmt", "Ntry")
+_KEPT: Final = {
+    # path below the entry: what it is called here
+    ("NtryRef",): "entry_reference",
+    ("AcctSvcrRef",): "servicer_reference",
+    ("Amt",): "amount",
+    ("CdtDbtInd",): "side",
+    ("RvslInd",): "reversal",
+    ("Sts",): "status",
+    ("Sts", "Cd"): "status",
+    ("BookgDt", "Dt"): "booked_on",
+    ("BookgDt", "DtTm"): "booked_on",
+    ("ValDt", "Dt"): "value_on",
+    ("ValDt", "DtTm"): "value_on",
+    ("AddtlNtryInf",): "description",
+    ("NtryDtls", "TxDtls", "Refs", "EndToEndId"): "our_reference",
+    ("NtryDtls", "TxDtls", "Refs", "InstrId"): "our_key",
+    ("NtryDtls", "TxDtls", "Refs", "TxId"): "provider_reference",
+    ("NtryDtls", "TxDtls", "Refs", "AcctSvcrRef"): "detail_reference",
+    ("NtryDtls", "TxDtls", "RmtInf", "Ustrd"): "remittance",
+}
+_NONE_GIVEN: Final = frozenset({"NOTPROVIDED", "NOTAVAILABLE", "NONREF"})
+_MOST_DETAILS: Final = 1_000
+
+
+@dataclass(slots=True)
+class _Entry:
+    number: int
+    asset: str = ""
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+    def one(self, name: str) -> str:
+        """Return the value, or nothing where several disagree."""
+        values = set(self.found.get(name, ()))
+        return values.pop() if len(values) == 1 else ""
+
+
+class _Reader:
+    """Collects entries as expat calls; `take` hands over those that have ended."""
+
+    def __init__(self) -> None:
+        self._path: list[str] = []
+        self._text: list[str] = []
+        self._length = 0
+        self._entry: _Entry | None = None
+        self._count = 0
+        self._done: list[_Entry] = []
+        self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self.parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.EntityDeclHandler = self._refuse
+        self.parser.UnparsedEntityDeclHandler = self._refuse
+        self.parser.ExternalEntityRefHandler = self._refuse
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._characters
+
+    def take(self) -> list[_Entry]:
+        done, self._done = self._done, []
+        return done
+
+    def _refuse(self, *_: object) -> int:
+        raise NotThisFormat("A statement has no document type and no entities.")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, local = name.rpartition(_SEPARATOR)
+        if not self._path and not (namespace.startswith(_NAMESPACE) and local == "Document"):
+            raise NotThisFormat("The file is no camt.053 document.")
+        self._path.append(local)
+        if len(self._path) > _DEEPEST:
+            raise NotThisFormat("The file is nested too deeply.")
+        self._text, self._length = [], 0
+        if tuple(self._path) == _ENTRY:
+            self._count += 1
+            self._entry = _Entry(self._count)
+        elif self._entry is not None and self._below() == ("Amt",):
+            self._entry.asset = attributes.get("Ccy", "")
+
+    def _end(self, name: str) -> None:
+        if self._entry is not None:
+            if tuple(self._path) == _ENTRY:
+                self._done.append(self._entry)
+                self._entry = None
+            elif (kept := _KEPT.get(self._below())) is not None:
+                value = "".join(self._text).strip()
+                values = self._entry.found.setdefault(kept, [])
+                if value and len(values) < _MOST_DETAILS:
+                    values.append(value)
+        self._path.pop()
+        self._text, self._length = [], 0
+
+    def _characters(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > LONGEST_CELL:
+            raise NotThisFormat(f"An element holds more than {LONGEST_CELL} characters.")
+        self._text.append(text)
+
+    def _below(self) -> tuple[str, ...]:
+        return tuple(self._path[len(_ENTRY) :])
+
+
+def read(content: bytes) -> Iterator[Line | WrongLine]:
+    """Yield each booked entry of a camt.053 file. Raises NotThisFormat."""
+    reader = _Reader()
+    try:
+        for start in range(0, max(len(content), 1), _CHUNK):
+            reader.parser.Parse(content[start : start + _CHUNK], False)
+            yield from _lines(reader.take())
+        reader.parser.Parse(b"", True)
+    except NotThisFormat:
+        raise
+    except (expat.ExpatError, LookupError, ValueError) as error:  # also an encoding that nobody knows
+        raise NotThisFormat(f"The file is no XML: {error}") from error
+    yield from _lines(reader.take())
+
+
+def _lines(entries: list[_Entry]) -> Iterator[Line | WrongLine]:
+    for entry in entries:
+        if entry.one("status") in ("BOOK", ""):
+            yield _line(entry)
+
+
+def _line(entry: _Entry) -> Line | WrongLine:
+    raw = {name: "; ".join(values)[:LONGEST_CELL] for name, values in entry.found.items()} | {"asset": entry.asset}
+    line_id = entry.one("servicer_reference") or entry.one("entry_reference") or entry.one("detail_reference")
+    try:
+        if not line_id or len(line_id) > 140:
+            raise Unreadable("The entry has no reference of the servicer's by which to know it again.")
+        asset = assets.named(entry.asset)
+        amount = mappings.read_amount(entry.one("amount"), asset)
+        side = entry.one("side")
+        if amount <= 0 or side not in ("CRDT", "DBIT"):
+            raise Unreadable("The entry needs an amount of more than zero, and CRDT or DBIT.")
+        into = (side == "CRDT") != (entry.one("reversal") in ("true", "1"))
+        return Line(
+            number=entry.number,
+            line_id=line_id,
+            booked_on=_date(entry.one("booked_on")),
+            value_on=_date(entry.one("value_on")) if entry.one("value_on") else None,
+            asset=asset.code,
+            amount_minor=amount if into else -amount,
+            our_key=_id(entry, "our_key"),
+            our_reference=_id(entry, "our_reference"),
+            provider_reference=_id(entry, "provider_reference"),
+            description=(" ".join(entry.found.get("remittance", ())) or entry.one("description"))[:500],
+            raw=raw,
+        )
+    except (Unreadable, UnknownAsset) as error:
+        return WrongLine(entry.number, (str(error),), raw)
+
+
+def _id(entry: _Entry, name: str) -> str:
+    value = entry.one(name)
+    return "" if value in _NONE_GIVEN else value[:140]
+
+
+def _date(text: str) -> date:
+    """Read a date, or the date of an instant as the bank wrote it."""
+    if "T" in text:
+        try:
+            datetime.fromisoformat(text)
+        except ValueError as error:
+            raise Unreadable(f"{text[:40]!r} is no date.") from error
+        text = text[:10]
+    return mappings.read_date(text[:10] if len(text) > 10 and text[10:11] in "+-Z" else text, "YYYY-MM-DD")

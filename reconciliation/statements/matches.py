@@ -1,0 +1,101 @@
+"""Matches by hand: a person says that a line and a transaction belong together, or that they do not.
+
+Until the line's date is locked. The amounts have to be equal: what differs is a break, not a match.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction as db_transaction
+
+from ledger.controls.moves import Why
+from ledger.controls.refusals import NotFound, Refusal
+from reconciliation import transitions
+from reconciliation.models import StatementLine, StatementMatch
+from reconciliation.statements import candidates, matching
+from reconciliation.statements.dates import is_locked
+from reconciliation.statements.pairing import Pair, contradicted
+
+
+class DateLocked(Refusal):
+    """The date of this statement line is locked: its match stays as it is."""
+
+    code = "statement_date_locked"
+    status = 409
+
+
+class AlreadyMatched(Refusal):
+    """This line, or this transaction, is matched already."""
+
+    code = "statement_already_matched"
+    status = 409
+
+
+class NotMatched(Refusal):
+    """This line is matched with nothing."""
+
+    code = "statement_not_matched"
+    status = 409
+
+
+class AmountsDiffer(Refusal):
+    """The line and the transaction are not of the same asset and amount."""
+
+    code = "statement_amounts_differ"
+
+
+class NotOnThisAccount(Refusal):
+    """This transaction did not move the account that the statement is of."""
+
+    code = "statement_other_account"
+
+
+class ReasonMissing(Refusal):
+    """A match by hand, and its undoing, need a reason."""
+
+    code = "reason_missing"
+
+
+def match(*, line_reference: str, transaction_id: UUID, reason: str, actor: str, now: datetime) -> StatementMatch:
+    """Match a line by hand. Raises NotFound, DateLocked, AlreadyMatched, NotOnThisAccount, AmountsDiffer, …"""
+    with db_transaction.atomic():
+        line = _locked_line(line_reference, reason)
+        taken = StatementMatch.objects.filter(source=line.source, state=StatementMatch.State.STANDING)
+        if taken.filter(line=line).exists() or taken.filter(transaction_id=transaction_id).exists():
+            raise AlreadyMatched
+        candidate = candidates.of_transaction(source=line.source, transaction_id=transaction_id, asset=line.asset)
+        if candidate is None:
+            raise NotOnThisAccount
+        if (candidate.asset, candidate.amount_minor) != (line.asset, int(line.amount_minor)):
+            raise AmountsDiffer
+        pair = Pair(line, candidate, StatementMatch.Rule.BY_HAND)
+        made = matching.new_match(pair, by=actor, reason=reason.strip()[:200])
+        evidence = {**matching.evidence_of(pair), "contradicting_ids": contradicted(line, candidate)}
+        transitions.match_line(made, why=Why(actor, reason.strip()[:200], evidence=evidence), now=now)
+    return made
+
+
+def undo(*, line_reference: str, reason: str, actor: str, now: datetime) -> StatementMatch:
+    """Take a line's match away, whoever made it. Raises NotFound, DateLocked, NotMatched or ReasonMissing."""
+    with db_transaction.atomic():
+        line = _locked_line(line_reference, reason)
+        standing = StatementMatch.objects.select_for_update().filter(line=line, state=StatementMatch.State.STANDING)
+        found = standing.first()
+        if found is None:
+            raise NotMatched
+        transitions.undo_match(found, why=Why(actor, reason.strip()[:200]), now=now)
+        StatementLine.objects.filter(pk=line.pk).update(unmatched_because="A person took its match away.")
+    return found
+
+
+def _locked_line(reference: str, reason: str) -> StatementLine:
+    """Wait for the matcher, hold the line's date open, and return the line. A line's columns never change."""
+    if not reason.strip():
+        raise ReasonMissing
+    line = StatementLine.objects.select_related("source").filter(reference=reference).first()
+    if line is None:
+        raise NotFound(f"There is no statement line {reference}.")
+    matching.one_at_a_time(line.environment)
+    if is_locked(line.environment, line.business_date):
+        raise DateLocked
+    return line

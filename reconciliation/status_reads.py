@@ -1,0 +1,55 @@
+"""Trusted status reads: what has no known outcome is asked for before anything becomes an exception (0Pools, close checklist).
+
+Each remote operation of the window whose fate a lookup may still tell is looked up once, by its key; the answer is stored
+evidence, and its owner's saga goes on from it. No money moves here. A gateway that does not answer is left alone, and a run
+does not wait for ever: what is not read now is read by the next run, and by the sagas' own requery meanwhile.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+
+from ledger.controls import bell, clock
+from reconciliation.windows import Window
+from wallets import remote_operations
+from wallets.outcomes import Confirmed, Rejected
+
+_MOST: Final = 500
+_MOST_SECONDS: Final = 120.0
+
+# Asked and not known, of this date or before it: the trade, return or payout behind it may belong to this close.
+_OPEN = """
+SELECT p.key FROM wallets_remoteoperation p
+WHERE p.environment = %(environment)s AND p.state IN ('asked', 'unknown', 'absent') AND p.created_at < %(to)s
+  AND (p.state <> 'absent' OR p.updated_at >= %(from)s)
+ORDER BY p.created_at DESC, p.id DESC LIMIT %(most)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """How many were asked for, and how many have a known outcome now."""
+
+    asked: int
+    resolved: int
+
+
+def read(*, window: Window, keep: Callable[[], None]) -> Reads:
+    """Look up what has no known outcome; `keep` is called between two. Outside any transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, {**window.parameters(), "most": _MOST})
+        keys = [row[0] for row in cursor.fetchall()]
+    until = clock.monotonic() + _MOST_SECONDS
+    asked = resolved = 0
+    for key in keys:
+        if clock.monotonic() > until:
+            break
+        keep()
+        outcome = remote_operations.look_up(key)
+        asked += 1
+        resolved += isinstance(outcome, Confirmed | Rejected)
+    if resolved:
+        bell.ring_after_commit("sagas")
+    return Reads(asked=asked, resolved=resolved)
