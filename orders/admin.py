@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,6 +17,7 @@ from orders.models import (
     Market,
     Order,
     PayIn,
+    Payout,
     Pool,
     PoolHalt,
     Quote,
@@ -102,6 +104,71 @@ class IntentAdmin(ReadOnlyAdmin):
     @admin.display(description="in this state for")
     def shown_age(self, row: Intent) -> str:
         return age(row.updated_at)
+
+
+class InFlight(admin.SimpleListFilter):
+    """Payouts between their hold and their end; the oldest first is what matters."""
+
+    title = "in flight"
+    parameter_name = "in_flight"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "In flight"), ("dead", "Dead letters"), ("no", "Complete")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Payout]") -> "QuerySet[Payout]":
+        state = Payout.State
+        match self.value():
+            case "yes":
+                return queryset.exclude(state=state.COMPLETE)
+            case "dead":
+                return queryset.filter(state__in=(state.DEAD_LETTER, state.MANUAL_REVIEW))
+            case "no":
+                return queryset.filter(state=state.COMPLETE)
+        return queryset
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "intent_reference")
+    list_display = (
+        *(
+            "reference",
+            "page",
+            "shown_state",
+            "shown_amount",
+            "requeries",
+            "next_requery_at",
+            "shown_wait",
+            "shown_age",
+        ),
+    )
+    list_filter = (InFlight, "state", "environment", "asset")
+    ordering = ("created_at",)
+
+    @admin.display(description="intent")
+    def page(self, row: Payout) -> str:
+        return format_html(
+            '<a class="hf-mono underline" href="{}">{}</a>',
+            reverse("admin:intent-page", args=[row.intent_reference]),
+            row.intent_reference,
+        )
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Payout) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="pays out", ordering="amount_minor")
+    def shown_amount(self, row: Payout) -> str:
+        return amount(row.amount_minor, row.asset)
+
+    @admin.display(description="in this state for")
+    def shown_wait(self, row: Payout) -> str:
+        return age(row.updated_at)
+
+    @admin.display(description="age", ordering="created_at")
+    def shown_age(self, row: Payout) -> str:
+        return age(row.created_at)
 
 
 @admin.register(Quote)

@@ -22,6 +22,8 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
                 "admin:orders_intent_changelist",
                 "?state__exact=created&kind__exact=transfer",
             ),
+            ("Payouts in flight", "send_money", "admin:orders_payout_changelist", "?in_flight=yes"),
+            ("Payouts, dead letters", "mark_email_unread", "admin:orders_payout_changelist", "?in_flight=dead"),
             ("Found waiting", "hourglass_disabled", "admin:orders_stalefinding_changelist", ""),
             ("Notices", "notifications", "admin:reconciliation_notice_changelist", ""),
         ),

@@ -14,7 +14,7 @@ from ledger.controls.console import age, amount
 from ledger.controls.roles import Section, sees
 from ledger.models import QueuedEvent
 from orders import stale
-from orders.models import Order, ReviewCase
+from orders.models import Order, Payout, ReviewCase
 from orders.reviews import deadlines
 from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
@@ -69,7 +69,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
                 False,
             ),
         ]
-        tiles += [_overdue(reviews), _unseen()]
+        tiles += [_overdue(reviews), *_payouts(), _unseen()]
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
         tiles.append(
@@ -111,6 +111,17 @@ def _overdue(reviews: "QuerySet[ReviewCase]") -> Tile:
     late = reviews.filter(deadlines.overdue(now=clock.now()))
     url = "admin:orders_reviewcase_changelist"
     return _tile("Overdue reviews", late, "amount_minor", "asset", url, "?queue=overdue", True)
+
+
+def _payouts() -> list[Tile]:
+    """Payouts by age: those that are on their way, and those whose way has ended at people's desk."""
+    flying = Payout.objects.exclude(state=Payout.State.COMPLETE)
+    dead = Payout.objects.filter(state__in=(Payout.State.DEAD_LETTER, Payout.State.MANUAL_REVIEW))
+    url = "admin:orders_payout_changelist"
+    return [
+        _tile("Payouts in flight", flying, "amount_minor", "asset", url, "?in_flight=yes", False),
+        _tile("Payout dead letters", dead, "amount_minor", "asset", url, "?in_flight=dead", True),
+    ]
 
 
 def _unseen() -> Tile:

@@ -354,7 +354,7 @@ def test_releases_that_nobody_answers_are_counted(desk: Desk, lanes: Lanes) -> N
     desk.wallet.legs = {"debit": [declined], "release": [server_error]}
     lanes.order()
     desk.drive(passes=5)
-    assert dict((labels["environment"], number) for labels, number in unanswered.collect()) == {"live": 0, "test": 1}
+    assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 1}
     desk.wallet.legs["release"] = [TRUTH]
     desk.drive(passes=30)
-    assert dict((labels["environment"], number) for labels, number in unanswered.collect()) == {"live": 0, "test": 0}
+    assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 0}
