@@ -1,6 +1,10 @@
 """Review cases (their queue and page join the floors), exception cases, closes and their files."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from ledger.controls import clock
 from ledger.controls.console import ReadOnlyAdmin, amount, lamp
