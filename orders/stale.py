@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
 from ledger import expiry
 from ledger.controls import clock, metrics
-from orders.models import Intent, Order, Return, ReviewCase, SagaRun, StaleFinding, Trade
+from orders.models import Intent, Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
 from orders.sagas.venue_legs import RELEASE
 from wallets import remote_operations
 from wallets.remote_operations import Unfinished
@@ -29,7 +29,7 @@ LIVING: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """One subject that waits and that nobody drives. `owner` is the order or return whose saga would."""
+    """One subject that waits and that nobody drives. `owner` is the order, payout or return whose saga would."""
 
     kind: StaleFinding.Kind
     subject: str
@@ -45,6 +45,7 @@ def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) ->
     return [
         *_orders(before, now, most),
         *_returns(before, now, most),
+        *_payouts(before, now, most),
         *_operations(before, now, most),
         *_trades(before, most),
         *_holds(before, most),
@@ -95,6 +96,13 @@ def _returns(before: datetime, now: datetime, most: int) -> list[Stale]:
     return [_stale(StaleFinding.Kind.RETURN, one, owner=one.reference) for one in rows if one.reference in asked]
 
 
+def _payouts(before: datetime, now: datetime, most: int) -> list[Stale]:
+    """Payouts of authorized intents that nobody drives: their saga was never requested, or its row is lost (OneWallet)."""
+    row = driven(now).filter(subject=OuterRef("reference"))
+    rows = Payout.objects.filter(~Exists(row), updated_at__lt=before).exclude(state=Payout.State.COMPLETE)
+    return [_stale(StaleFinding.Kind.PAYOUT, one, owner=one.reference) for one in rows.order_by("updated_at")[:most]]
+
+
 def _operations(before: datetime, now: datetime, most: int) -> list[Stale]:
     """Operations whose owner has no work row: the living owner's saga looks them up, else the poller."""
     return of_operations(remote_operations.unfinished(before=before, driven=drivers(now), most=most))
@@ -142,7 +150,7 @@ def _transfers(before: datetime, now: datetime, most: int) -> list[Stale]:
     return [_stale(StaleFinding.Kind.INTENT, one, owner=one.reference) for one in rows]
 
 
-def _stale(kind: StaleFinding.Kind, one: "Order | Return | Trade | Intent", *, owner: str) -> Stale:
+def _stale(kind: StaleFinding.Kind, one: "Order | Payout | Return | Trade | Intent", *, owner: str) -> Stale:
     return Stale(kind, one.reference, one.environment, one.state, owner, one.updated_at)
 
 

@@ -155,7 +155,7 @@ def _refuse_unfounded(operation: RemoteOperation, *, founded: bool) -> None:
     )
     if operation.leg == "reverse" and not debit.exists():
         raise Unfounded(f"{operation.key}: no confirmed debit of its amount")
-    if operation.leg == "credit" and not founded:
+    if operation.leg in ("credit", "submit") and not founded:
         raise Unfounded(f"{operation.key}: what it pays for does not stand")
     if operation.leg == "credit" and siblings.filter(leg__in=("debit", "reverse")).exists():
         raise Unfounded(f"{operation.key}: its owner has a debit")

@@ -97,10 +97,11 @@ def _apply(
         if requery.counts(claimed.gateway, operation, outcome, now=now):
             values["counted_lookups"] = operation.counted_lookups + 1
     match outcome:
-        case Confirmed(remote_ref):
+        case Confirmed(remote_ref, settlement_date):
             if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
                 values |= {
                     "remote_ref": remote_ref[:120],
+                    "settlement_date": settlement_date,
                     "answered_at": now,
                     "unknown_cause": "",
                     "late": late or operation.state == _State.ABSENT,

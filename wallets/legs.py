@@ -1,4 +1,4 @@
-"""One remote movement of an order or return: its key, its content, and the row that writes it down."""
+"""One remote movement of an order, return or payout: its key, its content, and the row that writes it down."""
 
 import hashlib
 import json
@@ -24,9 +24,10 @@ class OtherContent(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One remote movement of an order, return or trade: which, for whom, how much, by which gateway.
+    """One remote movement of an order, return, trade or payout: which, for whom, how much, by which gateway.
 
-    `details` is what else the other side must know (a venue: the terms); it is part of the content of the key.
+    `details` is what else the other side must know (a venue: the terms; a payout: its recipient); it is part of the
+    content of the key.
     """
 
     owner: str
@@ -91,7 +92,7 @@ def known(operation: RemoteOperation) -> Outcome | None:
     """Return the outcome that the row has for ever, or None."""
     match operation.state:
         case _State.CONFIRMED:
-            return Confirmed(operation.remote_ref)
+            return Confirmed(operation.remote_ref, operation.settlement_date)
         case _State.REJECTED:
             return Rejected(operation.rejected_reason)
         case _State.WITHDRAWN:
@@ -99,8 +100,9 @@ def known(operation: RemoteOperation) -> Outcome | None:
     return None
 
 
-def _request(leg: Leg) -> dict[str, str]:
-    return {**leg.details, "user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
+def _request(leg: Leg) -> dict[str, object]:
+    request: dict[str, object] = {"user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
+    return {**request, "details": dict(leg.details)} if leg.details else request
 
 
 def _digest(leg: Leg) -> str:

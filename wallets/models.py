@@ -82,14 +82,17 @@ class ApiRequest(models.Model):
 
 
 class Gateway(models.Model):
-    """The door to one operator's wallet service in one environment, or of the house to another channel (a venue).
+    """A door to money held elsewhere in one environment. `adapter` names a setting's entry.
 
-    `adapter` names a setting's entry.
+    Channel "wallet" is the operator's own wallet service. The other channels are the house's: venues, and those that
+    pay out, whose row serves every operator that has none of its own.
     """
 
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
     environment = models.CharField(max_length=4, choices=Environment.choices)
-    channel = models.CharField(max_length=40, default="wallet", help_text="wallet, or venue:{code} of the house")
+    channel = models.CharField(
+        max_length=40, default="wallet", help_text="wallet, promptpay, bank_transfer, or venue:{code} of the house"
+    )
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
@@ -124,7 +127,7 @@ class Gateway(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.environment}"
+        return f"{self.operator} {self.environment} {self.channel}"
 
 
 class GatewayPause(models.Model):
@@ -214,6 +217,7 @@ class RemoteOperation(Stateful):
     )
     unknown_cause = models.CharField(max_length=20, default="")
     remote_ref = models.CharField(max_length=120, default="")
+    settlement_date = models.DateField(null=True, help_text="a payment: when the other side says that it settles")
     rejected_reason = models.CharField(max_length=120, default="")
     answered_at = models.DateTimeField(null=True)
     late = models.BooleanField(

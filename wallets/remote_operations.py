@@ -41,6 +41,7 @@ __all__ = [
     "left_absent",
     "look_up",
     "open_keys",
+    "outcome_of",
     "owners_among",
     "perform",
     "standing",
@@ -104,8 +105,8 @@ def perform(
     not, or when a leg was not asked by `execute_by`, nothing is asked: Unknown(NOT_ASKED). Whoever owns a leg that was
     never asked may then take its `withdrawal`.
 
-    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade):
-    this floor cannot see it, and without grounds no credit is ever asked.
+    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade), or
+    what a payout pays with (its hold): this floor cannot see it, and without grounds neither is ever asked.
     """
     _refuse_transaction()
     operation = written_down(leg)
@@ -199,6 +200,12 @@ def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:
     )
 
 
+def outcome_of(*, owner: str, leg: str) -> Outcome | None:
+    """Return what is known for ever of the newest version of a leg; None when nothing is, or it was never written down."""
+    operation = RemoteOperation.objects.filter(owner=owner, leg=leg).order_by("-leg_version").first()
+    return known(operation) if operation is not None else None
+
+
 def latest_version(*, owner: str, leg: str) -> int:
     """Return the version of a leg's key in force (1 when it was never written down)."""
     found = RemoteOperation.objects.filter(owner=owner, leg=leg).aggregate(newest=Max("leg_version"))["newest"]
@@ -232,7 +239,8 @@ def _question(claimed: Claimed) -> Performed:
         amount_text=assets.text(int(operation.amount_minor), operation.asset),
         user_reference=operation.request["user_reference"],
         owner=operation.owner,
-        metadata={name: value for name, value in operation.request.items() if name != "user_reference"},
+        metadata={"partner_order_id": operation.request["partner_order_id"]},
+        details=operation.request.get("details", {}),
     )
     wallet = claimed.wallet
     where = GatewayConnection(gateway.base_url, gateway.secret, gateway.environment)

@@ -10,7 +10,7 @@ from ledger.environments import Environment
 
 
 class ReviewCase(Stateful):
-    """The work item of an order in manual review."""
+    """The work item of an order or intent in manual review."""
 
     MACHINE = "review_case"
 
@@ -21,7 +21,7 @@ class ReviewCase(Stateful):
         RESOLVED = "resolved"
 
     state = FSMField(choices=State.choices, default=State.OPEN, protected=True, max_length=40)
-    subject = models.CharField(max_length=40, db_index=True, help_text="the order or return")
+    subject = models.CharField(max_length=40, db_index=True, help_text="the order, intent or return")
     reason = models.CharField(max_length=40, help_text="debit_unknown, reverse_unknown, reverse_rejected, …")
     owner = models.CharField(max_length=150, default="")
     next_action = models.CharField(max_length=200)

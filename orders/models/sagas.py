@@ -9,7 +9,9 @@ from ledger.environments import Environment
 class SagaRun(models.Model):
     """The work row of a saga. Its subject's state is the program counter; this says when and who."""
 
-    subject = models.CharField(max_length=40, unique=True, help_text="the order, return or trade that it advances")
+    subject = models.CharField(
+        max_length=40, unique=True, help_text="what it advances: an order, return, trade, intent, payout"
+    )
     environment = models.CharField(max_length=4, choices=Environment.choices)
     available_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0, help_text="consecutive advances that raised a defect")

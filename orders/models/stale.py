@@ -19,6 +19,7 @@ class StaleFinding(models.Model):
         TRADE = "trade"
         HOLD = "hold"
         INTENT = "intent"
+        PAYOUT = "payout"
 
     subject = models.CharField(max_length=120, unique=True, help_text="a reference, or a remote operation's key")
     kind = models.CharField(max_length=20, choices=Kind.choices)

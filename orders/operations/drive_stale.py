@@ -1,7 +1,7 @@
 """The status poller: finds what waits with nobody to drive it, and has it driven again. Drain "stale".
 
-1 find living orders, returns and transfers without a work row that will be looked at, remote operations without a known outcome
-  whose owner has none, reservations of ended orders, expired holds of living ones
+1 find living orders, payouts, returns and transfers without a work row that will be looked at, remote operations without
+  a known outcome whose owner has none, reservations of ended orders, expired holds of living ones
 2 of a living owner: give its saga a row that is due, and ring
 3 of an owner that has ended: look the operation up; it adds evidence, and a confirmation opens a return. What was proven
   absent is looked up too, for a week: it may turn up late
@@ -10,6 +10,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from django.db import connection
@@ -17,7 +18,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains
 from orders import stale
-from orders.models import Intent, Order, Return, SagaRun, StaleFinding, Trade
+from orders.models import Intent, Order, Payout, Return, SagaRun, StaleFinding, Trade
 from orders.stale import Stale
 from wallets import remote_operations
 
@@ -88,8 +89,9 @@ def _living(owners: Sequence[str]) -> set[str]:
     returns = Return.objects.filter(reference__in=owners, state=Return.State.ADJUSTED)
     intents = Intent.objects.filter(reference__in=owners, ended_at__isnull=True).values_list("reference", flat=True)
     given_up = Trade.objects.filter(reference__in=owners, state__in=(Trade.State.RELEASED, Trade.State.FAILED))
-    others = (*returns.values_list("reference", flat=True), *given_up.values_list("reference", flat=True))
-    return {*orders, *others, *intents}
+    payouts = Payout.objects.filter(reference__in=owners).exclude(state=Payout.State.COMPLETE)
+    others = (rows.values_list("reference", flat=True) for rows in (returns, given_up, payouts))
+    return {*orders, *intents, *chain.from_iterable(others)}
 
 
 def _drive(one: Stale, *, now: datetime) -> None:

@@ -268,4 +268,4 @@ def _told(outcome: Outcome) -> str:
 
 
 def _parts(outcome: Outcome) -> tuple[str, ...]:
-    return tuple(str(getattr(outcome, name)) for name in outcome.__slots__)
+    return tuple(str(value) for name in outcome.__slots__ if (value := getattr(outcome, name)) is not None)

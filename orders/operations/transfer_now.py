@@ -239,9 +239,9 @@ def _refusal(plan: _Plan, code: str) -> Refusal:
     return insufficient_funds(plan.intent)
 
 
-def insufficient_funds(intent: Intent) -> InsufficientFunds:
-    """Return the refusal, which says what the debit is and what the wallet may spend."""
-    place = (intent.terms["accounts"]["payer"], intent.asset)
+def insufficient_funds(intent: Intent, *, account: str = "payer") -> InsufficientFunds:
+    """Return the refusal, which says what the debit is and what the wallet (`account` of the terms) may spend."""
+    place = (intent.terms["accounts"][account], intent.asset)
     found = balances.read(environment=intent.environment, accounts=[place])
     assert intent.debit_minor is not None, "not priced"
     return InsufficientFunds(

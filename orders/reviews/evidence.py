@@ -1,9 +1,9 @@
-"""What is known of a reviewed order or return: its trade and its movements as the remote door stores them."""
+"""What is known of a reviewed order, payout or return: its trade and its movements as the remote door stores them."""
 
 from dataclasses import dataclass
 
 from orders import trade_terms
-from orders.models import Order, Return, Trade
+from orders.models import Intent, Order, Payout, Return, Trade
 from orders.sagas import venue_legs
 from orders.sagas.venue_legs import EXECUTE
 from wallets import remote_operations
@@ -59,6 +59,15 @@ class ReturnFacts:
     trade: Trade | None
 
 
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """`submission` is what the channel was asked, as the remote door stores it; None when it was never written down."""
+
+    intent: Intent
+    payout: Payout
+    submission: Standing | None
+
+
 def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
     """Gather the facts; lock the operations (after order and trade) for who decides by them."""
     return Facts(
@@ -69,6 +78,11 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
         credit=remote_operations.standing(owner=order.reference, leg="credit", lock=lock),
         execute=venue_legs.standing(trade, EXECUTE, lock=lock) if trade_terms.is_outside(trade) else None,
     )
+
+
+def facts_of_payout(intent: Intent, payout: Payout, *, lock: bool = False) -> PayoutFacts:
+    """Gather the facts of a payout; lock the submission (after intent and payout) for who decides by it."""
+    return PayoutFacts(intent, payout, remote_operations.standing(owner=payout.reference, leg="submit", lock=lock))
 
 
 def facts_of_return(found: Return, *, lock: bool = False) -> ReturnFacts:

@@ -37,6 +37,8 @@ class Resolution(StrEnum):
     GIVE_BACK_AGAIN = "give_back_again"
     GIVEN_BACK_PROVEN = "given_back_proven"
     KEEP = "keep"
+    SETTLE_PAYOUT = "settle_payout"
+    RELEASE_PAYOUT = "release_payout"
 
 
 F = TypeVar("F")

@@ -11,19 +11,20 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, references, request_context
-from orders.locks import OrderFrozen
-from orders.models import Intent, Order, Quote, Return, SagaRun, Trade
-from orders.sagas import buy, crew, give_back, news, releasing, sell, transfer
+from orders.locks import IntentFrozen, OrderFrozen
+from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
+from orders.sagas import buy, crew, give_back, news, payout, releasing, sell, transfer
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
-Subject = Order | Return | Trade | Intent
+Subject = Order | Return | Trade | Intent | Payout
 
 _MODELS: Mapping[str, type[Subject]] = {
     references.Prefix.ORDER: Order,
     references.Prefix.RETURN: Return,
     references.Prefix.TRADE: Trade,
     references.Prefix.INTENT: Intent,
+    references.Prefix.PAYOUT: Payout,
 }
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ def work() -> int:
 
 
 def run(reference: str, *, token: str) -> None:
-    """Advance one claimed order, return or trade (its release) until it waits or stops, then give its row back (or drop it)."""
+    """Advance one claimed subject until it waits or stops, then give its row back (or drop it)."""
     subject = _found(reference)
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
@@ -113,9 +114,14 @@ def _found(reference: str) -> Subject | None:
 
 def _belongs_to(subject: Subject) -> tuple[str, str]:
     """Return the order's or intent's reference and the request id under which its steps are logged."""
-    if isinstance(subject, Order | Intent):
-        return subject.reference, subject.request_id
-    return subject.order_reference, ""
+    match subject:
+        case Order() | Intent():
+            return subject.reference, subject.request_id
+        case Payout():
+            asked = Intent.objects.filter(reference=subject.intent_reference).values_list("request_id", flat=True)
+            return subject.intent_reference, asked.first() or ""
+        case _:
+            return subject.order_reference or subject.intent_reference, ""
 
 
 def _again(subject: Subject) -> Subject:
@@ -125,6 +131,8 @@ def _again(subject: Subject) -> Subject:
 def _step(subject: Subject) -> Progress:
     if isinstance(subject, Intent):
         return transfer.advance(subject)
+    if isinstance(subject, Payout):
+        return payout.advance(subject)
     if isinstance(subject, Return):
         return give_back.advance(subject)
     if isinstance(subject, Trade):
@@ -137,7 +145,7 @@ def _advance(subject: Subject) -> Progress:
     for _ in range(_MAXIMUM_STEPS):
         try:
             progress = _step(subject)
-        except OrderFrozen:
+        except (OrderFrozen, IntentFrozen):
             assert not isinstance(subject, Intent)
             return watch(subject)
         if not isinstance(progress, Moved):

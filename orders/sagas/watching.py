@@ -1,4 +1,4 @@
-"""Lookups that go on in the background while people hold an order or a return. They add evidence and move no money.
+"""Lookups that go on in the background while people hold an order, a return or a payout. They add evidence and move no money.
 
 They come ever more slowly, but for news of the other side: that is looked up at once.
 """
@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from ledger.controls import clock
-from orders.models import Order, Return, Trade
+from orders.models import Order, Payout, Return, Trade
 from orders.sagas import news
 from orders.sagas.progress import Progress, Stopped, Wait
 from wallets import remote_operations
@@ -16,7 +16,7 @@ _FIRST_WATCH: Final = timedelta(minutes=10)
 _LONGEST_WATCH: Final = timedelta(hours=1)
 
 
-def watch(subject: Order | Return | Trade) -> Progress:
+def watch(subject: Order | Payout | Return | Trade) -> Progress:
     """Look up what is still unknown of it, ever more slowly."""
     age = clock.now() - subject.updated_at
     pause = min(max(age, _FIRST_WATCH), _LONGEST_WATCH)
@@ -27,14 +27,14 @@ def watch(subject: Order | Return | Trade) -> Progress:
     return Wait(pause if age >= _FIRST_WATCH else _FIRST_WATCH - age)
 
 
-def look_back(subject: Order | Return | Trade) -> Progress:
+def look_back(subject: Order | Payout | Return | Trade) -> Progress:
     """Look once more at what an ended one left absent, since the other side has news of it; a confirmation is late."""
     for key in _open_keys(subject):
         remote_operations.look_up(key)
     return Stopped()
 
 
-def _open_keys(subject: Order | Return | Trade) -> list[str]:
+def _open_keys(subject: Order | Payout | Return | Trade) -> list[str]:
     """Return what is still unknown of it; of an order, of its trades at an outside venue too."""
     keys = remote_operations.open_keys(owner=subject.reference)
     if isinstance(subject, Order):

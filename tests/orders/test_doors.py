@@ -354,7 +354,7 @@ def test_metrics_tell_of_pauses_open_circuits_and_what_is_open(desk: Desk) -> No
     _open_circuit(desk, [first])
     Gateway.objects.update(paused_until=desk.clock.now() + timedelta(hours=1))
     told = {metric.name: list(metric.collect()) for metric in metrics.registered() if "gateway" in metric.name}
-    acme = {"operator": "acme", "environment": "test"}
+    acme = {"operator": "acme", "environment": "test", "channel": "wallet"}
     assert told == {
         "holdfast_gateway_paused": [(acme, 1)],
         "holdfast_gateway_circuit_open": [(acme, 1)],

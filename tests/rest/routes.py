@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from ledger.controls import clock
 from ledger.controls.rest.views import ApiView, shown_pattern
 from tests.rest.calls import QUOTE, WALLET, Answer, Api, transfer
-from tests.rest.world import World
+from tests.rest.world import World, payout_body
 
 
 class Reach(StrEnum):
@@ -145,6 +145,15 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/reports/alm": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/alm")),
     "GET /v1/reports/statements/{address}": Route(
         Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
+    ),
+    "GET /v1/payouts": Route(Reach.LIST, lambda api, world: api.get("/v1/payouts")),
+    "POST /v1/payouts": Route(Reach.ONE, lambda api, world: api.post("/v1/payouts", payout_body(world.merchant)), 202),
+    "GET /v1/payouts/{intent_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/payouts/{world.payout}")),
+    "POST /v1/payouts/{intent_id}/confirm": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/payouts/{world.payout}/confirm"), 202
+    ),
+    "POST /v1/payouts/{intent_id}/cancel": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/payouts/{world.second_payout}/cancel")
     ),
     "GET /v1/wallets": Route(Reach.LIST, lambda api, world: api.get("/v1/wallets")),
     "POST /v1/wallets": Route(

@@ -10,10 +10,11 @@ from ledger.controls import clock, drains, references
 from ledger.controls.moves import Birth, Why, move
 from ledger.controls.rest.answers import instant
 from orders.models import Order, ReviewCase
+from tests.orders.payouts import ASSET, MOBILE, open_channels
 from tests.rest.calls import WALLET, Api, ordered, quoted, transfer
 from tests.wallets.people import fund
 from tests.webhooks.provider import STANDARD, make_sender
-from wallets.models import Wallet
+from wallets.models import Gateway, Wallet
 from webhooks.models import Provider
 
 
@@ -35,6 +36,11 @@ class World:
     scheduled: str
     pay_in: str
     review_case: str
+    merchant: str
+    """With money, in the channels' asset."""
+    payout: str
+    second_payout: str
+    """Both wait to be confirmed."""
 
 
 _NOBODYS = "01kad00f8xm3v6y2q4t5n7w9bz"
@@ -53,6 +59,9 @@ NOTHING = World(
     scheduled=f"int_{_NOBODYS}",
     pay_in=f"pin_{_NOBODYS}",
     review_case=f"rev_{_NOBODYS}",
+    merchant=f"wal_{_NOBODYS}",
+    payout=f"int_{_NOBODYS}",
+    second_payout=f"int_{_NOBODYS}",
 )
 """Ids of the right shape that nobody has."""
 
@@ -67,6 +76,11 @@ def make_world(api: Api) -> World:
     reference = endpoint.json["endpoint_id"]
     delivery = api.post(f"/v1/webhook-endpoints/{reference}/test")
     assert delivery.status == 202, delivery.body
+    if not Gateway.objects.filter(channel="promptpay").exists():
+        open_channels()
+    shop = {"kind": "merchant", "user_reference": "shop", "assets": [ASSET]}
+    merchant = api.post("/v1/wallets", shop).json["wallet_id"]
+    fund(Wallet.objects.get(reference=merchant), 1_000_000, asset=ASSET)
     made = World(
         quote=quoted(api)["quote_id"],
         second_quote=quoted(api)["quote_id"],
@@ -79,9 +93,29 @@ def make_world(api: Api) -> World:
         **_transfers(api),
         pay_in=_paid_in(api),
         review_case=_opened_case(order),
+        merchant=merchant,
+        payout=_unconfirmed(api, merchant),
+        second_payout=_unconfirmed(api, merchant),
     )
     connections.close_all()
     return made
+
+
+def payout_body(payer: str, **changes: object) -> dict[str, object]:
+    return {
+        "payer_wallet_id": payer,
+        "asset": ASSET,
+        "amount": "100.00",
+        "channel": "promptpay",
+        "recipient": MOBILE,
+        **changes,
+    }
+
+
+def _unconfirmed(api: Api, payer: str) -> str:
+    answer = api.post("/v1/payouts", payout_body(payer, confirm=False))
+    assert answer.status == 201, answer.body
+    return str(answer.json["intent_id"])
 
 
 def _transfers(api: Api) -> dict[str, str]:

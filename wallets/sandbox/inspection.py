@@ -6,14 +6,23 @@ from typing import Final
 from wallets.sandbox import clock
 from wallets.sandbox.clock import Clock, microseconds
 from wallets.sandbox.messages import Answer, Request, answered, refused
+from wallets.sandbox.payments import Payments
 from wallets.sandbox.store import MOST_ROWS, Store
 
-LOGS: Final = ("operations", "requests", "webhooks", "news")
+LOGS: Final = ("operations", "payments", "requests", "webhooks", "news", "bank_news")
 _PAGE_ROWS: Final = 50
 _USUAL_ROWS: Final = 1_000
 _MOST_NAMES: Final = 100
-_TIMES: Final = frozenset({"asked_at", "applied_at", "pending_until", "received_at", "due_at"})
+_TIMES: Final = frozenset({"asked_at", "applied_at", "pending_until", "received_at", "due_at", "returns_at"})
 _HIDDEN: Final = frozenset({"digest", "body", "then_status", "pending_until", "path"})
+
+_MARKS: Final = {
+    "confirmed": "confirmed",
+    "settled": "confirmed",
+    "rejected": "rejected",
+    "returned": "rejected",
+    "pending": "pending",
+}
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Holdfast sandbox</title><style>
@@ -23,8 +32,9 @@ th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px sol
 th {{ font-weight: 600; }}
 .confirmed {{ color: #0a7a3d; }} .rejected {{ color: #b00020; }} .pending {{ color: #8a5a00; }}
 </style></head><body><h1>Sandbox</h1>
-<p>What the operator's side believes. As JSON: <a href="/inspect/operations">operations</a>,
-<a href="/inspect/requests">requests</a>, <a href="/inspect/webhooks">webhooks</a>, <a href="/inspect/news">news</a>
+<p>What the operator's side and the bank believe. As JSON: <a href="/inspect/operations">operations</a>,
+<a href="/inspect/payments">payments</a>, <a href="/inspect/requests">requests</a>,
+<a href="/inspect/webhooks">webhooks</a>, <a href="/inspect/news">news</a>, <a href="/inspect/bank_news">bank news</a>
 (<code>?prefix=</code>, <code>?after=</code>, <code>?limit=</code>).</p>
 {tables}</body></html>
 """
@@ -69,10 +79,11 @@ class Inspection:
     def _settle(self) -> None:
         with self._store.transaction():
             self._store.settle_due(microseconds(self._clock.now()))
+            Payments(self._store).settle_due(microseconds(self._clock.now()))
 
     def _table(self, name: str) -> str:
         rows = [_shown(row) for row in self._store.latest(name, limit=_PAGE_ROWS)]
-        title = f"<h2>{name.capitalize()} ({self._store.count(name)})</h2>"
+        title = f"<h2>{name.capitalize().replace('_', ' ')} ({self._store.count(name)})</h2>"
         if not rows:
             return title + "<p>None yet.</p>"
         columns = [column for column in rows[0] if column not in _HIDDEN]
@@ -90,7 +101,7 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 
 def _cell(value: object) -> str:
     text = escape("" if value is None else str(value))
-    mark = f' class="{text}"' if text in ("confirmed", "rejected", "pending") else ""
+    mark = f' class="{_MARKS[text]}"' if text in _MARKS else ""
     return f"<td{mark}>{text}</td>"
 
 
