@@ -1,15 +1,18 @@
-"""Quotes, orders, trades and pools, read-only."""
+"""Quotes, orders, trades, pools and intents, read-only."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
 from orders.freeze_card import freeze_card
 from orders.models import (
     Freeze,
+    Intent,
     Market,
     Order,
     PayIn,
@@ -49,7 +52,8 @@ class OrderAdmin(ReadOnlyAdmin):
         order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
         cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
         context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        page: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return page
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:
@@ -65,6 +69,38 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="in this state for")
     def shown_age(self, row: Order) -> str:
+        return age(row.updated_at)
+
+
+@admin.register(Intent)
+class IntentAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "partner_reference", "payer", "payee", "reference_number", "request_id")
+    list_display = (
+        *("page", "shown_state", "kind", "channel", "status_reason", "shown_amount", "payer", "payee"),
+        *("partner_reference", "scheduled_for", "shown_age"),
+    )
+    list_filter = ("state", "kind", "channel", "environment", "asset")
+
+    @admin.display(description="intent", ordering="reference")
+    def page(self, row: Intent) -> str:
+        """Open it from end to end; the page lies on the floor that joins floors."""
+        return format_html(
+            '<a class="hf-mono underline" href="{}">{}</a>',
+            reverse("admin:intent-page", args=[row.reference]),
+            row.reference,
+        )
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Intent) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def shown_amount(self, row: Intent) -> str:
+        return amount(row.amount_minor, row.asset)
+
+    @admin.display(description="in this state for")
+    def shown_age(self, row: Intent) -> str:
         return age(row.updated_at)
 
 

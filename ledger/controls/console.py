@@ -27,7 +27,7 @@ class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False
     actions = None
     ordering: Sequence[str] = ()
-    list_display_links = None
+    list_display_links: Sequence[str] | None = None
     change_form_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

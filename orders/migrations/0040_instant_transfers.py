@@ -42,6 +42,14 @@ class Migration(migrations.Migration):
             "intent",
             models.Index(fields=["updated_at"], condition=models.Q(ended_at__isnull=True), name="intent_open"),
         ),
+        *(
+            migrations.AddIndex("intent", models.Index(fields=[field], condition=~models.Q(**{field: ""}), name=name))
+            for field, name in (
+                ("reference_number", "intent_number"),
+                ("lookup_ref", "intent_lookup"),
+                ("response_id", "intent_response"),
+            )
+        ),
         run_sql_file(_SQL / "lock_parties.sql", reverse="DROP FUNCTION orders_lock_parties(text, bigint, text[])"),
         run_sql_file(
             _SQL / "walk_intents.sql",

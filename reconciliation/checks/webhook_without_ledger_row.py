@@ -39,7 +39,8 @@ LEFT JOIN ledger_queuedevent w ON w.event_id = v.id
 WHERE w.dead_at IS NULL AND NOT EXISTS (
     SELECT FROM webhooks_delivery d WHERE d.event_id = v.id AND d.state = 'dead')
 UNION ALL
-SELECT coalesce(y.reference, n.reference), coalesce(y.reference, ''), coalesce(y.operator_id, n.operator_id), coalesce(y.asset, ''), coalesce(y.gross_minor, 0),
+SELECT coalesce(y.reference, n.reference), coalesce(y.reference, ''), coalesce(y.operator_id, n.operator_id),
+       coalesce(y.asset, ''), coalesce(y.gross_minor, 0),
        jsonb_build_object('reason', 'the provider''s transaction was taken, nothing is booked', 'event_id', n.reference,
                           'provider', n.provider_code, 'provider_event_id', n.provider_event_id,
                           'provider_transaction', t.reference, 'kind', t.kind, 'pay_in_id', y.reference,

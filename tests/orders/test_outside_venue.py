@@ -1,4 +1,6 @@
 """Trades at an outside venue: 0Pools' state mapping, DESIGN's flows, and what becomes of what the venue leaves unknown."""
+# mypy: disable-error-code=arg-type
+# The rows of the table are unpacked in pieces, to stay within a line.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

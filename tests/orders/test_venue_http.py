@@ -330,8 +330,8 @@ def test_the_venue_learns_terms_and_ids_and_in_live_nothing_of_the_user(desk: De
     from wallets.gateway_port import GatewayConnection, RemoteRequest
 
     operation = RemoteOperation.objects.filter(leg="execute").get()
-    metadata = {name: str(value) for name, value in operation.request.items() if name != "user_reference"}
-    request = RemoteRequest(operation.key, "execute", "EUR", 1, "0.01", "alice", operation.owner, metadata)
+    details = operation.request["details"]
+    request = RemoteRequest(operation.key, "execute", "EUR", 1, "0.01", "alice", operation.owner, details=details)
     live = json.loads(http._body(request, GatewayConnection("http://v", SECRET, "live")))
     assert "user_reference" not in live
     assert "alice" not in json.dumps(live)
