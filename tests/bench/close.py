@@ -49,9 +49,9 @@ _FILL: Final[tuple[LiteralString, ...]] = (
     """
     INSERT INTO orders_quote (reference, environment, operator_id, version, created_at, updated_at, state, pool_id, pool_code,
         side, user_reference, source_asset, source_minor, fee_minor, vat_minor, fee_items, cash_asset, cash_minor, fx_source,
-        target_asset, target_minor, expires_at, accepted_at, order_reference)
+        target_asset, target_minor, expires_at, accepted_at, order_reference, venue_quote_id)
     SELECT 'quo_' || ref, 'live', o.id, 2, at, at, 'accepted', 1, 'EUR-USDT', 'buy', 'u' || n %% 5000, 'EUR', 1000, 0, 0, '[]',
-           'EUR', 1000, '', 'USDT', 1080000000, at + interval '30 seconds', at, 'ord_' || ref
+           'EUR', 1000, '', 'USDT', 1080000000, at + interval '30 seconds', at, 'ord_' || ref, ''
     FROM f9, wallets_operator o WHERE o.slug = 'f9'
     """,
     """
@@ -64,9 +64,9 @@ _FILL: Final[tuple[LiteralString, ...]] = (
     """,
     """
     INSERT INTO orders_trade (reference, environment, operator_id, version, created_at, updated_at, state, order_reference,
-        quote_reference, pool_id, pool_code, idempotency_key, hold_key, terms, ended_at)
+        quote_reference, pool_id, pool_code, idempotency_key, hold_key, retry_of, terms, ended_at)
     SELECT 'trd_' || ref, 'live', o.id, 2, at, at, 'settled', 'ord_' || ref, 'quo_' || ref, 1, 'EUR-USDT', 'k-' || n,
-           'trd_' || ref || ':reserve',
+           'trd_' || ref || ':reserve', '',
            '{"settled_by": "TRADE_SETTLE", "amounts": {"net": {"minor": "1000", "asset": "EUR"}}, "accounts": {}}', at
     FROM f9, wallets_operator o WHERE o.slug = 'f9'
     """,
