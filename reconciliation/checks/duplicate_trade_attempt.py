@@ -1,8 +1,8 @@
 """More than one trade of an order that is not released-then-retried, or an idempotency conflict on its acceptance.
 
-The trade too many is named, not its order: the first one stands. A trade that was released may be followed by one more
-that names it (0Pools: "Remove hold and allow retry"). A conflict is a request that came with the key of an acceptance and asked for
-something else; it names the order that the key made.
+The trade too many is named, not its order: the first one stands. A trade that was released may be followed by one more that
+names it (0Pools: "Remove hold and allow retry"). A conflict is a request that came with the key of an acceptance and asked
+for something else; it names the order that the key made.
 """
 
 from reconciliation.check import Check
