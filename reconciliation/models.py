@@ -19,6 +19,7 @@ def _nothing_blocks(close: Any) -> bool:
     """Rule C1: no check fails without an approved exception, and no exception lacks owner or next review date."""
     from reconciliation.checklist import checklist_of  # it reads the models of this module
 
+    assert isinstance(close, CloseRun)
     return checklist_of(close).complete
 
 
@@ -26,6 +27,7 @@ def _approvable(case: Any) -> bool:
     """Rule C1: a ledger row without terminal trade cannot be approved."""
     from reconciliation.check_registry import is_approvable
 
+    assert isinstance(case, ExceptionCase)
     return is_approvable(case.type)
 
 

@@ -1,4 +1,4 @@
-"""An order whose quote id is absent or names no quote."""
+"""An order whose quote id is absent or names no quote: ours, or one that only a line of an operator's statement names."""
 
 from reconciliation.check import Check
 
@@ -11,6 +11,17 @@ SELECT o.reference AS subject, o.reference AS order_reference, o.operator_id, o.
 FROM close_orders(%(environment)s, %(from)s, %(to)s) o
 WHERE NOT EXISTS (SELECT FROM orders_quote q
                   WHERE q.reference = o.quote_reference AND q.environment = o.environment)
+UNION ALL
+SELECT l.reference, '', l.operator_id, l.asset, abs(l.amount_minor),
+       jsonb_build_object('reason', 'the operator''s statement names an order that has no quote here', 'source', s.code,
+                          'line_id', l.line_id, 'partner_order_id', l.partner_order_id, 'key', nullif(l.our_key, ''))
+FROM close_statement_lines(%(environment)s, %(from)s, %(to)s) l
+JOIN reconciliation_statementsource s ON s.id = l.source_id AND s.kind = 'operator'
+WHERE l.partner_order_id <> '' AND NOT EXISTS (
+    SELECT FROM orders_order o
+    WHERE o.partner_order_id = l.partner_order_id AND o.operator_id = l.operator_id AND o.environment = l.environment)
+  AND NOT EXISTS (
+    SELECT FROM reconciliation_statementmatch m WHERE m.line_id = l.id AND m.state = 'standing')
 """
 
 CHECK = Check(
