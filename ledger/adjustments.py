@@ -47,7 +47,9 @@ class ReasonMissing(Refusal):
     code = "reason_missing"
 
 
-def propose(*, environment: str, draft: Draft, reason: str, maker: str, now: datetime) -> Approval:
+def propose(
+    *, environment: str, draft: Draft, reason: str, maker: str, now: datetime, key_issued_by: str = ""
+) -> Approval:
     """Keep a draft for a second person's decision, in the caller's transaction; nothing is posted.
 
     What the ledger would refuse now is refused now. Raises ReasonMissing, AlreadyProposed, KeyTaken,
@@ -72,6 +74,7 @@ def propose(*, environment: str, draft: Draft, reason: str, maker: str, now: dat
                 reason=reason.strip(),
                 maker=maker,
                 now=now,
+                key_issued_by=key_issued_by,
             )
     except IntegrityError as error:
         raise AlreadyProposed(f"A proposal under {draft.key!r} waits for a decision already.") from error

@@ -12,6 +12,7 @@ _EVERY_SECONDS: Final = {
     "deliveries": 5,
     "sagas": 5,
     "quote_expiry": 10,
+    "payout_expiry": 10,
     "rates": 30,
     "closes": 60,
     "stale": 60,

@@ -9,8 +9,16 @@ class OrdersConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from orders import models, operation_news, streams
-        from orders.operations import drive_stale, expire_quotes, open_return
+        from orders import models, operation_news, payout_news, streams, venue_news
+        from orders.operations import (
+            cancel_unconfirmed,
+            drive_stale,
+            expire_quotes,
+            hear_contradiction,
+            open_return,
+            start_payout,
+        )
+        from orders.pay_ins import hearing
         from orders.sagas import runner
         from webhooks import event_types
 
@@ -22,10 +30,17 @@ class OrdersConfig(AppConfig):
         machines.register(models.Market, name="market", first="open")
         machines.register(models.Intent, name="intent", first="created")
         machines.register(models.Payout, name="payout", first="reserved")
+        machines.register(models.PayIn, name="pay_in", first="booked")
         expire_quotes.register()
         open_return.register()
+        hear_contradiction.register()
         runner.register()
+        hearing.register()
         operation_news.register()
+        venue_news.register()
+        payout_news.register()
+        start_payout.register()
+        cancel_unconfirmed.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")
         drive_stale.register()

@@ -101,6 +101,8 @@ def _actions(
         ("order", Scope.ORDERS, no_wallet or no_pool or waiting),
         ("read", Scope.READ, None),
         ("manage_webhooks", Scope.WEBHOOKS, None),
+        ("open_wallets", Scope.WALLETS, None),
+        ("pay", Scope.PAYMENTS, None),
     ]
     return [
         {"action": name, **_enabled(obstacle if scope in caller.scopes else MissingScope(_lacks(scope)))}

@@ -11,8 +11,9 @@ Its status is never taken for the truth: the one thing that follows is that the 
 
 from typing import Final
 
-from ledger.controls import bell, clock
-from orders.models import Freeze, SagaRun
+from ledger.controls import clock
+from orders.models import Freeze
+from orders.sagas import news
 from wallets import operation_news
 from webhooks import routing
 from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
@@ -47,10 +48,7 @@ def hear(message: InboundMessage) -> Judgement:
 
 
 def _look_up_now(owner: str, key: str, status: str, *, environment: str) -> Judgement:
-    now = clock.now()
-    SagaRun.objects.filter(subject=owner, available_at__gt=now).update(available_at=now)
-    SagaRun.objects.get_or_create(subject=owner, defaults={"environment": environment, "available_at": now})
-    bell.ring_after_commit("sagas")
+    news.tell(owner, environment=environment, now=clock.now())
     return Applied(f"{owner} is due: {key} is looked up; the wallet says {status}")
 
 

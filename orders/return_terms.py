@@ -35,7 +35,9 @@ def receivables(trade: Trade) -> dict[str, str]:
     _, operator, user_part = str(named["position"]).split(":", 2)
     return {
         "receivable": accounts.position_receivable(operator, user_part),
-        "pool_receivable": accounts.pool_receivable(str(named["pool"]).partition(":")[2]),
+        "pool_receivable": accounts.pool_receivable(
+            trade.pool_code if trade_terms.is_outside(trade) else str(named["pool"]).partition(":")[2]
+        ),
     }
 
 

@@ -12,7 +12,8 @@ from ledger.drafts import Draft
 from ledger.environments import Environment
 from ledger.money import Money
 from orders.models import ApprovalThreshold, Pool, Quote
-from wallets import fees, rates
+from wallets import rates, rules
+from wallets.rule_terms import FeeTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,17 @@ def load(*, now: datetime) -> list[str]:
                 environment=Environment.TEST, asset=asset, defaults={"amount_minor": Decimal(amount)}
             )
         for flow in (Quote.Side.BUY, Quote.Side.SELL):
-            fees.install_first_version(
+            rules.install(
                 environment=Environment.TEST,
-                flow=flow,
-                name="platform_fee",
-                asset="EUR",
-                fixed_minor=20,
-                basis_points=50,
-                vat_basis_points=1900,
+                code=f"platform_fee-{flow}-eur",
+                terms=FeeTerms(
+                    name="platform_fee",
+                    flow=flow.value,
+                    asset="EUR",
+                    fixed_minor=20,
+                    basis_points=50,
+                    vat_basis_points=1900,
+                ),
                 now=now,
             )
         journal.post_all(environment=Environment.TEST, drafts=[draft for lane in _LANES for draft in _funding(lane)])

@@ -1,16 +1,18 @@
 """What waits with nobody to drive it: by state and age, and whether a work row says that it will be looked at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 
 from ledger import expiry
 from ledger.controls import clock, metrics
-from orders.models import Order, Return, ReviewCase, SagaRun, StaleFinding, Trade
+from orders.models import Intent, Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
+from orders.sagas.venue_legs import RELEASE
 from wallets import remote_operations
+from wallets.remote_operations import Unfinished
 
 # A step ends in one transaction that leaves a work row, or in an end; whoever has none after this was lost.
 GRACE: Final = timedelta(seconds=30)
@@ -27,7 +29,7 @@ LIVING: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """One subject that waits and that nobody drives. `owner` is the order or return whose saga would."""
+    """One subject that waits and that nobody drives. `owner` is the order, payout or return whose saga would."""
 
     kind: StaleFinding.Kind
     subject: str
@@ -43,15 +45,39 @@ def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) ->
     return [
         *_orders(before, now, most),
         *_returns(before, now, most),
+        *_payouts(before, now, most),
         *_operations(before, now, most),
         *_trades(before, most),
         *_holds(before, most),
+        *_transfers(before, now, most),
     ]
 
 
 def driven(now: datetime) -> "QuerySet[SagaRun]":
     """Return the work rows that will be looked at in foreseeable time."""
     return SagaRun.objects.filter(available_at__lte=now + _FARTHEST)
+
+
+def drivers(now: datetime) -> Sequence[QuerySet[Any, Any]]:
+    """Return the owners that are driven: by a row of their own or, a trade at an outside venue, by its order's."""
+    rows = driven(now).values("subject")
+    return [rows, Trade.objects.filter(order_reference__in=rows, terms__has_key="venue_quote").values("reference")]
+
+
+def of_operations(found: Sequence[Unfinished]) -> list[Stale]:
+    """Return operations as findings, each with the owner whose saga would drive it."""
+    orders = _orders_of_trades([one.owner for one in found if one.leg != RELEASE])
+    return [
+        Stale(
+            StaleFinding.Kind.OPERATION,
+            one.key,
+            one.environment,
+            one.state,
+            orders.get(one.owner, one.owner),
+            one.since,
+        )
+        for one in found
+    ]
 
 
 def _orders(before: datetime, now: datetime, most: int) -> list[Stale]:
@@ -70,13 +96,23 @@ def _returns(before: datetime, now: datetime, most: int) -> list[Stale]:
     return [_stale(StaleFinding.Kind.RETURN, one, owner=one.reference) for one in rows if one.reference in asked]
 
 
+def _payouts(before: datetime, now: datetime, most: int) -> list[Stale]:
+    """Payouts of authorized intents that nobody drives: their saga was never requested, or its row is lost (OneWallet)."""
+    row = driven(now).filter(subject=OuterRef("reference"))
+    rows = Payout.objects.filter(~Exists(row), updated_at__lt=before).exclude(state=Payout.State.COMPLETE)
+    return [_stale(StaleFinding.Kind.PAYOUT, one, owner=one.reference) for one in rows.order_by("updated_at")[:most]]
+
+
 def _operations(before: datetime, now: datetime, most: int) -> list[Stale]:
     """Operations whose owner has no work row: the living owner's saga looks them up, else the poller."""
-    unfinished = remote_operations.unfinished(before=before, driven=driven(now).values("subject"), most=most)
-    return [
-        Stale(StaleFinding.Kind.OPERATION, one.key, one.environment, one.state, one.owner, one.since)
-        for one in unfinished
-    ]
+    return of_operations(remote_operations.unfinished(before=before, driven=drivers(now), most=most))
+
+
+def _orders_of_trades(owners: Sequence[str]) -> Mapping[str, str]:
+    """Return the orders whose sagas drive these trades' legs; a release has a saga of its own."""
+    if not owners:
+        return {}
+    return dict(Trade.objects.filter(reference__in=owners).values_list("reference", "order_reference"))
 
 
 def _trades(before: datetime, most: int) -> list[Stale]:
@@ -104,7 +140,17 @@ def _holds(before: datetime, most: int) -> list[Stale]:
     ]
 
 
-def _stale(kind: StaleFinding.Kind, one: "Order | Return | Trade", *, owner: str) -> Stale:
+def _transfers(before: datetime, now: datetime, most: int) -> list[Stale]:
+    """Scheduled transfers that are due, or hold funds, and have no work row."""
+    row = driven(now).filter(subject=OuterRef("reference"))
+    living = Intent.objects.filter(
+        ~Exists(row), kind=Intent.Kind.TRANSFER, ended_at__isnull=True, updated_at__lt=before
+    )
+    rows = living.filter(scheduled_for__lt=before).order_by("updated_at")[:most]
+    return [_stale(StaleFinding.Kind.INTENT, one, owner=one.reference) for one in rows]
+
+
+def _stale(kind: StaleFinding.Kind, one: "Order | Payout | Return | Trade | Intent", *, owner: str) -> Stale:
     return Stale(kind, one.reference, one.environment, one.state, owner, one.updated_at)
 
 

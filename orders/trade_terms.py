@@ -15,7 +15,7 @@ def of_quote(quote: Quote, *, pool: Pool, operator_slug: str) -> dict[str, Any]:
     named = {
         "transit": accounts.order_transit(operator_slug),
         "due": accounts.operator_due(operator_slug),
-        "pool": accounts.pool(pool.ledger_name),
+        "pool": pool_account(pool),
         "position": position_account(pool, operator_slug=operator_slug, user_reference=quote.user_reference),
         "revenue": accounts.ORDER_REVENUE,
         "vat": accounts.VAT_PAYABLE,
@@ -29,7 +29,24 @@ def of_quote(quote: Quote, *, pool: Pool, operator_slug: str) -> dict[str, Any]:
         "settled_by": settled_by,
         "amounts": {name: {"minor": str(amount.minor), "asset": amount.asset} for name, amount in amounts.items()},
         "accounts": named,
+        **({"venue_quote": quote.venue_quote_id} if pool.venue is not None else {}),
     }
+
+
+def pool_account(pool: Pool) -> str:
+    """Return where a pool's side of a trade stands: its reserves, or what an outside venue owes us and we owe it."""
+    return accounts.venue_clearing(pool.venue.code) if pool.venue is not None else accounts.pool(pool.ledger_name)
+
+
+def is_outside(trade: Trade) -> bool:
+    """Tell whether an outside venue executes this trade."""
+    return "venue_quote" in trade.terms
+
+
+def of_trade(trade: Trade, *names: str) -> Money:
+    """Return the first of these named amounts that the trade has."""
+    amounts = _amounts(trade)
+    return next(amounts[name] for name in names if name in amounts)
 
 
 def position_account(pool: Pool, *, operator_slug: str, user_reference: str) -> str:

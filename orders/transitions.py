@@ -12,6 +12,7 @@ from ledger.controls import references
 from ledger.controls.moves import Birth, Change, Why, move
 from ledger.drafts import Draft
 from orders.models import Market, Order, Quote, Return, ReviewCase, Trade
+from orders.reviews import deadlines
 
 SAGA = "saga"
 SETTLED_OUTSIDE = "settled_outside"
@@ -64,7 +65,7 @@ def fail(
     release: Draft,
     why: Why,
     now: datetime,
-    also: Sequence[Change] = (),
+    also: Sequence[Change | Birth] = (),
 ) -> None:
     """End the order with nothing moved; its reservation goes back (`how`: release or fail, the trade's move)."""
     move(
@@ -137,6 +138,7 @@ def begin_compensation(
     drafts: Sequence[Draft],
     why: Why,
     now: datetime,
+    also: Sequence[Change | Birth] = (),
 ) -> None:
     """Start to give the debit back: the reservation goes (`how`: release or fail) and the reverse is written down."""
     changes: list[Change | Birth] = [Change(order, "begin_compensation", {"status_reason": status_reason})]
@@ -144,7 +146,14 @@ def begin_compensation(
         changes.append(Change(trade, how, {"ended_at": now}))
     if operation is not None:
         changes.append(operation)
-    move(*changes, why=why, now=now, drafts=drafts)
+    move(*changes, *also, why=why, now=now, drafts=drafts)
+
+
+def try_again(
+    trade: Trade, retry: Trade, *, drafts: Sequence[Draft], why: Why, now: datetime, also: Sequence[Change | Birth] = ()
+) -> None:
+    """Release a trade whose order lives, and reserve a new one that names it: the order tries once more, where it is."""
+    move(Change(trade, "release", {"ended_at": now}), Birth(retry), *also, why=why, now=now, drafts=drafts)
 
 
 def compensate(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
@@ -168,6 +177,7 @@ def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, no
         next_action=next_action,
         asset=order.wallet_amount.asset,
         amount_minor=Decimal(order.wallet_amount.minor),
+        due_at=deadlines.due_at(reason, now=now),
     )
     move(Change(order, "stop_for_review", {"status_reason": reason}), Birth(case), why=why, now=now)
     return case
@@ -175,7 +185,7 @@ def stop_for_review(order: Order, *, reason: str, next_action: str, why: Why, no
 
 def open_return(found: Return, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
     """Record what came after the end of an order, with the case that people work."""
-    case = _case_of_return(found, reason=reason, next_action=next_action)
+    case = _case_of_return(found, reason=reason, next_action=next_action, now=now)
     move(Birth(found), Birth(case), why=why, now=now)
     return case
 
@@ -186,7 +196,7 @@ def adjust_return(
     """Book what happened against transit (a trade taken back is returned with it); open the case of what becomes of it."""
     taken_back = [Change(trade, "take_back")] if trade is not None else []
     move(*taken_back, Change(found, "adjust"), why=why, now=now, drafts=[draft])
-    case = _case_of_return(found, reason="return_adjusted", next_action=next_action)
+    case = _case_of_return(found, reason="return_adjusted", next_action=next_action, now=now)
     move(Birth(case), why=why, now=now)
     return case
 
@@ -210,7 +220,7 @@ def keep_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None
 
 def stop_return_for_review(found: Return, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
     """The operator did not give it back for sure: people decide. The return stays adjusted."""
-    case = _case_of_return(found, reason=reason, next_action=next_action)
+    case = _case_of_return(found, reason=reason, next_action=next_action, now=now)
     move(Birth(case), why=why, now=now)
     return case
 
@@ -231,7 +241,7 @@ def resolve(case: ReviewCase, *, resolution: str, why: Why, now: datetime) -> No
     )
 
 
-def _case_of_return(found: Return, *, reason: str, next_action: str) -> ReviewCase:
+def _case_of_return(found: Return, *, reason: str, next_action: str, now: datetime) -> ReviewCase:
     return ReviewCase(
         reference=references.new(references.Prefix.REVIEW),
         environment=found.environment,
@@ -241,6 +251,7 @@ def _case_of_return(found: Return, *, reason: str, next_action: str) -> ReviewCa
         next_action=next_action,
         asset=found.asset,
         amount_minor=found.amount_minor,
+        due_at=deadlines.due_at(reason, now=now),
     )
 
 

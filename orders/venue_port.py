@@ -1,9 +1,14 @@
-"""The venue port: what a saga asks of whatever executes its trade. Adapters are named in settings.VENUES."""
+"""The venue port: what a saga asks of whatever executes its trade. Adapters are named in settings.VENUES.
+
+An outside venue answers here only for what we know of it ourselves (a halted pool, a paused gateway). What it is asked goes
+through the remote door: the legs reserve, execute and release of a trade, by the adapter that settings.GATEWAYS names.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from ledger.controls.refusals import Refusal
+from ledger.money import Money
 from orders.models import Order, Pool
 
 
@@ -17,6 +22,42 @@ class Refused:
     """The trade surely did not happen and will not. `reason` is stable."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an outside venue said that it gives for what, and its own id of that."""
+
+    pool_id: int
+    side: str
+    taken_in: Money
+    given: Money
+    quote_id: str
+
+
+class PriceNeeded(Exception):
+    """This pool's price is an outside venue's: ask it, with no transaction open, and come again. Never leaves the house."""
+
+    def __init__(self, *, pool: Pool, side: str, taken_in: Money, given_asset: str) -> None:
+        self.pool = pool
+        self.side = side
+        self.taken_in = taken_in
+        self.given_asset = given_asset
+        super().__init__(pool.code)
+
+
+class PoolUnavailable(Refusal):
+    """This pool cannot be traded in at this moment; try again shortly."""
+
+    code = "pool_unavailable"
+    status = 503
+    kept = False
+
+
+class PriceNotOffered(Refusal):
+    """This pool offers no price for this amount now."""
+
+    code = "price_not_offered"
 
 
 class PoolHalted(Refusal):

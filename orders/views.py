@@ -22,7 +22,8 @@ from ledger.controls.rest.views import ApiView
 from orders import answers, shapes, venue_port
 from orders.capabilities import capabilities
 from orders.models import Order, Pool, PoolHalt, Quote
-from orders.operations import cancel_quote, create_quote, submit_order
+from orders.operations import ask_price, cancel_quote, create_quote, submit_order
+from wallets.conditions import ConditionFailed
 from wallets.gateway_terms import NoGateway
 from wallets.rates import NoRate, StaleRate
 from webhooks.streams.views import LAST_EVENT_ID, STREAM, EventStreamView
@@ -73,6 +74,8 @@ class QuotesView(ApiView):
             UnknownAsset,
             create_quote.UnknownPool,
             venue_port.PoolHalted,
+            venue_port.PoolUnavailable,
+            venue_port.PriceNotOffered,
             venue_port.SideNotOffered,
             venue_port.MarketNotOpen,
             venue_port.MarketNotResolved,
@@ -83,6 +86,7 @@ class QuotesView(ApiView):
             NoGateway,
             NoRate,
             StaleRate,
+            ConditionFailed,
         ),
         "GET": (pages.MalformedCursor,),
     }
@@ -109,7 +113,7 @@ class QuotesView(ApiView):
         read_query(request, Shape)
         body = read_body(request, shapes.QuoteRequest)
 
-        def work(now: datetime) -> HttpResponse:
+        def work(now: datetime, offer: venue_port.Offer | None) -> HttpResponse:
             quote = create_quote.create_quote(
                 caller=self.caller,
                 pool_code=body["pool_id"],
@@ -119,12 +123,14 @@ class QuotesView(ApiView):
                 user_reference=body["user_reference"],
                 firm=body["firm"],
                 now=now,
+                offer=offer,
             )
             if not quote.reference:
                 return answer(answers.quote(quote))
             return answer(answers.quote(quote), status=201, headers={"Location": f"/v1/quotes/{quote.reference}"})
 
-        return self.once(work, rule=KeyRule.REQUIRED if body["firm"] else KeyRule.OPTIONAL)
+        rule = KeyRule.REQUIRED if body["firm"] else KeyRule.OPTIONAL
+        return ask_price.with_price(lambda offer: self.once(lambda now: work(now, offer), rule=rule))
 
 
 class QuoteView(ApiView):
@@ -165,7 +171,9 @@ class OrdersView(ApiView):
             submit_order.PriceMoved,
             submit_order.TooManyReservations,
             submit_order.PositionTooSmall,
+            submit_order.PoolLacksFunds,
             venue_port.PoolHalted,
+            venue_port.PoolUnavailable,
             venue_port.MarketNotOpen,
             venue_port.MarketNotResolved,
             NoGateway,

@@ -1,4 +1,4 @@
-"""Review cases (their page joins the floors), exception cases, closes and their files."""
+"""Review cases (their queue and page join the floors), exception cases, closes and their files."""
 
 from typing import Any
 
@@ -7,40 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from ledger.controls import clock
-from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
+from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
-from orders.models import ReviewCase
 from reconciliation import aging
 from reconciliation import statement_admin as statement_admin
+from reconciliation.console import review_queue as review_queue
 from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
-
-
-@admin.register(ReviewCase)
-class ReviewCaseAdmin(ReadOnlyAdmin):
-    section = Section.QUEUES
-    exact = ("reference", "subject")
-    list_display = ("reference", "shown_state", "reason", "subject", "at_risk", "owner", "next_action", "shown_age")
-    list_filter = ("state", "reason", "environment")
-    ordering = ("created_at",)
-
-    @admin.display(description="state", ordering="state")
-    def shown_state(self, row: ReviewCase) -> str:
-        return lamp(row.state)
-
-    @admin.display(description="amount")
-    def at_risk(self, row: ReviewCase) -> str:
-        return amount(row.amount_minor, row.asset)
-
-    @admin.display(description="age", ordering="created_at")
-    def shown_age(self, row: ReviewCase) -> str:
-        return age(row.created_at)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """A case has a page of its own."""
-        reference = ReviewCase.objects.filter(pk=object_id).values_list("reference", flat=True).first()
-        return redirect("admin:review-case", reference) if reference else redirect("admin:index")
 
 
 @admin.register(ExceptionCase)

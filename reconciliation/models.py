@@ -236,9 +236,11 @@ class Notice(models.Model):
 
     class Kind(models.TextChoices):
         OPEN_REVIEW = "open_review", "Manual review is open"
+        REVIEW_OVERDUE = "review_overdue", "A manual review is overdue"
         LATE_CLOSE = "late_close", "A close is late"
         REVIEW_DATE_PASSED = "review_date_passed", "A review date has passed"
         BREAK_RATE = "break_rate", "Many breaks"
+        ENDPOINT_DISABLED = "endpoint_disabled", "A webhook endpoint was disabled"
 
     environment = models.CharField(max_length=4, choices=Environment.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -66,9 +66,22 @@ CREDIT_FAULTS = (
 )
 
 
+VENUE_FAULTS = (
+    "reserve-price-moved",
+    "reserve-released",
+    "reserve-timeout-before",
+    "execute-declined",
+    "execute-timeout-after",
+    "execute-pending",
+    "execute-garbled",
+    "execute-lost",
+    "execute-returned",
+)
+
+
 def plan() -> list[Planned]:
-    """Return the day: plain buys in two pools (one through FX), every fault of the debit, orders of a halted pool; then
-    sells of what was bought, plain and with the faults of a credit.
+    """Return the day: plain buys in two pools (one through FX), every fault of the debit, orders of a halted pool, orders at
+    an outside venue with its faults; then sells of what was bought, plain and with the faults of a credit.
     """
     pools = ("EUR-USDT", "USD-ETH")
     day = [
@@ -84,7 +97,18 @@ def plan() -> list[Planned]:
         Planned("day-halt-2", "EUR-ETH", "310.00", "magic-reverse-timeout-after.bob", alone=True),
         Planned("day-halt-3", "EUR-ETH", "95.00", "magic-reverse-declined.carol", alone=True),
         Planned("day-halt-4", "EUR-ETH", "480.00", "magic-reverse-error-before.dave", alone=True),
+        *_at_the_venue(),
         *_sells(),
+    ]
+
+
+def _at_the_venue() -> list[Planned]:
+    """Orders in pools whose trades an outside venue executes: plain ones, and with the faults of each of its legs."""
+    reserved = [(f"{n:02}", f"magic-{word}.{_USERS[n % len(_USERS)]}") for n, word in enumerate(VENUE_FAULTS)]
+    return [
+        *(Planned(f"day-desk-{n}", "EUR-USDT-DESK", f"{60 + 35 * n}.00", user) for n, user in enumerate(_USERS)),
+        *(Planned(f"day-desk-usd-{n}", "USD-USDT", f"{45 + 20 * n}.00", user) for n, user in enumerate(_USERS[:3])),
+        *(Planned(f"day-desk-fault-{number}", "EUR-USDT-DESK", "80.00", user) for number, user in reserved),
     ]
 
 
@@ -152,6 +176,14 @@ def connect_inbox(sandbox_url: str, *, url: str, secret: str) -> None:
     status, _ = Api(sandbox_url, "").call("POST", "/admin/inbox", body)
     if status != 200:
         raise DayInterrupted(f"the wallet did not take the inbox: {status}")
+
+
+def connect_venue_inbox(venue_url: str, *, pool: str, url: str, secret: str) -> None:
+    """Tell the sandbox's venue where a pool's events go, and what signs them."""
+    body = json.dumps({"pool": pool, "url": url, "secret": secret}).encode()
+    status, _ = Api(venue_url, "").call("POST", "/admin/inbox", body)
+    if status != 200:
+        raise DayInterrupted(f"the venue did not take the inbox: {status}")
 
 
 def play(api: Api, day: list[Planned], *, run: str, after_alone: Callable[[], None], say: Callable[[str], None]) -> int:

@@ -1,15 +1,17 @@
-"""The routes of traces, support packets, closes, exceptions and operators' statements, below /v1."""
+"""The routes of traces, support packets, review cases, closes, exceptions and operators' statements, below /v1."""
 
 from django.urls import path
 
 from ledger.controls.rest import paths
-from reconciliation import close_views, statement_views, views
+from reconciliation import close_views, review_views, statement_views, views
 
 paths.register()
 
 urlpatterns = [
     path("orders/<reference:order_id>/trace", views.OrderTraceView.as_view(), name="order-trace"),
     path("orders/<reference:order_id>/packet", views.OrderPacketView.as_view(), name="order-packet"),
+    path("review-cases", review_views.ReviewCasesView.as_view(), name="review-cases"),
+    path("review-cases/<reference:review_case_id>", review_views.ReviewCaseView.as_view(), name="review-case"),
     path("statements", statement_views.OperatorStatementView.as_view(), name="operator-statement"),
     path("statements/lines.csv", statement_views.OperatorStatementLinesView.as_view(), name="operator-statement-lines"),
     path("closes", close_views.ClosesView.as_view(), name="closes"),

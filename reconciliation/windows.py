@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from ledger import books
 from ledger.models import Book
 
 Parameters = dict[str, str | int | datetime]
@@ -52,8 +53,7 @@ def window_of(*, environment: str, business_date: date) -> Window:
 
 def business_date_of(*, environment: str, instant: datetime) -> date:
     """Return the date of the book to which an instant belongs."""
-    book = Book.objects.get(environment=environment)
-    return instant.astimezone(ZoneInfo(book.close_zone)).date()
+    return books.business_date(environment=environment, instant=instant)
 
 
 def next_business_day(day: date) -> date:

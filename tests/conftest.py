@@ -15,6 +15,7 @@ import psycopg
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests import parts
 from tests.loopback import only_loopback
 from tests.servers import TestServers
 
@@ -39,6 +40,17 @@ def pytest_configure() -> None:
         pytest.exit("the settings were read before the tests could name their own servers", returncode=4)
     settings.DOORBELL = "ledger.controls.bell.SilentBell"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a person in a millisecond
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the files of this process's part, where it is one of several (`tests/parts.py`)."""
+    text = os.environ.get(parts.VARIABLE, "")
+    if not text:
+        return
+    mine = parts.files_of(*parts.of_variable(text), [item.location[0] for item in items])
+    left_out = [item for item in items if item.location[0] not in mine]
+    items[:] = [item for item in items if item.location[0] in mine]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from config.local.programs import Ports
 from config.local.stack import LocalStack
 
-_ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0)
+_ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0, venue=0)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from wallets.models import (
     FxRate,
     Gateway,
     GatewayPause,
+    LimitRule,
+    LimitUsage,
     Operator,
     OperatorKey,
     RemoteAttempt,
@@ -65,11 +67,39 @@ class BreakerAdmin(ReadOnlyAdmin):
     list_select_related = ("gateway__operator",)
 
 
-@admin.register(FeeRule)
-class FeeRuleAdmin(ReadOnlyAdmin):
+class RuleAdmin(ReadOnlyAdmin):
     section = Section.OPERATORS
-    exact = ("name",)
-    list_display = ("name", "version", "flow", "asset", "basis_points", "fixed_minor", "active_from", "active_until")
+    exact = ("reference", "code", "name")
+    list_filter = ("state", "environment", "flow")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: FeeRule | LimitRule) -> str:
+        return lamp(row.state)
+
+
+@admin.register(FeeRule)
+class FeeRuleAdmin(RuleAdmin):
+    list_display = ("code", "number", "shown_state", "environment", "name", "flow", "asset", "phase", "made_by")
+
+
+@admin.register(LimitRule)
+class LimitRuleAdmin(RuleAdmin):
+    list_display = ("code", "number", "shown_state", "environment", "name", "asset", "scope", "period", "shown_cap")
+
+    @admin.display(description="cap")
+    def shown_cap(self, row: LimitRule) -> str:
+        return amount(row.cap_minor, row.asset)
+
+
+@admin.register(LimitUsage)
+class LimitUsageAdmin(ReadOnlyAdmin):
+    section = Section.OPERATORS
+    exact = ("wallet", "name")
+    list_display = ("day", "name", "operator_id", "wallet", "flow", "channel", "shown_used")
+
+    @admin.display(description="used")
+    def shown_used(self, row: LimitUsage) -> str:
+        return amount(row.used_minor, row.asset)
 
 
 @admin.register(FxRate)

@@ -10,5 +10,7 @@ class WalletsConfig(AppConfig):
         from wallets import gateway_gauges, models, rates
 
         machines.register(models.RemoteOperation, name="remote_operation", first="prepared")
+        machines.register(models.FeeRule, name="fee_rule", first="draft")
+        machines.register(models.LimitRule, name="limit_rule", first="draft")
         rates.register()
         gateway_gauges.register()

@@ -113,10 +113,15 @@ def _held_back(operation: RemoteOperation, gateway: Gateway, held: HeldBack, *, 
 
 
 def _may_be_asked(operation: RemoteOperation, gateway: Gateway) -> bool:
-    """Tell whether this key was never asked, or is proven absent and may be asked again: the same key."""
+    """Tell whether this key was never asked, or is proven absent and may be asked again: the same key.
+
+    A release moves no money and may be repeated: it is asked until it is answered.
+    """
     if operation.state == _State.ABSENT:
-        return operation.ask_again_granted != "" or (
-            gateway.resubmit and operation.counted_lookups < gateway.requery_cap
+        return (
+            operation.leg == "release"
+            or operation.ask_again_granted != ""
+            or (gateway.resubmit and operation.counted_lookups < gateway.requery_cap)
         )
     return bool(operation.state == _State.PREPARED)
 
@@ -138,7 +143,8 @@ def _refuse_unfounded(operation: RemoteOperation, *, founded: bool) -> None:
     """Hold rules R2 and R4 where the money would go out, whatever the caller believes.
 
     Only one version of a leg may ever be effective; a reverse gives back a confirmed debit of the same amount; a credit
-    pays for something that stands, and never beside a debit of the same owner.
+    pays for something that stands, and never beside a debit of the same owner. What a venue may have executed is not
+    released, and what it was asked to release is not executed.
     """
     siblings = RemoteOperation.objects.filter(owner=operation.owner).exclude(pk=operation.pk)
     over = (_State.REJECTED, _State.ABSENT, _State.WITHDRAWN)
@@ -149,7 +155,11 @@ def _refuse_unfounded(operation: RemoteOperation, *, founded: bool) -> None:
     )
     if operation.leg == "reverse" and not debit.exists():
         raise Unfounded(f"{operation.key}: no confirmed debit of its amount")
-    if operation.leg == "credit" and not founded:
+    if operation.leg in ("credit", "submit") and not founded:
         raise Unfounded(f"{operation.key}: what it pays for does not stand")
     if operation.leg == "credit" and siblings.filter(leg__in=("debit", "reverse")).exists():
         raise Unfounded(f"{operation.key}: its owner has a debit")
+    if operation.leg == "release" and siblings.filter(leg="execute").exclude(state__in=over).exists():
+        raise Unfounded(f"{operation.key}: it may have been executed")
+    if operation.leg in ("reserve", "execute") and siblings.filter(leg="release").exists():
+        raise Unfounded(f"{operation.key}: it was given up")

@@ -10,7 +10,7 @@ import structlog
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock
-from wallets import admission, requery, transitions
+from wallets import admission, contradictions, requery, transitions
 from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
 from wallets.legs import Performed, known
@@ -97,16 +97,19 @@ def _apply(
         if requery.counts(claimed.gateway, operation, outcome, now=now):
             values["counted_lookups"] = operation.counted_lookups + 1
     match outcome:
-        case Confirmed(remote_ref):
+        case Confirmed(remote_ref, settlement_date):
             if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
                 values |= {
                     "remote_ref": remote_ref[:120],
+                    "settlement_date": settlement_date,
                     "answered_at": now,
                     "unknown_cause": "",
                     "late": late or operation.state == _State.ABSENT,
                 }
                 transitions.answered(operation, "confirm", values=values, evidence=evidence, now=now)
                 return
+            if operation.state == _State.REJECTED:
+                contradictions.told(operation, attempt=int(str(evidence["attempt"])), now=now)
         case Rejected(reason):
             asked_since = operation.asks != claimed.operation.asks
             if operation.state in (_State.ASKED, _State.UNKNOWN) and not asked_since:

@@ -6,7 +6,7 @@ from typing import cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from wallets.gateway_port import WalletGateway
+from wallets.gateway_port import PayoutChannel, WalletGateway
 
 
 class NoSuchAdapter(Exception):
@@ -19,6 +19,11 @@ def adapter(name: str) -> WalletGateway:
     if path is None:
         raise NoSuchAdapter(f"GATEWAYS has no adapter {name!r}.")
     return _made(path)
+
+
+def channel_adapter(name: str) -> PayoutChannel:
+    """Return the adapter of that name, which pays out. Raises NoSuchAdapter."""
+    return cast(PayoutChannel, adapter(name))
 
 
 @cache

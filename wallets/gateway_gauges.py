@@ -61,4 +61,4 @@ def _breakers() -> list[Breaker]:
 
 
 def _labels(gateway: Gateway) -> dict[str, str]:
-    return {"operator": gateway.operator.slug, "environment": gateway.environment}
+    return {"operator": gateway.operator.slug, "environment": gateway.environment, "channel": gateway.channel}

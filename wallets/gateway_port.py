@@ -1,7 +1,7 @@
 """The port towards money held elsewhere: what is asked of a gateway, and what came of it.
 
 Adapters live in `wallets/gateways/` and are named in the setting GATEWAYS; `wallets.remote_operations` is
-their only caller.
+their only caller, but for the recipient query of a payout channel (`wallets.recipient_queries`), which moves nothing.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol
 
-from wallets.outcomes import Outcome
+from wallets.outcomes import Cause, Outcome
 
 EXCERPT_LENGTH: Final = 500
 
@@ -25,7 +25,10 @@ class GatewayConnection:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRequest:
-    """One remote mutation. `amount_text` is `amount_minor` in major units with exactly the asset's scale."""
+    """One remote mutation. `amount_text` is `amount_minor` in major units with exactly the asset's scale.
+
+    `details` is what else a channel is told: the recipient of a payout.
+    """
 
     key: str
     leg: str
@@ -35,6 +38,7 @@ class RemoteRequest:
     user_reference: str
     owner: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +84,52 @@ class WalletGateway(Protocol):
         timeout_seconds: float,
     ) -> Reply:
         """Ask what became of the mutation. Moves nothing; may be repeated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientQuery:
+    """Who would be paid? `reference` is the intent's; `amount_text` is in major units; `details` name the recipient."""
+
+    reference: str
+    asset: str
+    amount_minor: int
+    amount_text: str
+    scale: int
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Payable:
+    """The channel knows the recipient. The network's fee is in minor units of the query's asset."""
+
+    lookup_ref: str
+    receiver_name: str
+    network_fee_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NotPayable:
+    """The channel says that there is no such recipient. `reason` is its stable word."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The channel did not answer, or nothing that can be read. Nothing moved: the question may be repeated."""
+
+    cause: Cause
+
+
+RecipientAnswer = Payable | NotPayable | Unanswered
+
+
+class PayoutChannel(WalletGateway, Protocol):
+    """A gateway that pays to recipients outside: leg `submit`, and the question who they are."""
+
+    def query(
+        self, query: RecipientQuery, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
+    ) -> RecipientAnswer:
+        """Ask the channel who would be paid. Moves nothing; may be repeated."""
         ...

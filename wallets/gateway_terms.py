@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import QuerySet
 
 from ledger.controls.refusals import Refusal
-from wallets.models import Gateway
+from wallets.models import Gateway, Operator
+
+WALLET: Final = "wallet"
+"""The channel of an operator's own wallet service; the others pay out."""
 
 
 class NoGateway(Refusal):
@@ -26,11 +32,36 @@ class GatewayTerms:
         return self.paused_until is not None and now < self.paused_until
 
 
+class NoChannel(Refusal):
+    """No payments go out through this channel."""
+
+    code = "channel_not_connected"
+    status = 422
+
+
 def gateway_terms(*, operator_id: int, environment: str) -> GatewayTerms:
-    """Return the terms of the operator's gateway. Raises NoGateway."""
-    gateway = Gateway.objects.select_related("breaker").filter(operator_id=operator_id, environment=environment).first()
+    """Return the terms of the operator's wallet service. Raises NoGateway."""
+    gateway = _connected(environment, WALLET).filter(operator_id=operator_id).first()
     if gateway is None:
         raise NoGateway
+    return _terms(gateway)
+
+
+def channel_terms(*, operator_id: int, environment: str, channel: str) -> GatewayTerms:
+    """Return the terms of a payout channel: the operator's own door, else the house's. Raises NoChannel."""
+    doors = _connected(environment, channel)
+    own = doors.filter(operator_id=operator_id).first()
+    gateway = own or doors.filter(operator__kind=Operator.Kind.HOUSE).order_by("pk").first()
+    if gateway is None or channel == WALLET:
+        raise NoChannel
+    return _terms(gateway)
+
+
+def _connected(environment: str, channel: str) -> "QuerySet[Gateway]":
+    return Gateway.objects.select_related("breaker").filter(environment=environment, channel=channel)
+
+
+def _terms(gateway: Gateway) -> GatewayTerms:
     return GatewayTerms(
         gateway_id=gateway.pk,
         wallet_asset=gateway.wallet_asset,

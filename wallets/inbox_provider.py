@@ -1,8 +1,12 @@
-"""Each operator's wallet service is a provider of inbound events: `operation.updated`, for what it answered *pending*."""
+"""Each door to money held elsewhere is a provider of inbound events.
+
+An operator's wallet service sends `operation.updated`, a payout channel `payout.updated` and `payout.returned`.
+"""
 
 from datetime import datetime
 from typing import Final
 
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway
 from webhooks import providers
 
@@ -12,7 +16,7 @@ KIND: Final = "operation.updated"
 
 def code_of(gateway: Gateway) -> str:
     """Return the provider's code of a gateway: its path is /v1/inbox/{code}."""
-    return f"{gateway.operator.slug}-wallet-{gateway.environment}"
+    return f"{gateway.operator.slug}-{gateway.channel}-{gateway.environment}"
 
 
 def ensure(gateway: Gateway, *, now: datetime) -> providers.Made | None:
@@ -27,7 +31,11 @@ def ensure(gateway: Gateway, *, now: datetime) -> providers.Made | None:
         environment=gateway.environment,
         operator_id=gateway.operator_id,
         terms=providers.Terms(
-            scheme=providers.Scheme.STANDARD, kind="type", subjects=("data.idempotency_key",), size_limit=16_384
+            scheme=providers.Scheme.STANDARD,
+            kind="type",
+            subjects=("data.idempotency_key",),
+            transaction="" if gateway.channel == WALLET else "data.return_id",
+            size_limit=16_384,
         ),
         now=now,
     )

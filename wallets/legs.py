@@ -1,8 +1,9 @@
-"""One remote movement of an order or return: its key, its content, and the row that writes it down."""
+"""One remote movement of an order, return or payout: its key, its content, and the row that writes it down."""
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
@@ -23,7 +24,11 @@ class OtherContent(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """One remote movement of an order or return: which, for whom, how much, by which gateway."""
+    """One remote movement of an order, return, trade or payout: which, for whom, how much, by which gateway.
+
+    `details` is what else the other side must know (a venue: the terms; a payout: its recipient); it is part of the
+    content of the key.
+    """
 
     owner: str
     name: str
@@ -34,6 +39,7 @@ class Leg:
     user_reference: str
     partner_order_id: str
     version: int = 1
+    details: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -86,7 +92,7 @@ def known(operation: RemoteOperation) -> Outcome | None:
     """Return the outcome that the row has for ever, or None."""
     match operation.state:
         case _State.CONFIRMED:
-            return Confirmed(operation.remote_ref)
+            return Confirmed(operation.remote_ref, operation.settlement_date)
         case _State.REJECTED:
             return Rejected(operation.rejected_reason)
         case _State.WITHDRAWN:
@@ -94,8 +100,9 @@ def known(operation: RemoteOperation) -> Outcome | None:
     return None
 
 
-def _request(leg: Leg) -> dict[str, str]:
-    return {"user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
+def _request(leg: Leg) -> dict[str, object]:
+    request: dict[str, object] = {"user_reference": leg.user_reference, "partner_order_id": leg.partner_order_id}
+    return {**request, "details": dict(leg.details)} if leg.details else request
 
 
 def _digest(leg: Leg) -> str:

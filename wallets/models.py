@@ -1,5 +1,6 @@
-"""Operators and their keys, gateways, fee rules, rates, and everything asked of money held elsewhere."""
+"""Operators and their keys, gateways, rates, and everything asked of money held elsewhere; rules and wallets beside."""
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django_fsm import FSMField, transition
 
@@ -7,6 +8,9 @@ from ledger.controls.encrypted_field import EncryptedField
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
 from ledger.environments import Environment
+from wallets.rule_models import FeeRule as FeeRule
+from wallets.rule_models import LimitRule as LimitRule
+from wallets.rule_models import LimitUsage as LimitUsage
 from wallets.wallet_models import Wallet as Wallet
 from wallets.wallet_models import WalletAsset as WalletAsset
 from wallets.wallet_models import WalletFreeze as WalletFreeze
@@ -78,10 +82,17 @@ class ApiRequest(models.Model):
 
 
 class Gateway(models.Model):
-    """The door to one operator's wallet service in one environment. `adapter` names a setting's entry."""
+    """A door to money held elsewhere in one environment. `adapter` names a setting's entry.
+
+    Channel "wallet" is the operator's own wallet service. The other channels are the house's: venues, and those that
+    pay out, whose row serves every operator that has none of its own.
+    """
 
     operator = models.ForeignKey(Operator, on_delete=models.PROTECT, related_name="gateways")
     environment = models.CharField(max_length=4, choices=Environment.choices)
+    channel = models.CharField(
+        max_length=40, default="wallet", help_text="wallet, promptpay, bank_transfer, or venue:{code} of the house"
+    )
     adapter = models.CharField(max_length=40, default="operator_wallet")
     base_url = models.URLField(max_length=500)
     secret = EncryptedField(help_text="whsec_…; encrypted at rest; signs our requests; never shown, never logged")
@@ -97,7 +108,9 @@ class Gateway(models.Model):
     )
     resubmit = models.BooleanField(default=False, help_text="ask again with the same key once proven absent")
     concurrency = models.PositiveSmallIntegerField(
-        default=12, help_text="questions that run at once, of all workers: keep it below their threads"
+        default=12,
+        validators=[MinValueValidator(1)],
+        help_text="questions that run at once, of all workers: keep it below their threads",
     )
     breaker_failures = models.PositiveSmallIntegerField(
         default=10, help_text="so many questions in a row that it fails open its circuit"
@@ -108,10 +121,13 @@ class Gateway(models.Model):
     paused_reason = models.CharField(max_length=200, default="", blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["operator", "environment"], name="gateway_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["operator", "environment", "channel"], name="gateway_once"),
+            models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="gateway_asks_at_least_one"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.operator} {self.environment}"
+        return f"{self.operator} {self.environment} {self.channel}"
 
 
 class GatewayPause(models.Model):
@@ -143,34 +159,6 @@ class Breaker(models.Model):
     openings = models.PositiveIntegerField(default=0, help_text="in a row, without an answer in between")
     probe_token = models.CharField(max_length=32, default="")
     probe_until = models.DateTimeField(null=True)
-
-
-class FeeRule(models.Model):
-    """One version of one fee item. Priced by the newest version whose time has come; versions never change."""
-
-    environment = models.CharField(max_length=4, choices=Environment.choices)
-    operator = models.ForeignKey(Operator, on_delete=models.PROTECT, null=True, blank=True, help_text="empty: all")
-    flow = models.CharField(max_length=20, default="buy")
-    name = models.CharField(max_length=40, help_text="the item's name on quotes: platform_fee")
-    version = models.PositiveIntegerField()
-    asset = models.CharField(max_length=20)
-    fixed_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0)
-    basis_points = models.PositiveIntegerField(default=0)
-    vat_basis_points = models.PositiveIntegerField(default=0, help_text="of the rounded fee")
-    active_from = models.DateTimeField()
-    active_until = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["environment", "operator", "flow", "asset", "name", "version"],
-                nulls_distinct=False,
-                name="fee_rule_version_once",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}"
 
 
 class FxRate(models.Model):
@@ -229,6 +217,7 @@ class RemoteOperation(Stateful):
     )
     unknown_cause = models.CharField(max_length=20, default="")
     remote_ref = models.CharField(max_length=120, default="")
+    settlement_date = models.DateField(null=True, help_text="a payment: when the other side says that it settles")
     rejected_reason = models.CharField(max_length=120, default="")
     answered_at = models.DateTimeField(null=True)
     late = models.BooleanField(

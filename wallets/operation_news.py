@@ -1,6 +1,7 @@
 """What we know of an operation that a wallet tells us about: read for the floor that owns its saga."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from ledger.controls import clock
@@ -27,11 +28,16 @@ def known_under(key: str, *, operator_id: int | None, environment: str) -> Known
     operation = RemoteOperation.objects.filter(key=key, operator_id=operator_id, environment=environment).first()
     if operation is None:
         return None
+    return known_of(operation, now=clock.now())
+
+
+def known_of(operation: RemoteOperation, *, now: datetime) -> Known:
+    """Say what is known of an operation."""
     return Known(
         owner=operation.owner,
         leg=operation.leg,
         state=operation.state,
         is_asked=operation.state != RemoteOperation.State.PREPARED,
         is_open=operation.state not in _KNOWN,
-        in_flight=operation.lease_until is not None and operation.lease_until > clock.now(),
+        in_flight=operation.lease_until is not None and operation.lease_until > now,
     )

@@ -17,12 +17,12 @@ from ledger.controls.rest.scopes import Scope as Scope
 from ledger.environments import Environment
 from wallets.models import Operator, OperatorKey
 
-OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS)
+OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS, Scope.WALLETS, Scope.PAYMENTS)
 
 _LAST_USED_PRECISION = timedelta(minutes=1)
 
 _CALLER = """
-SELECT k.id, k.environment, k.scopes, o.id, o.reference, o.slug, o.kind, t.now, k.last_used_at
+SELECT k.id, k.environment, k.scopes, k.created_by, o.id, o.reference, o.slug, o.kind, t.now, k.last_used_at
 FROM (SELECT coalesce(%s::timestamptz, clock_timestamp()) AS now) AS t
 CROSS JOIN wallets_operatorkey AS k
 JOIN wallets_operator AS o ON o.id = k.operator_id
@@ -113,7 +113,7 @@ def caller_with_key(*, secret: str) -> Caller | None:
         row = cursor.fetchone()
         if row is None:
             return None
-        key_id, environment, scopes, operator_id, reference, slug, kind, now, last_used_at = row
+        key_id, environment, scopes, issued_by, operator_id, reference, slug, kind, now, last_used_at = row
         if last_used_at is None or now - last_used_at > _LAST_USED_PRECISION:
             OperatorKey.objects.filter(pk=key_id).update(last_used_at=now)
     return Caller(
@@ -124,6 +124,7 @@ def caller_with_key(*, secret: str) -> Caller | None:
         environment=environment,
         key_id=key_id,
         scopes=frozenset(json.loads(scopes)),
+        issued_by=issued_by,
     )
 
 

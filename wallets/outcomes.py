@@ -1,6 +1,7 @@
 """What became of a question to somebody else's system: one of three values, never an exception."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 
@@ -31,9 +32,10 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """It happened. `remote_ref` is the other side's reference."""
+    """It happened. `remote_ref` is the other side's reference; a payment has the date on which it settles too."""
 
     remote_ref: str
+    settlement_date: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.controls.refusals import Malformed, NotFound, Refusal
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, GatewayPause
 
 LONGEST: Final = timedelta(days=30)
@@ -24,14 +25,21 @@ class NotPaused(Refusal):
 
 
 def pause_gateway(
-    *, operator_slug: str, environment: str, reason: str, lasts: timedelta, actor: str, now: datetime
+    *,
+    operator_slug: str,
+    environment: str,
+    reason: str,
+    lasts: timedelta,
+    actor: str,
+    now: datetime,
+    channel: str = WALLET,
 ) -> GatewayPause:
     """Pause in the caller's transaction. Raises NotFound, Malformed or AlreadyPaused."""
     if not reason:
         raise Malformed("A reason is needed.")
     if not timedelta(0) < lasts <= LONGEST:
         raise Malformed(f"A pause lasts up to {LONGEST.days} days.")
-    gateway = _locked(operator_slug, environment)
+    gateway = _locked(operator_slug, environment, channel)
     if _is_paused(gateway, now):
         raise AlreadyPaused
     gateway.paused_until, gateway.paused_reason = now + lasts, reason
@@ -41,9 +49,9 @@ def pause_gateway(
     )
 
 
-def lift_pause(*, operator_slug: str, environment: str, actor: str, now: datetime) -> None:
+def lift_pause(*, operator_slug: str, environment: str, actor: str, now: datetime, channel: str = WALLET) -> None:
     """Let it be asked again; what waits comes within seconds. Raises NotFound or NotPaused."""
-    gateway = _locked(operator_slug, environment)
+    gateway = _locked(operator_slug, environment, channel)
     if not _is_paused(gateway, now):
         raise NotPaused
     gateway.paused_until, gateway.paused_reason = None, ""
@@ -57,11 +65,11 @@ def current(now: datetime) -> list[GatewayPause]:
     return list(rows.select_related("gateway__operator").order_by("paused_at"))
 
 
-def _locked(operator_slug: str, environment: str) -> Gateway:
+def _locked(operator_slug: str, environment: str, channel: str) -> Gateway:
     gateway = (
         Gateway.objects.select_for_update(of=("self",))
         .select_related("operator")
-        .filter(operator__slug=operator_slug, environment=environment)
+        .filter(operator__slug=operator_slug, environment=environment, channel=channel)
         .first()
     )
     if gateway is None:

@@ -38,8 +38,10 @@ __all__ = [
     "birth",
     "grant_ask_again",
     "latest_version",
+    "left_absent",
     "look_up",
     "open_keys",
+    "outcome_of",
     "owners_among",
     "perform",
     "standing",
@@ -64,6 +66,12 @@ class Standing:
     unknown_cause: str
     rejected_reason: str
     remote_ref: str
+    ask_until: datetime | None = None
+
+    @property
+    def was_asked(self) -> bool:
+        """Tell whether anything may have been sent."""
+        return self.state not in (_State.PREPARED, _State.WITHDRAWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class Unfinished:
 
     key: str
     owner: str
+    leg: str
     environment: str
     state: str
     since: datetime
@@ -96,8 +105,8 @@ def perform(
     not, or when a leg was not asked by `execute_by`, nothing is asked: Unknown(NOT_ASKED). Whoever owns a leg that was
     never asked may then take its `withdrawal`.
 
-    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade):
-    this floor cannot see it, and without grounds no credit is ever asked.
+    `grounds` tells, in the same transaction and after `waits`, whether what a credit pays for stands (a settled trade), or
+    what a payout pays with (its hold): this floor cannot see it, and without grounds neither is ever asked.
     """
     _refuse_transaction()
     operation = written_down(leg)
@@ -146,13 +155,27 @@ def open_keys(*, owner: str) -> list[str]:
     return list(found.values_list("key", flat=True))
 
 
-def unfinished(*, before: datetime, driven: "QuerySet[Any, Any]", most: int) -> list[Unfinished]:
+def unfinished(*, before: datetime, driven: "Sequence[QuerySet[Any, Any]]", most: int) -> list[Unfinished]:
     """Return operations whose outcome nobody knows, unchanged since `before`, that no owner in `driven` is after."""
     open_ones = RemoteOperation.objects.filter(
         state__in=(_State.PREPARED, _State.ASKED, _State.UNKNOWN), updated_at__lt=before
     ).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=before))
-    rows = open_ones.exclude(owner__in=driven).order_by("updated_at")[:most]
-    return [Unfinished(row.key, row.owner, row.environment, row.state, row.updated_at) for row in rows]
+    for owners in driven:
+        open_ones = open_ones.exclude(owner__in=owners)
+    return [_unfinished(row) for row in open_ones.order_by("updated_at")[:most]]
+
+
+def left_absent(
+    *, since: datetime, driven: "Sequence[QuerySet[Any, Any]]", noted: "QuerySet[Any, Any]", most: int
+) -> list[Unfinished]:
+    """Return operations proven absent that were asked since then, that no owner in `driven` is after: some turn up late.
+
+    Keys in `noted` are left out.
+    """
+    rows = RemoteOperation.objects.filter(state=_State.ABSENT, asked_at__gte=since).exclude(key__in=noted)
+    for owners in driven:
+        rows = rows.exclude(owner__in=owners)
+    return [_unfinished(row) for row in rows.order_by("pk")[:most]]
 
 
 def owners_among(owners: Sequence[str]) -> set[str]:
@@ -173,7 +196,14 @@ def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:
         unknown_cause=operation.unknown_cause,
         rejected_reason=operation.rejected_reason,
         remote_ref=operation.remote_ref,
+        ask_until=operation.ask_until,
     )
+
+
+def outcome_of(*, owner: str, leg: str) -> Outcome | None:
+    """Return what is known for ever of the newest version of a leg; None when nothing is, or it was never written down."""
+    operation = RemoteOperation.objects.filter(owner=owner, leg=leg).order_by("-leg_version").first()
+    return known(operation) if operation is not None else None
 
 
 def latest_version(*, owner: str, leg: str) -> int:
@@ -186,6 +216,10 @@ def grant_ask_again(*, key: str, actor: str) -> None:
     """Let a proven absent key be asked once more, with the same key: a decision of review."""
     granted = RemoteOperation.objects.filter(key=key, state=_State.ABSENT).update(ask_again_granted=actor)
     assert granted == 1, f"{key} is not absent"
+
+
+def _unfinished(row: RemoteOperation) -> Unfinished:
+    return Unfinished(row.key, row.owner, row.leg, row.environment, row.state, row.updated_at)
 
 
 def _refuse_transaction() -> None:
@@ -206,6 +240,7 @@ def _question(claimed: Claimed) -> Performed:
         user_reference=operation.request["user_reference"],
         owner=operation.owner,
         metadata={"partner_order_id": operation.request["partner_order_id"]},
+        details=operation.request.get("details", {}),
     )
     wallet = claimed.wallet
     where = GatewayConnection(gateway.base_url, gateway.secret, gateway.environment)

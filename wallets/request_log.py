@@ -12,7 +12,9 @@ from django.http import HttpRequest, HttpResponse
 
 from ledger.controls import clock, request_context
 from ledger.controls.rest import notes
+from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.views import route_of
+from wallets.models import ApiRequest
 
 _REST = "/v1/"
 
@@ -46,9 +48,36 @@ class RequestLogMiddleware:
         return response
 
 
+def write_stream(caller: Caller, *, route: str, subject: str, status: int, milliseconds: int) -> None:
+    """Write the row of a stream when it opens, or is refused to a known caller; it lasts as long as it likes."""
+    _insert(caller, method="GET", route=route, subject=subject, status=status, milliseconds=milliseconds)
+
+
 def _write(request: HttpRequest, response: HttpResponse, note: notes.Note, *, milliseconds: int) -> None:
-    caller = note.caller
-    assert caller is not None
+    assert note.caller is not None
+    _insert(
+        note.caller,
+        method=request.method or "",
+        route=route_of(request),
+        subject=_subject(request, response, note),
+        status=response.status_code,
+        milliseconds=milliseconds,
+        key=note.idempotency_key,
+        key_use=note.key_use,
+    )
+
+
+def _insert(
+    caller: Caller,
+    *,
+    method: str,
+    route: str,
+    subject: str,
+    status: int,
+    milliseconds: int,
+    key: str = "",
+    key_use: str = ApiRequest.Replay.NONE,
+) -> None:
     try:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -58,12 +87,12 @@ def _write(request: HttpRequest, response: HttpResponse, note: notes.Note, *, mi
                     caller.operator_id,
                     caller.environment,
                     caller.key_id,
-                    (request.method or "")[:7],
-                    route_of(request)[:200],
-                    _subject(request, response, note)[:40],
-                    note.idempotency_key,
-                    note.key_use,
-                    response.status_code,
+                    method[:7],
+                    route[:200],
+                    subject[:40],
+                    key,
+                    key_use,
+                    status,
                     milliseconds,
                     clock.parameter(),
                     milliseconds,

@@ -9,6 +9,7 @@ from django.db import transaction as db_transaction
 from ledger.controls import randomness
 from ledger.environments import Environment
 from wallets import inbox_provider, operators
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, Operator, OperatorKey
 
 SLUG = "sandbox"
@@ -28,6 +29,7 @@ def load(*, now: datetime) -> dict[str, str]:
         gateway, made = Gateway.objects.get_or_create(
             operator=operator,
             environment=Environment.TEST,
+            channel=WALLET,
             defaults={
                 "base_url": _wallet_url(),
                 "secret": _secret(),

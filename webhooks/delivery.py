@@ -1,13 +1,15 @@
 """Deliveries: claim what is due, send it outside any transaction, write down what became of it.
 
 1 claim a few, in sequence per lane, each with a lease (one statement, committed before anything is sent)
-2 send each lane in a thread of its own; one lane's slow receiver holds up nobody else's
+2 send each lane in a thread of its own; one lane's slow receiver holds up nobody else's: whoever waits long for an
+  answer keeps its thread but no longer counts among those that are busy
 3 write down attempts and moves of those that are done by then, in one transaction
 4 go on until nothing is due and nothing is on its way
 
 A crash between 2 and 3 lets the lease end: the delivery is sent again, with the same webhook-id.
 """
 
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Final
@@ -25,7 +27,10 @@ log = structlog.get_logger(__name__)
 
 KIND: Final = "deliveries"
 
-_THREADS: Final = 64
+_BUSY: Final = 64
+"""Deliveries on their way at once whose receivers answer quickly."""
+_THREADS: Final = 256
+_SLOW_SECONDS: Final = 0.5
 _GATHER_SECONDS: Final = 0.03
 _CLAIMS_FOR_SECONDS: Final = 20.0
 
@@ -37,15 +42,16 @@ def deliver() -> int:
         return _deliver_in_order()
     started = clock.monotonic()
     done = 0
-    on_their_way: dict[Future[list[Attempted]], int] = {}
+    on_their_way: dict[Future[list[Attempted]], tuple[int, float]] = {}
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery") as pool:
         while True:
-            free = _THREADS - sum(on_their_way.values())
+            free = min(_BUSY - _quick(on_their_way.values()), _THREADS - len(on_their_way))
             due = False
             if free > 0 and clock.monotonic() - started < _CLAIMS_FOR_SECONDS:
                 lanes, due = claim(limit=free)
                 for lane in lanes:
-                    on_their_way[pool.submit(copy_context().run, send_lane, lane)] = len(lane)
+                    sent = pool.submit(copy_context().run, send_lane, lane)
+                    on_their_way[sent] = (len(lane), clock.monotonic())
             if not on_their_way:
                 if not due:
                     return done
@@ -76,8 +82,14 @@ def register() -> None:
 
 def _deliver_in_order() -> int:
     """As `deliver`, one by one in this thread: what a simulation can repeat."""
-    lanes, _ = claim(limit=_THREADS)
+    lanes, _ = claim(limit=_BUSY)
     return sum(_record(send_lane(lane)) for lane in lanes)
+
+
+def _quick(lanes: Iterable[tuple[int, float]]) -> int:
+    """Count the deliveries on their way but those whose receiver has been silent for long."""
+    now = clock.monotonic()
+    return sum(number for number, since in lanes if now - since < _SLOW_SECONDS)
 
 
 def _results(future: Future[list[Attempted]]) -> list[Attempted]:

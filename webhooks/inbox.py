@@ -31,6 +31,7 @@ from ledger.controls import bell, clock, references, request_context
 from ledger.controls.refusals import Refusal
 from ledger.controls.rest import bodies
 from webhooks import provider_signatures, providers
+from webhooks.message_paths import text_at
 from webhooks.models import Provider
 from webhooks.provider_signatures import Signed
 from webhooks.signatures import InvalidSignature
@@ -170,13 +171,13 @@ def _read(provider: Provider, headers: Mapping[str, str], body: bytes, message_i
         count(provider.code, "not_json")
         raise NotReadable(malformed.message) from None
     mapping = provider.mapping
-    event_id = _text(content, mapping["event_id"]) if mapping.get("event_id") else message_id
-    kind = _text(content, mapping.get("kind", ""))
+    event_id = text_at(content, mapping["event_id"]) if mapping.get("event_id") else message_id
+    kind = text_at(content, mapping.get("kind", ""))
     if not _EVENT_ID.fullmatch(event_id) or not _EVENT_KIND.fullmatch(kind):
         count(provider.code, "no_event_id")
         raise NotReadable("The event has no id, or no kind.")
-    subjects = [_text(content, place) for place in mapping.get("subjects", [])][:_MOST_SUBJECTS]
-    transaction = _text(content, mapping.get("transaction", ""))
+    subjects = [text_at(content, place) for place in mapping.get("subjects", [])][:_MOST_SUBJECTS]
+    transaction = text_at(content, mapping.get("transaction", ""))
     return _Named(
         event_id=event_id,
         kind=kind,
@@ -212,21 +213,6 @@ def _store(provider: Provider, named: _Named, *, headers: Mapping[str, str], bod
 
 def _kept_headers(provider: Provider) -> list[str]:
     return [*_KEPT_HEADERS, *([provider.timestamp_header.lower()] if provider.timestamp_header else [])]
-
-
-def _text(content: object, place: str) -> str:
-    """Return the text or whole number at a dotted path (`data.items.0.id`), or "" where there is none."""
-    here = content
-    for name in place.split(".") if place else []:
-        if isinstance(here, dict):
-            here = here.get(name)
-        elif isinstance(here, list) and name.isascii() and name.isdigit() and int(name[:6]) < len(here):
-            here = here[int(name[:6])]
-        else:
-            return ""
-    if isinstance(here, bool) or not isinstance(here, str | int):
-        return ""
-    return here if isinstance(here, str) else (str(here) if abs(here) < 10**18 else "")
 
 
 def _printable(text: str) -> str:

@@ -31,7 +31,7 @@ class Provider(models.Model):
     tolerance_seconds = models.PositiveIntegerField(default=300)
     size_limit = models.PositiveIntegerField(default=65_536, help_text="bytes of a body")
     mapping = models.JSONField(
-        default=dict, help_text="paths in the body: event_id, kind, transaction, and subjects (a list)"
+        default=dict, help_text="paths in the body: event_id, kind, transaction, subjects (a list), and fields by name"
     )
     created_at = models.DateTimeField()
     disabled_at = models.DateTimeField(null=True)

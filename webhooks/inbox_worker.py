@@ -1,7 +1,8 @@
 """The inbox's other half: judge what has arrived. Drain "inbox" (0Pools, steps 3 to 5; the steps are in `inbox`).
 
 1 take the oldest due event, received or parked, and hold its row: that is the lease, for all that follows is local
-2 ask the handler of its kind, behind a savepoint: what it raises undoes its work alone and parks the event
+2 ask the handler of its kind, behind a savepoint: what it raises undoes its work alone and parks the event, and so
+  does a handler that parks it
 3 applied and ignored end it, with a reason; parked waits, ever longer, and after the last try it is dead
 4 commit: the judgement, its audit row and all that the handler did, or nothing of it
 
@@ -20,7 +21,7 @@ from ledger.controls import bell, clock, drains, randomness, request_context
 from ledger.controls.redaction import redacted
 from ledger.controls.refusals import NotFound
 from ledger.controls.rest import bodies
-from webhooks import inbox_transitions, routing
+from webhooks import inbox_transitions, providers, routing
 from webhooks.inbox import KIND
 from webhooks.models import InboundEvent
 from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
@@ -91,7 +92,10 @@ def _judgement(event: InboundEvent) -> Judgement:
         return Ignored(f"nobody here handles {event.kind}")
     try:
         with db_transaction.atomic():
-            return handler(_message(event))
+            judgement = handler(_message(event))
+            if isinstance(judgement, Parked):
+                db_transaction.set_rollback(True)  # what waits has done nothing yet
+            return judgement
     except Exception as error:
         log.exception("inbox.handler_failed", kind=event.kind)
         return Parked(f"the handler failed: {type(error).__name__}: {redacted(str(error))}"[:300])
@@ -110,6 +114,7 @@ def _message(event: InboundEvent) -> InboundMessage:
         content=bodies.read_json(bytes(event.body)),
         request_id=event.request_id,
         received_at=event.created_at,
+        places=providers.places(event.provider_id),
     )
 
 

@@ -6,7 +6,7 @@ A secret is returned by whoever makes it and shown once; the database has it enc
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,6 +25,7 @@ LARGEST_BODY: Final = 1_000_000
 _CODE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,58}[A-Za-z0-9])?")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,60}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,7}")
+_FIELD: Final = re.compile(r"[a-z_]{1,40}")
 _SECRET_LENGTHS: Final = range(16, 201)
 _TOLERANCES: Final = range(1, 3601)
 
@@ -49,6 +50,8 @@ class Terms:
     timestamp_header: str = ""
     tolerance_seconds: int = signatures.TOLERANCE_SECONDS
     size_limit: int = 65_536
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Paths of what a handler reads beside the ids (a pay-in's `amount`), where they are not the usual ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ def find(code: str) -> Provider:
     if provider is None:
         raise NotFound(f"There is no provider {code}.")
     return provider
+
+
+def places(provider_id: int) -> Mapping[str, str]:
+    """Return the paths of a provider's mapping that handlers read by name."""
+    mapping = Provider.objects.filter(pk=provider_id).values_list("mapping", flat=True).first()
+    return dict((mapping or {}).get("fields", {}))
 
 
 def exists(code: str) -> bool:
@@ -161,9 +170,11 @@ def _check_secret(scheme: str, secret: str) -> None:
 
 
 def _check(terms: Terms) -> None:
-    paths = [terms.kind, *terms.subjects, *filter(None, (terms.event_id, terms.transaction))]
+    paths = [terms.kind, *terms.subjects, *filter(None, (terms.event_id, terms.transaction)), *terms.fields.values()]
     if not all(_PATH.fullmatch(path) for path in paths) or len(terms.subjects) > 8:
         raise Malformed("A mapping's paths are names joined by dots, such as data.object.id; kind is needed.")
+    if not all(_FIELD.fullmatch(name) for name in terms.fields) or len(terms.fields) > 16:
+        raise Malformed("A mapping's fields have plain names, such as amount.")
     if terms.tolerance_seconds not in _TOLERANCES:
         raise Malformed("The tolerance is 1 to 3600 seconds.")
     if not 0 < terms.size_limit <= LARGEST_BODY:
@@ -182,4 +193,5 @@ def _mapping(terms: Terms) -> Mapping[str, object]:
         "kind": terms.kind,
         "transaction": terms.transaction,
         "subjects": list(terms.subjects),
+        "fields": dict(terms.fields),
     }

@@ -10,7 +10,7 @@ and after the last try it becomes a dead letter and lets the next pass.
 """
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import connection
@@ -41,16 +41,10 @@ class ListenerFailed(Exception):
 
 def relay() -> int:
     """Pass on a batch; return how many rows were passed on or put off, 0 when nothing is due here."""
-    with db_transaction.atomic():
-        aggregates = _locked_aggregates()
-        if not aggregates:
-            return 0
-        try:
-            return _pass_on(aggregates)
-        except Exception as error:  # noqa: BLE001  (whatever it was, it must hold back its own aggregate alone)
-            if len(aggregates) == 1:
-                return _postpone(aggregates[0], error)
-        return sum(_pass_on_alone(aggregate) for aggregate in aggregates)
+    try:
+        return _pass_on_together()
+    except Exception:  # noqa: BLE001  (whatever it was: each aggregate alone, with the locks taken again)
+        return _pass_on_apart()
 
 
 def depth() -> int:
@@ -70,6 +64,28 @@ def register() -> None:
     drains.register(drains.Drain(kind=KIND, work=relay, depth=depth))
 
 
+def _pass_on_together() -> int:
+    """Do all four steps for a batch of aggregates, or nothing of it: one call, then those who listen."""
+    with db_transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT aggregates, taken, deferred, heard, born FROM webhooks_relay(%s, %s, %s, %s::timestamptz)",
+                [_BATCH, _CAP_PER_AGGREGATE, routing.topics(), clock.parameter()],
+            )
+            row = cursor.fetchone()
+        assert row is not None
+        aggregates, taken, deferred, heard, born = row
+        _tell_all(heard)
+        _call_after_commit(aggregates if taken else [], born=born)
+        return int(taken) + int(deferred)
+
+
+def _pass_on_apart() -> int:
+    """Pass on each aggregate of a batch behind a savepoint of its own; put off what fails."""
+    with db_transaction.atomic():
+        return sum(_pass_on_alone(aggregate) for aggregate in _locked_aggregates())
+
+
 def _locked_aggregates() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT webhooks_lock_aggregates(%s, %s::timestamptz)", [_BATCH, clock.parameter()])
@@ -80,31 +96,40 @@ def _locked_aggregates() -> list[str]:
 
 def _pass_on_alone(aggregate: str) -> int:
     try:
-        return _pass_on([aggregate])
-    except Exception as error:  # noqa: BLE001  (as above)
+        with db_transaction.atomic():
+            return _pass_on(aggregate)
+    except Exception as error:  # noqa: BLE001  (whatever it was, it must hold back its own aggregate alone)
         return _postpone(aggregate, error)
 
 
-def _pass_on(aggregates: list[str]) -> int:
-    """Take these aggregates' events and do all that they cause, or nothing of it."""
-    with db_transaction.atomic(), connection.cursor() as cursor:
+def _pass_on(aggregate: str) -> int:
+    """Take an aggregate's events and do all that they cause, or nothing of it."""
+    with connection.cursor() as cursor:
         cursor.execute(
             "SELECT taken, deferred, heard FROM webhooks_take_events(%s, %s, %s, %s::timestamptz)",
-            [aggregates, _CAP_PER_AGGREGATE, routing.topics(), clock.parameter()],
+            [[aggregate], _CAP_PER_AGGREGATE, routing.topics(), clock.parameter()],
         )
         row = cursor.fetchone()
         assert row is not None
         taken, deferred, heard = row
-        for event in map(routing.from_row, json.loads(heard) if isinstance(heard, str) else heard):
-            _tell(event)
+        _tell_all(heard)
         cursor.execute("SELECT webhooks_fan_out(%s, %s::timestamptz)", [taken, clock.parameter()])
         born = cursor.fetchone()
         assert born is not None
-    if taken:
-        db_transaction.on_commit(lambda: wake.call(aggregates), robust=True)
-    if born[0]:
-        bell.ring_after_commit("deliveries")
+    _call_after_commit([aggregate] if taken else [], born=born[0])
     return len(taken) + int(deferred)
+
+
+def _call_after_commit(aggregates: list[str], *, born: int) -> None:
+    if aggregates:
+        db_transaction.on_commit(lambda: wake.call(aggregates), robust=True)
+    if born:
+        bell.ring_after_commit("deliveries")
+
+
+def _tell_all(heard: Any) -> None:
+    for event in map(routing.from_row, json.loads(heard) if isinstance(heard, str) else heard):
+        _tell(event)
 
 
 def _tell(event: routing.RelayedEvent) -> None:

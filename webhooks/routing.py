@@ -7,12 +7,13 @@ A handler judges inbound events of a kind, in the inbox worker's transaction, an
 names, compares, and applies only a legal forward move (0Pools, steps 3 to 5). What it raises parks its event.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ledger.controls.events import Payload
+from webhooks.message_paths import text_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,10 @@ class RelayedEvent:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """A verified event of a provider. `content` is its body as JSON: what the provider says, which is not yet so."""
+    """A verified event of a provider. `content` is its body as JSON: what the provider says, which is not yet so.
+
+    `places` are the paths that the provider's mapping gives for what a handler reads, by the handler's names.
+    """
 
     reference: str
     provider_id: int
@@ -46,6 +50,11 @@ class InboundMessage:
     content: object
     request_id: str
     received_at: datetime
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def text_at(self, name: str, *, default: str) -> str:
+        """Return the text at the provider's place for a name, or at the default one; "" where there is none."""
+        return text_at(self.content, self.places.get(name, default))
 
 
 @dataclass(frozen=True, slots=True)

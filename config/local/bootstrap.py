@@ -33,6 +33,7 @@ class Step:
 BEFORE_WEB: Final = (
     Step("pools, fees and rates of the sandbox", "sandbox_pools"),
     Step("sandbox operator and its test key", "sandbox_operator", kept=True),
+    Step("pools at the sandbox's venue", "sandbox_venue"),
     Step("a person for each role", "console_people", kept=True),
 )
 AFTER_WEB: Final = (Step("the short day", "short_day"),)

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import Final
 
 from rich.console import Console
@@ -25,12 +27,13 @@ _PATIENCE: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One command. ``budget`` is in seconds."""
+    """One command, run in so many ``parts`` beside each other. ``budget`` is in seconds."""
 
     name: str
     command: Sequence[str]
     budget: int = 60
     needs_browser: bool = False
+    parts: int = 1
 
 
 def checks() -> list[Check]:
@@ -43,7 +46,7 @@ def checks() -> list[Check]:
         Check("types", (python, "-m", "mypy")),
         Check("imports", (python, "-c", "from importlinter.cli import lint_imports_command as c; c()")),
         Check("migrations", (python, "manage.py", "makemigrations", "--check", "--dry-run")),
-        Check("tests", (*pytest, "-m", "not browser and not processes and not bench")),
+        Check("tests", (*pytest, "-m", "not browser and not processes and not bench"), parts=2),
         Check("processes", (*pytest, "-m", "processes")),
         Check("browser", (*pytest, "-m", "browser"), needs_browser=True),
     ]
@@ -82,15 +85,49 @@ def _end(check: Check, *, budget: int, console: Console) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
     if check.name in ("types", "migrations"):
         environment["DJANGO_SETTINGS_MODULE"] = "tests.static_settings"
-    try:
-        done = subprocess.run(check.command, cwd=ROOT, env=environment, check=False, timeout=budget * _PATIENCE)
-    except subprocess.TimeoutExpired:
+    codes = _exit_codes(check, environment, patience=budget * _PATIENCE)
+    if None in codes:
         return f"ended after {budget * _PATIENCE} s"
-    if done.returncode == _NO_TEST_WAS_COLLECTED and "pytest" in check.command:
+    if _NO_TEST_WAS_COLLECTED in codes and "pytest" in check.command:
         return "failed: it has no test"
-    return "passed" if done.returncode == 0 else f"failed ({done.returncode})"
+    failed = [str(code) for code in codes if code]
+    return f"failed ({', '.join(failed)})" if failed else "passed"
 
 
+def _exit_codes(check: Check, environment: Mapping[str, str], *, patience: float) -> list[int | None]:
+    """Run all parts at once; return each one's exit status, None for one that took too long. Say what they said.
+
+    What the first part says is seen at once, what others say when they have ended.
+    """
+    ends = time.monotonic() + patience
+    codes: list[int | None] = []
+    with ExitStack() as open_files:
+        said = [None, *(open_files.enter_context(TemporaryFile()) for _ in range(1, check.parts))]
+        running = [
+            subprocess.Popen(
+                check.command,
+                cwd=ROOT,
+                env={**environment, **({_PART: f"{number}/{check.parts}"} if check.parts > 1 else {})},
+                stdout=file,
+                stderr=file and subprocess.STDOUT,
+            )
+            for number, file in enumerate(said, start=1)
+        ]
+        for process, file in zip(running, said, strict=True):
+            try:
+                codes.append(process.wait(max(ends - time.monotonic(), 0.1)))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                codes.append(None)
+            if file is not None:
+                file.seek(0)
+                sys.stdout.write(file.read().decode(errors="replace"))
+                sys.stdout.flush()
+    return codes
+
+
+_PART: Final = "TEST_PART"
 # A shell that has read the local stack's environment must not lead the tests to its database.
 _NOT_OURS: Final = (
     "DJANGO_SETTINGS_MODULE",

@@ -18,6 +18,7 @@ class Ports:
     postgres: int
     valkey: int
     streams: int
+    venue: int
 
 
 def record_path(places: Places, name: str) -> Path:
@@ -45,6 +46,16 @@ def application_programs(places: Places, ports: Ports) -> list[Program]:
             "wallets.sandbox",
             "--port",
             str(ports.sandbox),
+            "--store",
+            str(places.sandbox),
+        ),
+        program(
+            "venue",
+            35,
+            "-m",
+            "orders.sandbox",
+            "--port",
+            str(ports.venue),
             "--store",
             str(places.sandbox),
         ),

@@ -61,7 +61,7 @@ def _bring_up(stack: LocalStack, console: Console, *, with_day: bool) -> None:
     steps: list[tuple[str, Callable[[], None]]] = [
         ("PostgreSQL 18 and Valkey", stack.start_servers),
         ("migrations and rows", stack.load),
-        ("web, sandbox, worker, beat and relay", stack.start_processes),
+        ("web, sandbox, venue, worker, beat and relay", stack.start_processes),
         (last, lambda: stack.finish(with_day=with_day)),
     ]
     for number, (title, step) in enumerate(steps, start=1):

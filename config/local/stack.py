@@ -37,7 +37,7 @@ from config.local.programs import Ports, application_programs, record_path
 from config.local.shell import exports
 from config.local.supervisor import Program, Supervisor, SupervisorFailed
 
-USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799, streams=8001)
+USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799, streams=8001, venue=8101)
 _WEB_ANSWERS_WITHIN: Final = 60.0
 _WEB_MAY_DIE_FOR: Final = 15.0
 _OTHERS_START_WITHIN: Final = 20.0
@@ -45,7 +45,7 @@ _STOPS_WITHIN: Final = 90.0
 _LEFTOVERS_STOP_WITHIN: Final = 30.0
 
 # They start alone, so that on two cores the web answers early; the others follow.
-_FIRST: Final = ("web", "sandbox")
+_FIRST: Final = ("web", "sandbox", "venue")
 
 # Settings of a real installation that a shell around us may have set, and that would mislead the local stack.
 _NOT_FROM_THE_SHELL: Final = ("CSRF_TRUSTED_ORIGINS", "STATIC_MANIFEST", "METRICS_TOKEN", "DEBUG")
@@ -163,7 +163,7 @@ class LocalStack:
 
         All of it is skipped when the sources, the packages and the addresses are those of the last time.
         """
-        wanted = fingerprint(besides=(self.url, self.environment["SANDBOX_URL"]))
+        wanted = fingerprint(besides=(self.url, self.environment["SANDBOX_URL"], self.environment["SANDBOX_VENUE_URL"]))
         if self._postgres is not None and _text_of(self.places.loaded) == wanted:
             self._say("  as the last time: nothing to migrate and nothing to load")
             return
@@ -368,7 +368,8 @@ class LocalStack:
             "ARTIFACTS_ROOT": str(self.places.closes),
             "RATE_SOURCE": "wallets.fixed_rates.FixedRates",
             "SANDBOX_URL": f"http://127.0.0.1:{self.ports.sandbox}",
-            "OUTBOUND_ALLOW": f"127.0.0.1:{self.ports.sandbox}",
+            "SANDBOX_VENUE_URL": f"http://127.0.0.1:{self.ports.venue}",
+            "OUTBOUND_ALLOW": f"127.0.0.1:{self.ports.sandbox},127.0.0.1:{self.ports.venue}",
         }
 
     def _role_url(self, role: str) -> str:

@@ -15,6 +15,7 @@ def show(stack: LocalStack, console: Console, *, seconds: float) -> None:
     console.print(f"API docs     {stack.url}/v1/docs")
     console.print(f"Streams      http://127.0.0.1:{stack.ports.streams}/v1/orders/{{order_id}}/events")
     console.print(f"Sandbox      http://127.0.0.1:{stack.ports.sandbox}/")
+    console.print(f"  its venue  http://127.0.0.1:{stack.ports.venue}/")
     console.print(f"Data, logs   {stack.places.data}")
     people = kept.get("people")
     if isinstance(people, dict) and people:

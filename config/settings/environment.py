@@ -115,3 +115,16 @@ def rates(name: str, *, default: str) -> dict[tuple[str, str], Decimal]:
             raise ImproperlyConfigured(f"{name} must be a list of BASE/QUOTE=rate, not {item!r}")
         found[base, quote] = rate
     return found
+
+
+def hours(name: str, *, default: str) -> dict[str, int]:
+    """Return a comma-separated list of ``word=hours`` as a table; the word ``*`` (any other) must be in it."""
+    found: dict[str, int] = {}
+    for item in text(name, default=default).split(","):
+        word, equals, value = item.strip().partition("=")
+        if not (equals and word and value.isascii() and value.isdigit() and 0 < int(value) <= 8784):
+            raise ImproperlyConfigured(f"{name} must be a list of word=hours, not {item!r}")
+        found[word] = int(value)
+    if "*" not in found:
+        raise ImproperlyConfigured(f"{name} must say the hours of any other: *=24")
+    return found

@@ -25,8 +25,16 @@ OUTBOUND_ALLOW = environment.destinations("OUTBOUND_ALLOW")
 # Where the built-in counterparties answer.
 SANDBOX_URL = environment.url("SANDBOX_URL", schemes=("http", "https"), default="http://127.0.0.1:8100")
 
+# Where the built-in venue answers.
+SANDBOX_VENUE_URL = environment.url("SANDBOX_VENUE_URL", schemes=("http", "https"), default="http://127.0.0.1:8101")
+
 # The adapters towards money held elsewhere, by the name that a gateway's row says.
-GATEWAYS = {"operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet"}
+GATEWAYS = {
+    "operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet",
+    "venue": "orders.venues.http.HttpVenue",
+    "promptpay": "wallets.gateways.promptpay.HttpPromptPay",
+    "bank_transfer": "wallets.gateways.bank_transfer.HttpBankTransfer",
+}
 
 # How messages reach endpoints, by the kind that an endpoint's row says.
 DELIVERY_KINDS = {"http": "webhooks.kinds.http.HttpRequests", "sns": "webhooks.kinds.sns.SnsTopics"}
@@ -38,6 +46,7 @@ SNS_ENDPOINT_URL = environment.text("SNS_ENDPOINT_URL", default="")
 VENUES = {
     "constant_product": "orders.venues.constant_product.ConstantProductVenue",
     "outcome_market": "orders.venues.outcomes.OutcomeVenue",
+    "outside": "orders.venues.outside.OutsideVenue",
 }
 
 # With these words at its user reference's beginning an order's test pool halts itself after the debit: nothing is traded,
@@ -53,3 +62,9 @@ FX_FIXED_RATES = environment.rates("FX_FIXED_RATES", default="EUR/USD=1.0850,USD
 # How many orders one worker advances at once (they mostly wait for wallets), and how long a saga's lease is.
 SAGA_THREADS = environment.whole_number("SAGA_THREADS", default=8)
 SAGA_LEASE = environment.whole_number("SAGA_LEASE", default=30)
+
+# Within how many hours a review case has to be resolved, by its reason: a user's money may be gone while it is open.
+REVIEW_SLA_HOURS = environment.hours(
+    "REVIEW_SLA_HOURS",
+    default="debit_unknown=4,credit_unknown=4,credit_rejected=4,reverse_unknown=8,reverse_rejected=8,return_adjusted=72,*=24",
+)

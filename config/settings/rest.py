@@ -56,6 +56,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ledger.controls.rest.openapi.complete",
+        "webhooks.inbox_document.describe",
     ],
     "PATH_CONVERTER_OVERRIDES": {
         "reference": {"type": "string", "pattern": "^[a-z]{2,4}_[0-9a-z]{26}$"},
@@ -68,9 +69,13 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "orders.models.Order.State",
         "QuoteState": "orders.models.Quote.State",
         "QuoteStatus": "orders.shapes.QUOTE_STATUSES",
+        "PayInKind": "orders.models.PayIn.Kind",
+        "WalletKind": "wallets.models.Wallet.Kind",
         "DeliveryState": "webhooks.models.Delivery.State",
         "AccountSide": "ledger.rest.shapes.SIDES",
         "HoldState": "ledger.models.journal.HoldState",
+        "IntentKind": "orders.models.Intent.Kind",
+        "IntentStatus": "orders.intent_shapes.STATUSES",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

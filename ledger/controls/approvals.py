@@ -1,13 +1,17 @@
-"""Approvals: what one person proposes, another decides (rule H1), superusers included."""
+"""Approvals: what one person proposes, another decides (rule H1), superusers included.
+
+What an API key proposes counts as proposed by whoever issued that key too: they have seen it, and could have used it.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from ledger.controls import references
 from ledger.controls.refusals import Refusal
 from ledger.models import Approval as Approval
 
+_ISSUER: Final = "key_issued_by"
 _MOST = 200
 
 
@@ -16,6 +20,10 @@ class SelfApproval(Refusal):
 
     code = "self_approval"
     status = 403
+
+
+class OwnKey(SelfApproval):
+    """You issued the key that proposed this; another person has to approve it."""
 
 
 class AlreadyDecided(Refusal):
@@ -42,19 +50,28 @@ def propose(
     reason: str,
     maker: str,
     now: datetime,
+    key_issued_by: str = "",
 ) -> Approval:
-    """Record a proposal, bound to the version of what it decides. One open proposal per subject."""
+    """Record a proposal, bound to the version of what it decides. One open proposal per subject.
+
+    `key_issued_by` is who issued the API key that proposes, when one does.
+    """
     return Approval.objects.create(
         reference=references.new(references.Prefix.APPROVAL),
         environment=environment,
         kind=kind,
         subject=subject,
         subject_version=subject_version,
-        content=dict(content),
+        content={**content, _ISSUER: key_issued_by} if key_issued_by else dict(content),
         reason=reason,
         maker=maker,
         proposed_at=now,
     )
+
+
+def open_of(*, subject: str) -> Approval | None:
+    """Return the subject's open proposal, without a lock."""
+    return Approval.objects.filter(subject=subject, decision=Approval.Decision.PROPOSED).first()
 
 
 def lock_open(*, subject: str) -> Approval | None:
@@ -85,6 +102,8 @@ def approve(approval: Approval, *, checker: str, reason: str, subject_version: i
         raise AlreadyDecided
     if checker == approval.maker:
         raise SelfApproval
+    if checker == approval.content.get(_ISSUER):
+        raise OwnKey
     if approval.subject_version != subject_version:
         raise OutdatedProposal
     _decide(approval, Approval.Decision.APPROVED, checker=checker, reason=reason, now=now)

@@ -82,6 +82,14 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchored:
+    """The work was begun before and its answer is still out: go on from the anchor."""
+
+    claim_id: int
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     """The work was done before: give this answer again, byte for byte."""
 
@@ -107,6 +115,14 @@ def take(*, operator_id: int, environment: str, key: str, digest: str, route: st
 
     Raises IdempotencyConflict or InProgress. The caller's transaction cannot go on after InProgress.
     """
+    taken = take_up(operator_id=operator_id, environment=environment, key=key, digest=digest, route=route)
+    if isinstance(taken, Anchored):
+        raise InProgress
+    return taken
+
+
+def take_up(*, operator_id: int, environment: str, key: str, digest: str, route: str) -> Taken | Anchored | Answered:
+    """Claim the key as `take` does; one that was begun in a transaction of its own is Anchored."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -125,6 +141,8 @@ def take(*, operator_id: int, environment: str, key: str, digest: str, route: st
     if claim.digest != digest:
         raise IdempotencyConflict(first_request_id=claim.request_id)
     if claim.answer_status is None or claim.answer_body is None:
+        if claim.anchor:
+            return Anchored(claim.pk, claim.anchor)
         raise InProgress
     return Answered(Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers))
 
@@ -138,6 +156,19 @@ def look_up(*, operator_id: int, environment: str, key: str) -> Kept | None:
     if claim.answer_status is not None and claim.answer_body is not None:
         answer = Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers)
     return Kept(claim.claimed_at, claim.answered_at, answer)
+
+
+def anchor(taken: Taken, reference: str) -> None:
+    """Write down, in the claim's transaction, what a replay goes on from."""
+    Claim.objects.filter(pk=taken.claim_id).update(anchor=reference)
+
+
+def lock(claim_id: int) -> Taken | Answered:
+    """Lock a claim that was begun before; Answered when somebody else has finished it meanwhile."""
+    claim = Claim.objects.select_for_update().get(pk=claim_id)
+    if claim.answer_status is None or claim.answer_body is None:
+        return Taken(claim_id)
+    return Answered(Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers))
 
 
 def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:

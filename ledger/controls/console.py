@@ -1,18 +1,19 @@
 """What every page of the console is: read-only, seen by role, searched by exact id, never a 500 for a refusal."""
 
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 from unfold.admin import ModelAdmin
 
 from ledger import assets
 from ledger.controls import clock
-from ledger.controls.refusals import Refusal
+from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.roles import Section, sees
 
 
@@ -27,6 +28,7 @@ class ReadOnlyAdmin(ModelAdmin):
     actions = None
     ordering: Sequence[str] = ()
     list_display_links = None
+    change_form_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,6 +95,21 @@ def age(moment: Any) -> str:
     return timesince(moment, clock.now()).replace("\xa0", " ") if moment else ""
 
 
+def until(moment: datetime) -> str:
+    """Show how long there is until something."""
+    return timeuntil(moment, clock.now()).replace("\xa0", " ")
+
+
+def chosen_date(text: str) -> date | None:
+    """Read the date of a form's field, None when it is empty. Raises Malformed."""
+    if not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise Malformed("A date is YYYY-MM-DD.") from None
+
+
 _COLOURS = {
     "processed": "bg-green-100 text-green-800",
     "settled": "bg-green-100 text-green-800",
@@ -101,6 +118,8 @@ _COLOURS = {
     "matched": "bg-green-100 text-green-800",
     "manual_review": "bg-red-100 text-red-800",
     "dead": "bg-red-100 text-red-800",
+    "overdue": "bg-red-100 text-red-800",
+    "frozen": "bg-blue-100 text-blue-800",
     "unknown": "bg-orange-100 text-orange-800",
     "compensation_pending": "bg-orange-100 text-orange-800",
     "open": "bg-orange-100 text-orange-800",
@@ -115,7 +134,9 @@ _COLOURS = {
 }
 
 
-def lamp(state: str) -> str:
-    """Show a state as a coloured word."""
-    colour = _COLOURS.get(state, "bg-base-100 text-base-700")
-    return format_html('<span class="px-2 py-0.5 rounded text-xs font-semibold {}">{}</span>', colour, state)
+def lamp(state: str, words: str = "") -> str:
+    """Show a state as a coloured word, or other words in its colour."""
+    colour = _COLOURS.get(state, "bg-base-100 text-base-700 dark:bg-base-800 dark:text-base-200")
+    return format_html(
+        '<span class="px-2 py-0.5 rounded text-xs font-semibold whitespace-nowrap {}">{}</span>', colour, words or state
+    )

@@ -7,10 +7,10 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Max
 
-from ledger.controls import references, request_context
+from ledger.controls import bell, references, request_context
 from ledger.controls.events import Payload
 from ledger.controls.moves import OutsideTransaction
-from ledger.models import ArchivedEvent, Event
+from ledger.models import ArchivedEvent, Event, QueuedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,38 @@ def record_unqueued(
             recorded_at=now,
         )
     )
+
+
+def record_internal(
+    *,
+    environment: str,
+    operator_id: int | None,
+    topic: str,
+    aggregate: str,
+    payload: Payload,
+    sequence: int,
+    now: datetime,
+) -> None:
+    """Record an event that no move causes and that stays in the house, for the relay to pass on to its listeners.
+
+    The caller holds the aggregate's row locked and names a sequence that no move of it takes. Raises OutsideTransaction.
+    """
+    if not connection.in_atomic_block:
+        raise OutsideTransaction
+    event = Event.objects.create(
+        reference=references.new(references.Prefix.EVENT),
+        environment=environment,
+        operator_id=operator_id,
+        topic=topic,
+        aggregate=aggregate,
+        sequence=sequence,
+        payload=payload,
+        public=False,
+        request_id=request_context.request_id(),
+        recorded_at=now,
+    )
+    QueuedEvent.objects.create(event=event, aggregate=aggregate, sequence=sequence, available_at=now)
+    bell.ring_after_commit("relay")
 
 
 def _recorded(event: Event | ArchivedEvent) -> RecordedEvent:

@@ -1,11 +1,22 @@
 """Every state machine of the house, by name, with its edges read from its FSM field."""
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 from django.db import models
 from django_fsm import FSMField
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredMove:
+    """One edge, with the FSM method that it is and what that says it means."""
+
+    name: str
+    source: str
+    target: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,16 @@ class Machine:
         """Return (from, to) for each declared move, the birth as ("", first) first."""
         found: Any = self.field.get_all_transitions(self.model)
         return [("", self.first), *sorted({(str(edge.source), str(edge.target)) for edge in found})]
+
+    def moves(self) -> list[DeclaredMove]:
+        """Return every declared move, in the order of its source's and target's declaration."""
+        found: Any = self.field.get_all_transitions(self.model)
+        order = self.states()
+        made = [
+            DeclaredMove(edge.name, str(edge.source), str(edge.target), inspect.getdoc(edge.method) or "")
+            for edge in found
+        ]
+        return sorted(made, key=lambda one: (order.index(one.source), order.index(one.target), one.name))
 
     def states(self) -> list[str]:
         return [str(value) for value, _ in self.field.flatchoices]

@@ -99,6 +99,11 @@ def roles_of(user: Any) -> frozenset[str]:
     return known
 
 
+def roles_that(ability: Ability) -> frozenset[Role]:
+    """Return the roles that may."""
+    return frozenset(_DOES[ability])
+
+
 def sees(user: Any, section: Section) -> bool:
     return bool(user.is_active and (user.is_superuser or roles_of(user) & _SEES[section]))
 

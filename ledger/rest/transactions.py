@@ -118,6 +118,7 @@ class TransactionsView(ApiView):
             reason=asked.reason,
             maker=self.caller.actor,
             now=now,
+            key_issued_by=self.caller.issued_by,
         )
         body: dict[str, Any] = {
             "approval_id": proposal.reference,

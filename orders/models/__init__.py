@@ -3,8 +3,9 @@
 from orders.models.intents import Intent, WalletEntry
 from orders.models.markets import Market
 from orders.models.orders import Order
+from orders.models.pay_ins import PayIn
 from orders.models.payouts import Payout
-from orders.models.pools import Pool, PoolHalt
+from orders.models.pools import Pool, PoolHalt, Venue
 from orders.models.quotes import Quote
 from orders.models.returns import Return
 from orders.models.reviews import ApprovalThreshold, ReviewCase, ReviewNote
@@ -18,6 +19,7 @@ __all__ = [
     "Intent",
     "Market",
     "Order",
+    "PayIn",
     "Payout",
     "Pool",
     "PoolHalt",
@@ -28,5 +30,6 @@ __all__ = [
     "SagaRun",
     "StaleFinding",
     "Trade",
+    "Venue",
     "WalletEntry",
 ]

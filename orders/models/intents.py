@@ -41,8 +41,8 @@ class Intent(Stateful):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     channel = models.CharField(max_length=20, choices=Channel.choices)
     status_reason = models.CharField(max_length=60, default="", help_text="stable, for the operator: limit_exceeded, …")
-    payer = models.CharField(max_length=40, db_index=True, help_text="the wallet that pays")
-    payee = models.CharField(max_length=40, default="", db_index=True, help_text="the wallet that is paid: transfers")
+    payer = models.CharField(max_length=40, help_text="the wallet that pays")
+    payee = models.CharField(max_length=40, default="", help_text="the wallet that is paid: transfers")
     recipient = models.JSONField(default=dict, help_text="who is paid outside: payouts; as the channel names them")
     asset = models.CharField(max_length=20)
     amount_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="what was asked for")
@@ -80,14 +80,14 @@ class Intent(Stateful):
         ]
         indexes = [
             models.Index(fields=["operator_id", "environment", "-id"], name="intent_list"),
+            models.Index(fields=["payer", "-id"], name="intent_of_payer"),
+            models.Index(fields=["payee", "-id"], condition=~Q(payee=""), name="intent_of_payee"),
             models.Index(
-                fields=["scheduled_for"], condition=Q(state="created", scheduled_for__isnull=False), name="intent_due"
+                fields=["scheduled_for"],
+                condition=Q(scheduled_for__isnull=False, ended_at__isnull=True),
+                name="intent_due",
             ),
-            models.Index(
-                fields=["state", "updated_at"],
-                condition=Q(state__in=["created", "validated", "authorized", "manual_review"]),
-                name="intent_open",
-            ),
+            models.Index(fields=["updated_at"], condition=Q(ended_at__isnull=True), name="intent_open"),
         ]
 
     @transition(field=state, source=State.CREATED, target=State.VALIDATED)

@@ -1,11 +1,16 @@
 """Payouts: walletflow's machine, one row under its intent; the row is the saga's program counter."""
 
+from typing import Final
+
 from django.db import models
 from django.db.models import Q
 from django_fsm import FSMField, transition
 
 from ledger.controls.events import Announcement
 from ledger.controls.states import Stateful
+
+SAGA_REQUESTED: Final = "payout.saga_requested"
+"""walletflow's PAYOUT_SAGA_REQUESTED: recorded with the hold; whoever hears it starts the saga, once."""
 
 
 class Payout(Stateful):
@@ -72,12 +77,17 @@ class Payout(Stateful):
         """The hold is posted, or voided."""
 
     @property
+    def hold_key(self) -> str:
+        """The ledger key of its hold: amount, fees, VAT and network fee, with timeout 0."""
+        return f"{self.reference}:reserve"
+
+    @property
     def terminal(self) -> bool:
         return bool(self.state == self.State.COMPLETE)
 
     def announcement(self) -> Announcement | None:
         return Announcement(
-            topic=f"payout.{self.state}",
+            topic=SAGA_REQUESTED if self.state == self.State.RESERVED else f"payout.{self.state}",
             public=False,
             payload={"payout_id": self.reference, "intent_id": self.intent_reference, "state": self.state},
         )

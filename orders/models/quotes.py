@@ -71,6 +71,7 @@ class Quote(Stateful):
     target_minor = models.DecimalField(
         max_digits=39, decimal_places=0, help_text="a buy: what the pool gives; a sell: the payout amount, less fees"
     )
+    venue_quote_id = models.CharField(max_length=120, default="", help_text="the outside venue's id of its price")
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     order_reference = models.CharField(max_length=40, default="")

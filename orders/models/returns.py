@@ -1,4 +1,4 @@
-"""Returns: what comes after the end of an order. The order stays as it is."""
+"""Returns: what comes after the end of an order or payout, which stays as it is."""
 
 from django.db import models
 from django.db.models import Q
@@ -10,10 +10,10 @@ from ledger.controls.states import Stateful
 
 
 class Return(Stateful):
-    """A settled trade taken back, or a movement that turned up after its order had ended otherwise.
+    """A settled trade taken back, a payout that came back, or a movement that turned up after its owner had ended otherwise.
 
     *Adjusted* books what happened against transit; *given back* moves it at the operator under the return's own key;
-    *kept* leaves it for the net settlement.
+    *kept* leaves it for the net settlement. A payout's is booked against its wallet: adjusted is the end.
     """
 
     MACHINE = "return"
@@ -33,13 +33,15 @@ class Return(Stateful):
     class Kind(models.TextChoices):
         TRADE_RETURNED = "trade_returned"
         LATE_EFFECT = "late_effect"
+        PAYOUT_RETURNED = "payout_returned"
 
     state = FSMField(choices=State.choices, default=State.OPEN, protected=True, max_length=40)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    order_reference = models.CharField(max_length=40, db_index=True)
+    order_reference = models.CharField(max_length=40, db_index=True, default="", help_text="empty: a payout's")
+    intent_reference = models.CharField(max_length=40, db_index=True, default="", help_text="of a payout's return")
     trade_reference = models.CharField(max_length=40, default="", help_text="the trade that was taken back")
     operation_key = models.CharField(max_length=120, default="", help_text="the key whose effect came late")
-    leg = models.CharField(max_length=10, help_text="the movement that does not belong: debit, credit or reverse")
+    leg = models.CharField(max_length=10, help_text="the movement that does not belong: debit, credit, reverse, submit")
     user_reference = models.CharField(max_length=64)
     partner_order_id = models.CharField(max_length=80)
     asset = models.CharField(max_length=20, help_text="the wallet's asset")
@@ -54,6 +56,9 @@ class Return(Stateful):
             ),
             models.UniqueConstraint(
                 fields=["trade_reference"], condition=~Q(trade_reference=""), name="return_of_trade_once"
+            ),
+            models.UniqueConstraint(
+                fields=["intent_reference"], condition=Q(kind="payout_returned"), name="return_of_payout_once"
             ),
         ]
         indexes = [models.Index(fields=["state", "created_at"], name="return_queue")]
@@ -76,6 +81,8 @@ class Return(Stateful):
 
     @property
     def terminal(self) -> bool:
+        if self.state == self.State.ADJUSTED:
+            return bool(self.intent_reference)
         return self.state in (self.State.DISMISSED, self.State.GIVEN_BACK, self.State.KEPT)
 
     @property
@@ -84,6 +91,8 @@ class Return(Stateful):
         return "credit" if self.leg == "debit" else "debit"
 
     def announcement(self) -> Announcement | None:
+        if self.intent_reference:
+            return self._announced_payout()
         return Announcement(
             topic="order.returned",
             public=True,
@@ -92,6 +101,21 @@ class Return(Stateful):
                 "order_id": self.order_reference,
                 "partner_order_id": self.partner_order_id,
                 "transact_id": self.trade_reference or None,
+                "kind": self.kind,
+                "return_status": self.state,
+                "asset": self.asset,
+                "amount": assets.text(int(self.amount_minor), self.asset),
+            },
+        )
+
+    def _announced_payout(self) -> Announcement:
+        return Announcement(
+            topic="payout.returned",
+            public=True,
+            payload={
+                "return_id": self.reference,
+                "intent_id": self.intent_reference,
+                "partner_reference": self.partner_order_id or None,
                 "kind": self.kind,
                 "return_status": self.state,
                 "asset": self.asset,

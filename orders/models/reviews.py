@@ -10,7 +10,7 @@ from ledger.environments import Environment
 
 
 class ReviewCase(Stateful):
-    """The work item of an order in manual review."""
+    """The work item of an order or intent in manual review."""
 
     MACHINE = "review_case"
 
@@ -21,12 +21,14 @@ class ReviewCase(Stateful):
         RESOLVED = "resolved"
 
     state = FSMField(choices=State.choices, default=State.OPEN, protected=True, max_length=40)
-    subject = models.CharField(max_length=40, db_index=True, help_text="the order or return")
+    subject = models.CharField(max_length=40, db_index=True, help_text="the order, intent or return")
     reason = models.CharField(max_length=40, help_text="debit_unknown, reverse_unknown, reverse_rejected, …")
     owner = models.CharField(max_length=150, default="")
     next_action = models.CharField(max_length=200)
     asset = models.CharField(max_length=20)
     amount_minor = models.DecimalField(max_digits=39, decimal_places=0)
+    due_at = models.DateTimeField(null=True, help_text="by its reason's SLA, from when it was opened")
+    next_review_on = models.DateField(null=True, help_text="when its owner looks at it next, in its book's dates")
     resolution = models.CharField(max_length=40, default="")
     resolved_by = models.CharField(max_length=150, default="")
     resolved_at = models.DateTimeField(null=True)
@@ -34,6 +36,10 @@ class ReviewCase(Stateful):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subject"], condition=~Q(state="resolved"), name="one_open_case")
+        ]
+        indexes = [
+            models.Index(fields=["due_at", "id"], condition=~Q(state="resolved"), name="review_queue"),
+            models.Index(fields=["environment", "id"], name="review_of_environment"),
         ]
 
     @transition(field=state, source=[State.OPEN, State.PROPOSED], target=State.ASSIGNED)

@@ -9,13 +9,18 @@ from ledger.environments import Environment
 class SagaRun(models.Model):
     """The work row of a saga. Its subject's state is the program counter; this says when and who."""
 
-    subject = models.CharField(max_length=40, unique=True, help_text="the order or return that it advances")
+    subject = models.CharField(
+        max_length=40, unique=True, help_text="what it advances: an order, return, trade, intent, payout"
+    )
     environment = models.CharField(max_length=4, choices=Environment.choices)
     available_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0, help_text="consecutive advances that raised a defect")
     lease_until = models.DateTimeField(null=True)
     lease_token = models.CharField(max_length=32, default="")
     last_error = models.CharField(max_length=300, default="")
+    news = models.PositiveIntegerField(
+        default=0, help_text="how often the other side has said that something is new since it was last looked up"
+    )
 
     class Meta:
         indexes = [models.Index(fields=["available_at"], name="saga_due")]

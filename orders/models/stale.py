@@ -18,6 +18,8 @@ class StaleFinding(models.Model):
         OPERATION = "remote operation"
         TRADE = "trade"
         HOLD = "hold"
+        INTENT = "intent"
+        PAYOUT = "payout"
 
     subject = models.CharField(max_length=120, unique=True, help_text="a reference, or a remote operation's key")
     kind = models.CharField(max_length=20, choices=Kind.choices)

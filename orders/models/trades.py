@@ -19,7 +19,7 @@ class Trade(Stateful):
         FAILED = "failed"
         """The venue surely did not and will not."""
         RELEASED = "released"
-        """The hold was given back, because the debit was declined or absent."""
+        """The hold was given back: the debit was declined or absent, or the venue gave its reservation back."""
         RETURNED = "returned"
 
     state = FSMField(choices=State.choices, default=State.RESERVED, protected=True, max_length=40)
@@ -30,9 +30,15 @@ class Trade(Stateful):
     idempotency_key = models.CharField(max_length=255, help_text="of the order's acceptance")
     hold_key = models.CharField(max_length=120, help_text="the ledger key of its reservation")
     terms = models.JSONField(help_text="the amounts and accounts of its ledger lines, minor units as strings")
+    retry_of = models.CharField(
+        max_length=40, default="", help_text="the released trade that this one tries once more, under the same order"
+    )
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order_reference"], condition=~Q(retry_of=""), name="trade_retried_once")
+        ]
         indexes = [
             models.Index(fields=["pool_id", "operator_id"], condition=Q(state="reserved"), name="trade_reserved"),
             models.Index(fields=["environment", "created_at"], name="trade_window"),
@@ -64,5 +70,6 @@ class Trade(Stateful):
                 "quote_id": self.quote_reference,
                 "pool_id": self.pool_code,
                 "status": self.state,
+                "retry_of": self.retry_of or None,
             },
         )

@@ -7,7 +7,6 @@ Every output and every conversion is rounded down: a pool never loses to roundin
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,7 +19,8 @@ from ledger.money import Money
 from orders import trade_terms, transitions
 from orders.models import Pool, Quote
 from orders.venue_adapters import venue_of
-from wallets import fees, rates
+from orders.venue_port import Offer, PriceNeeded
+from wallets import pricing, rates
 from wallets.gateway_terms import gateway_terms
 
 _USER_REFERENCE = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
@@ -63,9 +63,7 @@ class _Terms:
     source: Money
     cash: Money
     target: Money
-    items: Sequence[fees.FeeItem]
-    fee: Money
-    vat: Money
+    priced: pricing.Priced
     rate: rates.Rate | None
 
 
@@ -79,11 +77,13 @@ def create_quote(
     user_reference: str,
     firm: bool,
     now: datetime,
+    offer: Offer | None = None,
 ) -> Quote:
     """Compute terms with the current rate and fees. An indicative quote (`firm` false) is not stored: its pk is None.
 
-    Raises Malformed, UnknownPool, PoolHalted, AssetNotAccepted, AmountTooSmall, AmountTooLarge, NoGateway, NoRate or
-    StaleRate.
+    In a pool of an outside venue `offer` is what that said; without one that fits, raises PriceNeeded. Raises Malformed,
+    UnknownPool, PoolHalted, PoolUnavailable, AssetNotAccepted, AmountTooSmall, AmountTooLarge, NoGateway, NoRate,
+    StaleRate or ConditionFailed.
     """
     if side not in Quote.Side.values:
         known = ", ".join(Quote.Side.values)
@@ -104,9 +104,9 @@ def create_quote(
     source = _amount(source_amount, assets.named(source_asset))
     position = trade_terms.position_account(pool, operator_slug=caller.operator_slug, user_reference=user_reference)
     if side == Quote.Side.BUY:
-        terms = _buy(caller, pool, source, position, now=now)
+        terms = _buy(caller, pool, source, position, offer=offer, now=now)
     else:
-        terms = _payout(caller, pool, side, source, position, wallet_asset=wallet.wallet_asset, now=now)
+        terms = _payout(caller, pool, side, source, position, wallet_asset=wallet.wallet_asset, offer=offer, now=now)
 
     quote = Quote(
         reference=references.new(references.Prefix.QUOTE) if firm else "",
@@ -118,9 +118,9 @@ def create_quote(
         user_reference=user_reference,
         source_asset=terms.source.asset,
         source_minor=Decimal(terms.source.minor),
-        fee_minor=Decimal(terms.fee.minor),
-        vat_minor=Decimal(terms.vat.minor),
-        fee_items=[_item(item) for item in terms.items],
+        fee_minor=Decimal(terms.priced.fee.minor),
+        vat_minor=Decimal(terms.priced.vat.minor),
+        fee_items=[item.as_json() for item in terms.priced.items],
         cash_asset=terms.cash.asset,
         cash_minor=Decimal(terms.cash.minor),
         fx_rate=terms.rate.value if terms.rate else None,
@@ -128,6 +128,7 @@ def create_quote(
         fx_observed_at=terms.rate.observed_at if terms.rate else None,
         target_asset=terms.target.asset,
         target_minor=Decimal(terms.target.minor),
+        venue_quote_id=offer.quote_id if offer and pool.kind == Pool.Kind.OUTSIDE else "",
         expires_at=now + timedelta(milliseconds=pool.quote_lifetime_ms),
         created_at=now,
         updated_at=now,
@@ -137,26 +138,43 @@ def create_quote(
     return quote
 
 
-def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, now: datetime) -> _Terms:
-    items, fee, vat = _fees(caller, "buy", source, now=now)
-    net = source - fee - vat
+def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, offer: Offer | None, now: datetime) -> _Terms:
+    priced = _priced(caller, "buy", source, now=now)
+    net = priced.credit
     rate = None
     cash = net
     if pool.cash_asset != source.asset:
         rate = rates.current(base=source.asset, quote=pool.cash_asset, now=now)
         cash = rate.convert(net)
     _need_within_limits(pool, cash)
-    given = venue_of(pool).price(pool=pool, side=Quote.Side.BUY, taken_in=cash.minor, position=position)
+    given = _given(pool, Quote.Side.BUY, cash, position, given_asset=pool.position_asset, offer=offer)
     if given <= 0:
         raise AmountTooSmall("The pool gives nothing for this amount.")
-    return _Terms(source, cash, Money(given, pool.position_asset), items, fee, vat, rate)
+    return _Terms(source, cash, Money(given, pool.position_asset), priced, rate)
+
+
+def _given(pool: Pool, side: str, taken_in: Money, position: str, *, given_asset: str, offer: Offer | None) -> int:
+    """Return what the pool gives for so much, by its own curve or by an outside venue's offer for exactly that."""
+    if pool.kind != Pool.Kind.OUTSIDE:
+        return venue_of(pool).price(pool=pool, side=side, taken_in=taken_in.minor, position=position)
+    if offer is None or (offer.pool_id, offer.side, offer.taken_in) != (pool.pk, side, taken_in):
+        raise PriceNeeded(pool=pool, side=side, taken_in=taken_in, given_asset=given_asset)
+    return offer.given.minor
 
 
 def _payout(
-    caller: Caller, pool: Pool, side: str, source: Money, position: str, *, wallet_asset: str, now: datetime
+    caller: Caller,
+    pool: Pool,
+    side: str,
+    source: Money,
+    position: str,
+    *,
+    wallet_asset: str,
+    offer: Offer | None,
+    now: datetime,
 ) -> _Terms:
     """A sell, within the pool's limits, or a redemption, of whatever is worth something."""
-    given = venue_of(pool).price(pool=pool, side=side, taken_in=source.minor, position=position)
+    given = _given(pool, side, source, position, given_asset=pool.cash_asset, offer=offer)
     proceeds = Money(given, pool.cash_asset)
     if side == Quote.Side.SELL:
         _need_within_limits(pool, proceeds)
@@ -167,19 +185,24 @@ def _payout(
     if pool.cash_asset != wallet_asset:
         rate = rates.current(base=pool.cash_asset, quote=wallet_asset, now=now)
         gross = rate.convert(proceeds)
-    items, fee, vat = _fees(caller, side, gross, now=now)
-    return _Terms(source, proceeds, gross - fee - vat, items, fee, vat, rate)
+    priced = _priced(caller, side, gross, now=now)
+    return _Terms(source, proceeds, priced.credit, priced, rate)
 
 
-def _fees(caller: Caller, flow: str, amount: Money, *, now: datetime) -> tuple[Sequence[fees.FeeItem], Money, Money]:
-    """Price the fees of an amount of the wallet's asset, which must be worth more than they are."""
-    items = fees.price(
-        environment=caller.environment, operator_id=caller.operator_id, flow=flow, amount=amount, now=now
-    )
-    fee, vat = fees.total(items, amount.asset)
-    if (amount - fee - vat).minor <= 0:
-        raise AmountTooSmall("The fees are as large as the amount.")
-    return items, fee, vat
+def _priced(caller: Caller, flow: str, amount: Money, *, now: datetime) -> pricing.Priced:
+    """Price the fees of an amount of the wallet's asset, which must be worth more than they are: all come out of it."""
+    try:
+        return pricing.price(
+            environment=caller.environment,
+            operator_id=caller.operator_id,
+            flow=flow,
+            channel="",
+            amount=amount,
+            facts={},
+            now=now,
+        )
+    except pricing.FeesExceedAmount as refusal:
+        raise AmountTooSmall("The fees are as large as the amount.") from refusal
 
 
 def _need_within_limits(pool: Pool, cash: Money) -> None:
@@ -197,13 +220,3 @@ def _amount(text: object, asset: money.Asset) -> Money:
     if amount.minor == 0:
         raise Malformed("The amount is zero.", errors={"source_amount": ["An amount is more than zero."]})
     return amount
-
-
-def _item(item: fees.FeeItem) -> dict[str, str | int]:
-    return {
-        "name": item.name,
-        "version": item.version,
-        "amount": assets.text(item.fee.minor, item.fee.asset),
-        "vat": assets.text(item.vat.minor, item.vat.asset),
-        "asset": item.fee.asset,
-    }

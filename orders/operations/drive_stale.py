@@ -1,14 +1,16 @@
 """The status poller: finds what waits with nobody to drive it, and has it driven again. Drain "stale".
 
-1 find living orders and returns without a work row that will be looked at, remote operations without a known outcome
-  whose owner has none, reservations of ended orders, expired holds of living ones
+1 find living orders, payouts, returns and transfers without a work row that will be looked at, remote operations without
+  a known outcome whose owner has none, reservations of ended orders, expired holds of living ones
 2 of a living owner: give its saga a row that is due, and ring
-3 of an owner that has ended: look the operation up; it adds evidence, and a confirmation opens a return
+3 of an owner that has ended: look the operation up; it adds evidence, and a confirmation opens a return. What was proven
+  absent is looked up too, for a week: it may turn up late
 4 write down what was found; in the same state it is looked at again later, twice as late each time
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from django.db import connection
@@ -16,13 +18,15 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains
 from orders import stale
-from orders.models import Order, Return, SagaRun, StaleFinding
+from orders.models import Intent, Order, Payout, Return, SagaRun, StaleFinding, Trade
 from orders.stale import Stale
 from wallets import remote_operations
 
-_LOOKED_UP: Final = ("asked", "unknown")
+_LOOKED_UP: Final = ("asked", "unknown", "absent")
 _FIRST_PAUSE: Final = timedelta(minutes=10)
 _MOST_DOUBLINGS: Final = 6
+_TURNS_UP_WITHIN: Final = timedelta(days=7)
+_MOST_ABSENT: Final = 50
 
 _NOTE = """
 INSERT INTO orders_stalefinding AS f
@@ -39,7 +43,7 @@ ON CONFLICT (subject) DO UPDATE SET
 def drive_stale() -> int:
     """Have a batch driven again; return how many were found."""
     now = clock.now()
-    found = _not_noted(stale.found(now=now), now=now)
+    found = [*_not_noted(stale.found(now=now), now=now), *_left_absent(now)]
     living = _living([one.owner for one in found])
     for one in found:
         if one.owner in living:
@@ -60,7 +64,7 @@ def register() -> None:
 def due() -> int:
     """Count what the poller would find now."""
     now = clock.now()
-    return len(_not_noted(stale.found(now=now), now=now))
+    return len(_not_noted(stale.found(now=now), now=now)) + len(_left_absent(now))
 
 
 def _not_noted(found: Sequence[Stale], *, now: datetime) -> list[Stale]:
@@ -70,10 +74,24 @@ def _not_noted(found: Sequence[Stale], *, now: datetime) -> list[Stale]:
     return [one for one in found if (one.subject, one.state) not in noted]
 
 
+def _left_absent(now: datetime) -> list[Stale]:
+    """Return the absent operations that nobody drives and whose time to be looked at has come."""
+    noted = StaleFinding.objects.filter(again_at__gt=now).values("subject")
+    absent = remote_operations.left_absent(
+        since=now - _TURNS_UP_WITHIN, driven=stale.drivers(now), noted=noted, most=_MOST_ABSENT
+    )
+    return stale.of_operations(absent)
+
+
 def _living(owners: Sequence[str]) -> set[str]:
+    """Return those whose saga goes on: living orders, returns that are given back, trades whose release is driven."""
     orders = Order.objects.filter(reference__in=owners, state__in=stale.LIVING).values_list("reference", flat=True)
     returns = Return.objects.filter(reference__in=owners, state=Return.State.ADJUSTED)
-    return {*orders, *returns.values_list("reference", flat=True)}
+    intents = Intent.objects.filter(reference__in=owners, ended_at__isnull=True).values_list("reference", flat=True)
+    given_up = Trade.objects.filter(reference__in=owners, state__in=(Trade.State.RELEASED, Trade.State.FAILED))
+    payouts = Payout.objects.filter(reference__in=owners).exclude(state=Payout.State.COMPLETE)
+    others = (rows.values_list("reference", flat=True) for rows in (returns, given_up, payouts))
+    return {*orders, *intents, *chain.from_iterable(others)}
 
 
 def _drive(one: Stale, *, now: datetime) -> None:

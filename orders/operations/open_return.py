@@ -15,11 +15,12 @@ from ledger.money import Money
 from orders import transitions
 from orders.locks import lock_order, lock_trade_of
 from orders.models import Order, Return
+from orders.operations.return_payout import hear_late_payout
 from webhooks import routing
 
 TOPIC: Final = "remote_operation.late"
 
-_LEGS: Final = frozenset({"debit", "reverse", "credit"})
+LEGS: Final = frozenset({"debit", "reverse", "credit"})
 
 
 def hear_late_confirmation(event: routing.RelayedEvent) -> None:
@@ -27,7 +28,12 @@ def hear_late_confirmation(event: routing.RelayedEvent) -> None:
     payload = event.payload
     leg = str(payload["leg"])
     owner = str(payload["owner"])
-    if leg not in _LEGS or not Order.objects.filter(reference=owner).exists():
+    if leg == "submit":
+        hear_late_payout(
+            payout_reference=owner, operation_key=str(payload["key"]), event=event.reference, now=clock.now()
+        )
+        return
+    if leg not in LEGS or not Order.objects.filter(reference=owner).exists():
         return
     with db_transaction.atomic():
         order = lock_order(owner, even_frozen=True)

@@ -5,7 +5,8 @@ resolves at once. Self-approval is impossible for anyone (rule H1).
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Final
 
 from django.db import transaction as db_transaction
 
@@ -15,12 +16,15 @@ from ledger.controls.refusals import NotFound, Refusal
 from orders import transitions
 from orders.locks import lock_case
 from orders.models import ReviewCase, ReviewNote, SagaRun
+from orders.reviews import deadlines
 from orders.reviews.matter import Matter
 from orders.reviews.matters import matter_of
 from orders.reviews.offers import takes_two
 from orders.reviews.resolutions import Resolution
 from wallets import remote_operations
 from wallets.outcomes import Cause, Outcome, Unknown
+
+_LONGEST_OWNER: Final = 150
 
 
 class NotAllowed(Refusal):
@@ -40,6 +44,12 @@ class ReasonMissing(Refusal):
     """A decision needs a reason."""
 
     code = "reason_missing"
+
+
+class OwnerMissing(Refusal):
+    """A case is given to a person by name."""
+
+    code = "owner_missing"
 
 
 class NothingProposed(Refusal):
@@ -64,16 +74,27 @@ class Decided:
     resolved: bool
 
 
-def assign_case(*, case_reference: str, owner: str, actor: str, now: datetime) -> ReviewCase:
-    """Give the case to a person. Raises NotFound or CaseResolved."""
+def assign_case(
+    *, case_reference: str, owner: str, actor: str, now: datetime, next_review_on: date | None = None
+) -> ReviewCase:
+    """Give the case to a person, who looks at it on a date (none: when it is due, or tomorrow).
+
+    Raises NotFound, OwnerMissing, BadReviewDate or CaseResolved.
+    """
+    owner = owner.strip()
+    if not owner or len(owner) > _LONGEST_OWNER:
+        raise OwnerMissing
     with db_transaction.atomic():
         case = _open_case(case_reference)
+        day = deadlines.next_review(case, wanted=next_review_on, now=now)
+        values = {"owner": owner, "next_review_on": day}
+        told = f"assigned to {owner}, next review {day}"
         if case.state == ReviewCase.State.OPEN:
-            transitions.assign(case, values={"owner": owner}, why=Why(actor, f"assigned to {owner}"), now=now)
+            transitions.assign(case, values=values, why=Why(actor, told), now=now)
         else:
-            ReviewCase.objects.filter(pk=case.pk).update(owner=owner)
-            case.owner = owner
-            _note(case, actor, f"Assigned to {owner}.", now)
+            ReviewCase.objects.filter(pk=case.pk).update(**values)
+            case.owner, case.next_review_on = owner, day
+            _note(case, actor, f"{told[0].upper()}{told[1:]}.", now)
     return case
 
 
@@ -122,8 +143,11 @@ def propose_resolution(
         if case.state == ReviewCase.State.PROPOSED:
             raise NotAllowed("A proposal waits for a decision already.")
         if case.state == ReviewCase.State.OPEN:
-            person = actor.removeprefix("user:")
-            transitions.assign(case, values={"owner": person}, why=Why(actor, "taken to propose"), now=now)
+            taken = {
+                "owner": actor.removeprefix("user:"),
+                "next_review_on": deadlines.next_review(case, wanted=None, now=now),
+            }
+            transitions.assign(case, values=taken, why=Why(actor, "taken to propose"), now=now)
         if not takes_two(choice=matter.choices[chosen], case=case):
             _carry_out(chosen, matter, case, reason=reason, actor=actor, second="", now=now)
             return Decided(case, resolved=True)
@@ -244,4 +268,4 @@ def _told(outcome: Outcome) -> str:
 
 
 def _parts(outcome: Outcome) -> tuple[str, ...]:
-    return tuple(str(getattr(outcome, name)) for name in outcome.__slots__)
+    return tuple(str(value) for name in outcome.__slots__ if (value := getattr(outcome, name)) is not None)

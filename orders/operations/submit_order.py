@@ -67,6 +67,13 @@ class TooManyReservations(Refusal):
     status = 422
 
 
+class PoolLacksFunds(Refusal):
+    """The pool cannot pay this now; try again later."""
+
+    code = "pool_lacks_funds"
+    status = 409
+
+
 class PositionTooSmall(Refusal):
     """The position holds less than this sell gives; what other orders hold does not count."""
 
@@ -140,7 +147,7 @@ def submit_order(
         )
     except journal.PostingRefused as refused:
         if quote.side != Quote.Side.BUY and refused.fields.get("ledger_code") == "exceeds_credits":
-            raise _position_too_small(trade, quote) from refused  # the pool's side is covered: its lock is held
+            raise _lacking(trade, quote) from refused
         raise
     bell.ring_after_commit("sagas")
     return order
@@ -203,8 +210,11 @@ def _pool_with_room(caller: Caller, quote: Quote) -> Pool:
     return pool
 
 
-def _position_too_small(trade: Trade, quote: Quote) -> PositionTooSmall:
+def _lacking(trade: Trade, quote: Quote) -> PositionTooSmall | PoolLacksFunds:
+    """Say which side the ledger would have overdrawn: the user's position, or what the pool pays with."""
     place = (trade.terms["accounts"]["position"], quote.source_asset)
     found = balances.read(environment=trade.environment, accounts=[place])
     available = found[place].available if place in found else 0
+    if available >= int(quote.source_minor):
+        return PoolLacksFunds()
     return PositionTooSmall(available=assets.text(available, quote.source_asset), asset=quote.source_asset)

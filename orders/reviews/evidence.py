@@ -1,21 +1,25 @@
-"""What is known of a reviewed order or return: its trade and its movements as the remote door stores them."""
+"""What is known of a reviewed order, payout or return: its trade and its movements as the remote door stores them."""
 
 from dataclasses import dataclass
 
-from orders.models import Order, Return, Trade
+from orders import trade_terms
+from orders.models import Intent, Order, Payout, Return, Trade
+from orders.sagas import venue_legs
+from orders.sagas.venue_legs import EXECUTE
 from wallets import remote_operations
 from wallets.remote_operations import Standing
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`debit`, `reverse` and `credit` are None when never written down."""
+    """`debit`, `reverse`, `credit` and `execute` (of its trade, at an outside venue) are None when never written down."""
 
     order: Order
     trade: Trade
     debit: Standing | None
     reverse: Standing | None
     credit: Standing | None
+    execute: Standing | None = None
 
     @property
     def debit_proven(self) -> bool:
@@ -24,6 +28,15 @@ class Facts:
     @property
     def debit_absent(self) -> bool:
         return self.debit is None or self.debit.state in ("absent", "rejected", "withdrawn", "prepared")
+
+    @property
+    def executed(self) -> bool:
+        return self.execute is not None and self.execute.state == "confirmed"
+
+    @property
+    def surely_not_executed(self) -> bool:
+        """Tell whether the trade's venue was never asked to execute it, refused, or surely does not know of it."""
+        return self.execute is None or self.execute.state in ("absent", "rejected", "withdrawn", "prepared")
 
     @property
     def trade_open(self) -> bool:
@@ -46,6 +59,15 @@ class ReturnFacts:
     trade: Trade | None
 
 
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """`submission` is what the channel was asked, as the remote door stores it; None when it was never written down."""
+
+    intent: Intent
+    payout: Payout
+    submission: Standing | None
+
+
 def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
     """Gather the facts; lock the operations (after order and trade) for who decides by them."""
     return Facts(
@@ -54,7 +76,13 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
         debit=remote_operations.standing(owner=order.reference, leg="debit", lock=lock),
         reverse=remote_operations.standing(owner=order.reference, leg="reverse", lock=lock),
         credit=remote_operations.standing(owner=order.reference, leg="credit", lock=lock),
+        execute=venue_legs.standing(trade, EXECUTE, lock=lock) if trade_terms.is_outside(trade) else None,
     )
+
+
+def facts_of_payout(intent: Intent, payout: Payout, *, lock: bool = False) -> PayoutFacts:
+    """Gather the facts of a payout; lock the submission (after intent and payout) for who decides by it."""
+    return PayoutFacts(intent, payout, remote_operations.standing(owner=payout.reference, leg="submit", lock=lock))
 
 
 def facts_of_return(found: Return, *, lock: bool = False) -> ReturnFacts:

@@ -1,4 +1,4 @@
-"""What a review case is about, an order or a return, as those who offer and carry out resolutions need it."""
+"""What a review case is about, an order, a payout or a return, as those who offer and carry out resolutions need it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +26,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """`version` is what a proposal is bound to; `held` is "" or says why nothing may be decided any more.
+    """`subject` is whose saga goes on: a payout's, when the case is about its intent.
+
+    `version` is what a proposal is bound to; `held` is "" or says why nothing may be decided any more.
 
     `look_up` is the movement that a lookup asks about; `goes_on()` tells, after a resolution, whether a saga takes over.
     """

@@ -13,8 +13,8 @@ from ledger.money import Money
 from orders import trade_terms, transitions
 from orders.models import Order, Pool, Quote, Trade
 from orders.reviews.evidence import Facts
-from orders.sagas.buy import debit_leg, reverse_leg
-from orders.sagas.sell import credit_leg
+from orders.sagas import releasing
+from orders.sagas.wallet_legs import credit_leg, debit_leg, reverse_leg
 from wallets import remote_operations
 
 
@@ -24,6 +24,8 @@ class Resolution(StrEnum):
     COMPENSATE = "compensate"
     COMPENSATE_AGAIN = "compensate_again"
     COMPENSATION_PROVEN = "compensation_proven"
+    TRADE_PROVEN = "trade_proven"
+    TRADE_ABSENT = "trade_absent"
     CREDIT_PROVEN = "credit_proven"
     CREDIT_AGAIN = "credit_again"
     SETTLED_OUTSIDE = "settled_outside"
@@ -35,6 +37,8 @@ class Resolution(StrEnum):
     GIVE_BACK_AGAIN = "give_back_again"
     GIVEN_BACK_PROVEN = "given_back_proven"
     KEEP = "keep"
+    SETTLE_PAYOUT = "settle_payout"
+    RELEASE_PAYOUT = "release_payout"
 
 
 F = TypeVar("F")
@@ -59,6 +63,8 @@ _NO_CREDIT = "No credit was written down."
 def _debit_stage(facts: Facts) -> str:
     if facts.reverse is not None:
         return "This order is past its debit: its compensation is under review."
+    if facts.execute is not None and facts.execute.was_asked:
+        return "This order is past its debit: its trade is under review."
     return ""
 
 
@@ -133,6 +139,8 @@ def _not_unwindable(facts: Facts) -> str:
         return f"The trade is {facts.trade.state}."
     if Pool.objects.filter(pk=facts.trade.pool_id, kind=Pool.Kind.OUTCOME).exists():
         return "An outcome market's shares cannot be unwound: what they are worth has moved. Settle it outside."
+    if facts.executed:
+        return "Its venue has executed the trade and keeps it. Settle it outside."
     lack = _lack(facts)
     return f"The pool lacks {assets.text(lack.minor, lack.asset)} {lack.asset} to give it back." if lack else ""
 
@@ -160,7 +168,7 @@ def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
         release=drafts[0],
         why=why,
         now=now,
-        also=[never_asked] if never_asked else [],
+        also=[*releasing.given_up(facts.order, facts.trade, now=now), *([never_asked] if never_asked else [])],
     )
 
 
@@ -174,6 +182,7 @@ def _compensate(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> N
         drafts=drafts,
         why=why,
         now=now,
+        also=releasing.given_up(facts.order, facts.trade, now=now) if facts.trade_open else (),
     )
 
 

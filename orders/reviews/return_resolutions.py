@@ -4,7 +4,7 @@ from datetime import datetime
 
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
-from orders import return_terms, transitions
+from orders import payout_moves, payout_terms, return_terms, transitions
 from orders.models import Return, Trade
 from orders.reviews.evidence import ReturnFacts
 from orders.reviews.resolutions import Resolution, Rule
@@ -26,6 +26,8 @@ def _not_open(facts: ReturnFacts) -> str:
 
 
 def _not_adjusted(facts: ReturnFacts) -> str:
+    if facts.found.intent_reference:
+        return "A payout's return is booked against the wallet: adjusted is its end."
     if facts.found.state == _State.OPEN:
         return "Say first whether it is so: adjust or dismiss."
     return "" if facts.found.state == _State.ADJUSTED else f"The return is {facts.found.state}."
@@ -62,6 +64,9 @@ def _not_to_be_kept(facts: ReturnFacts) -> str:
 
 
 def _adjust(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    if facts.found.intent_reference:
+        payout_moves.adjust_return(facts.found, draft=drafts[0], why=why, now=now)
+        return
     transitions.adjust_return(
         facts.found,
         trade=facts.trade,
@@ -70,6 +75,12 @@ def _adjust(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) ->
         why=why,
         now=now,
     )
+
+
+def _adjustment(facts: ReturnFacts) -> list[Draft]:
+    if facts.found.intent_reference:
+        return [payout_terms.adjustment(facts.found)]
+    return [return_terms.adjustment(facts.found, facts.trade)]
 
 
 def _dismiss(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> None:
@@ -121,7 +132,7 @@ RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
         "It is so: adjust the books",
         _State.ADJUSTED,
         _not_adjustable,
-        lambda f: [return_terms.adjustment(f.found, f.trade)],
+        _adjustment,
         _nothing,
         _one_person,
         _adjust,

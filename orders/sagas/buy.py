@@ -5,7 +5,7 @@ OpenPoly, buy-side flow:
 1 user requests quote · 2 OpenPoly computes quote with current FX and fees · 3 user submits order ·
 4 order record is created (orders.operations: quote accepted, trade reserved)
 5 operator wallet is debited (`_request_debit`, `_debit`)
-6 if debit succeeds, the AMM trade is executed (`_settle`)
+6 if debit succeeds, the AMM trade is executed (`_settle`; at an outside venue: `orders.sagas.outside`)
 7 final order state is committed (with 6, in one transaction)
 8 a webhook event is emitted (by every move)
 
@@ -23,15 +23,17 @@ from ledger.controls import clock
 from ledger.controls.moves import Why
 from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
-from orders.models import Order
+from orders.models import Order, Pool, Trade
+from orders.sagas import outside, releasing, venue_legs
 from orders.sagas.progress import MOVED, Progress, Wait
+from orders.sagas.wallet_legs import debit_leg as debit_leg
+from orders.sagas.wallet_legs import reverse_leg as reverse_leg
 from orders.sagas.watching import look_back, watch
 from orders.venue_adapters import venue_of
 from orders.venue_port import Executed, Refused
 from wallets import remote_operations
-from wallets.gateway_terms import gateway_terms
 from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
-from wallets.remote_operations import Leg, Performed
+from wallets.remote_operations import Performed
 
 _State = Order.State
 NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
@@ -41,14 +43,6 @@ def advance(order: Order) -> Progress:
     """Take the one step that the order's state calls for."""
     step = _STEPS.get(_State(order.state))
     return step(order) if step else look_back(order)
-
-
-def debit_leg(order: Order) -> Leg:
-    return leg(order, "debit", version=1)
-
-
-def reverse_leg(order: Order, *, version: int) -> Leg:
-    return leg(order, "reverse", version=version)
 
 
 def start(order: Order) -> Progress:
@@ -61,8 +55,12 @@ def start(order: Order) -> Progress:
 
 
 def _request_debit(order: Order) -> Progress:
-    """Ask for nothing that can no longer be of use: a halted pool or a passed `execute_by` fails the order here."""
+    """Ask for nothing that can no longer be of use: a halted pool or a passed `execute_by` fails the order here.
+
+    An outside venue that can reserve is asked to first.
+    """
     leg = debit_leg(order)
+    reserves_first = False
     with db_transaction.atomic():
         order = lock_order(order.reference)
         if order.state != _State.PROCESSING:
@@ -79,7 +77,10 @@ def _request_debit(order: Order) -> Progress:
                 release=trade_terms.release(trade),
                 why=Why(transitions.SAGA, f"{failure} before the debit"),
                 now=now,
+                also=releasing.given_up(order, trade, now=now),
             )
+        elif reserves_first := _is_to_be_reserved(pool, trade):
+            pass
         elif now > order.execute_by:
             transitions.fail(
                 order,
@@ -89,10 +90,17 @@ def _request_debit(order: Order) -> Progress:
                 release=trade_terms.release(trade),
                 why=Why(transitions.SAGA, "not executed in time"),
                 now=now,
+                also=releasing.given_up(order, trade, now=now),
             )
         else:
             transitions.request_debit(order, operation=remote_operations.birth(leg), now=now)
-    return MOVED
+    return outside.reserve(order.reference) if reserves_first else MOVED
+
+
+def _is_to_be_reserved(pool: Pool, trade: Trade) -> bool:
+    if pool.venue is None:
+        return False
+    return pool.venue.reserves and not venue_legs.is_reserved(trade)
 
 
 def _debit(order: Order) -> Progress:
@@ -130,6 +138,7 @@ def _debit_rejected(order: Order, reason: str) -> Progress:
         order = lock_order(order.reference)
         if order.state == _State.OPERATOR_DEBIT_PENDING:
             trade = lock_trade_of(order)
+            now = clock.now()
             transitions.fail(
                 order,
                 trade=trade,
@@ -137,7 +146,8 @@ def _debit_rejected(order: Order, reason: str) -> Progress:
                 status_reason="debit_declined",
                 release=trade_terms.release(trade),
                 why=Why(transitions.SAGA, "debit declined", evidence={"reason": reason}),
-                now=clock.now(),
+                now=now,
+                also=releasing.given_up(order, trade, now=now),
             )
     return MOVED
 
@@ -165,7 +175,7 @@ def _debit_unknown(order: Order, cause: Cause, performed: Performed) -> Progress
                 release=trade_terms.release(trade),
                 why=Why(transitions.SAGA, "never asked in time"),
                 now=now,
-                also=[withdrawal],
+                also=[*releasing.given_up(order, trade, now=now), withdrawal],
             )
             return MOVED
         if not performed.exhausted:
@@ -182,15 +192,17 @@ def _debit_unknown(order: Order, cause: Cause, performed: Performed) -> Progress
 
 def _settle(order: Order) -> Progress:
     """The reservation settled at the quote's terms, however late; or, refused for sure, the debit to be given back."""
+    executes_outside = False
     with db_transaction.atomic():
         order = lock_order(order.reference)
         if order.state != _State.OPERATOR_DEBITED:
             return MOVED
         trade = lock_trade_of(order)
         pool = lock_pool(trade.pool_id)
-        execution = venue_of(pool).execute(pool=pool, order=order)
         now = clock.now()
-        match execution:
+        match None if pool.kind == Pool.Kind.OUTSIDE else venue_of(pool).execute(pool=pool, order=order):
+            case None:
+                executes_outside = True
             case Executed():
                 transitions.complete(
                     order,
@@ -210,9 +222,7 @@ def _settle(order: Order) -> Progress:
                     why=Why(transitions.SAGA, "trade refused", evidence={"reason": reason}),
                     now=now,
                 )
-            case _:
-                assert_never(execution)
-    return MOVED
+    return outside.execute(order.reference) if executes_outside else MOVED
 
 
 def _compensate(order: Order) -> Progress:
@@ -262,23 +272,6 @@ def _compensate(order: Order) -> Progress:
 def still(order: Order, state: Order.State) -> Callable[[], bool]:
     """Lock the order in the claim's transaction: nothing is asked for one that moved on meanwhile, or is frozen."""
     return lambda: bool(lock_order(order.reference).state == state)
-
-
-def leg(order: Order, name: str, *, version: int) -> Leg:
-    """Return one movement of the order's wallet amount."""
-    assert order.operator_id is not None
-    terms = gateway_terms(operator_id=order.operator_id, environment=order.environment)
-    return Leg(
-        owner=order.reference,
-        name=name,
-        version=version,
-        gateway_id=terms.gateway_id,
-        environment=order.environment,
-        operator_id=order.operator_id,
-        amount=order.wallet_amount,
-        user_reference=order.user_reference,
-        partner_order_id=order.partner_order_id,
-    )
 
 
 _STEPS: dict[Order.State, Callable[[Order], Progress]] = {

@@ -3,18 +3,29 @@
 Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
 
-from ledger.controls import clock, drains, randomness, request_context
-from orders.locks import OrderFrozen
-from orders.models import Order, Quote, Return, SagaRun
-from orders.sagas import buy, crew, give_back, sell
+from ledger.controls import clock, drains, randomness, references, request_context
+from orders.locks import IntentFrozen, OrderFrozen
+from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
+from orders.sagas import buy, crew, give_back, news, payout, releasing, sell, transfer
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
+
+Subject = Order | Return | Trade | Intent | Payout
+
+_MODELS: Mapping[str, type[Subject]] = {
+    references.Prefix.ORDER: Order,
+    references.Prefix.RETURN: Return,
+    references.Prefix.TRADE: Trade,
+    references.Prefix.INTENT: Intent,
+    references.Prefix.PAYOUT: Payout,
+}
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +45,15 @@ WHERE id IN (
 RETURNING subject
 """
 
+_GIVE_BACK = """
+UPDATE orders_sagarun
+SET available_at = coalesce(%(now)s, clock_timestamp())
+        + CASE WHEN news > %(heard)s THEN 0 ELSE %(pause)s END * interval '1 millisecond',
+    news = news - coalesce(%(heard)s, 0),
+    lease_until = NULL, lease_token = '', attempts = %(attempts)s, last_error = %(last_error)s
+WHERE subject = %(subject)s AND lease_token = %(token)s
+"""
+
 
 def work() -> int:
     """Claim a batch of due sagas and advance them. Returns how many were claimed."""
@@ -49,11 +69,12 @@ def work() -> int:
 
 
 def run(reference: str, *, token: str) -> None:
-    """Advance one claimed order or return until it waits or stops, then give its row back (or drop it)."""
+    """Advance one claimed subject until it waits or stops, then give its row back (or drop it)."""
     subject = _found(reference)
     if subject is None:
         SagaRun.objects.filter(subject=reference).delete()
         return
+    heard = news.counted(reference, token=token)
     order_reference, request_id = _belongs_to(subject)
     with request_context.bound(request_id=request_id, order_reference=order_reference):
         try:
@@ -61,12 +82,10 @@ def run(reference: str, *, token: str) -> None:
         except Exception as error:  # noqa: BLE001  a task's edge: a defect stops this one for a while, never the others
             _note_defect(reference, token, error)
             return
-    mine = SagaRun.objects.filter(subject=reference, lease_token=token)
-    if isinstance(progress, Stopped):
-        mine.delete()
-    else:
-        pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
-        _give_back(reference, token, pause, attempts=0)
+    pause = progress.pause if isinstance(progress, Wait) else timedelta(0)
+    if isinstance(progress, Stopped) and _drop(reference, token, heard=heard):
+        return
+    _give_back(reference, token, pause, attempts=0, heard=heard)
 
 
 def register() -> None:
@@ -88,33 +107,46 @@ def _claim(most: int, *, token: str) -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found(reference: str) -> Order | Return | None:
-    return Order.objects.filter(reference=reference).first() or Return.objects.filter(reference=reference).first()
+def _found(reference: str) -> Subject | None:
+    model = _MODELS.get(reference.partition("_")[0])
+    return model.objects.filter(reference=reference).first() if model else None
 
 
-def _belongs_to(subject: Order | Return) -> tuple[str, str]:
-    """Return the order's reference and the request id under which its steps are logged."""
-    if isinstance(subject, Order):
-        return subject.reference, subject.request_id
-    return subject.order_reference, ""
+def _belongs_to(subject: Subject) -> tuple[str, str]:
+    """Return the order's or intent's reference and the request id under which its steps are logged."""
+    match subject:
+        case Order() | Intent():
+            return subject.reference, subject.request_id
+        case Payout():
+            asked = Intent.objects.filter(reference=subject.intent_reference).values_list("request_id", flat=True)
+            return subject.intent_reference, asked.first() or ""
+        case _:
+            return subject.order_reference or subject.intent_reference, ""
 
 
-def _again(subject: Order | Return) -> Order | Return:
-    return Order.objects.get(pk=subject.pk) if isinstance(subject, Order) else Return.objects.get(pk=subject.pk)
+def _again(subject: Subject) -> Subject:
+    return type(subject).objects.get(pk=subject.pk)
 
 
-def _step(subject: Order | Return) -> Progress:
+def _step(subject: Subject) -> Progress:
+    if isinstance(subject, Intent):
+        return transfer.advance(subject)
+    if isinstance(subject, Payout):
+        return payout.advance(subject)
     if isinstance(subject, Return):
         return give_back.advance(subject)
+    if isinstance(subject, Trade):
+        return releasing.advance(subject)
     return buy.advance(subject) if subject.side == Quote.Side.BUY else sell.advance(subject)
 
 
-def _advance(subject: Order | Return) -> Progress:
+def _advance(subject: Subject) -> Progress:
     progress: Progress = MOVED
     for _ in range(_MAXIMUM_STEPS):
         try:
             progress = _step(subject)
-        except OrderFrozen:
+        except (OrderFrozen, IntentFrozen):
+            assert not isinstance(subject, Intent)
             return watch(subject)
         if not isinstance(progress, Moved):
             break
@@ -130,13 +162,28 @@ def _note_defect(reference: str, token: str, error: Exception) -> None:
     _give_back(reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
 
 
-def _give_back(reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "") -> None:
+def _drop(reference: str, token: str, *, heard: int) -> bool:
+    """Delete the row, unless the other side has had news meanwhile."""
+    deleted, _ = SagaRun.objects.filter(subject=reference, lease_token=token, news=heard).delete()
+    return deleted > 0
+
+
+def _give_back(
+    reference: str, token: str, pause: timedelta, *, attempts: int, last_error: str = "", heard: int | None = None
+) -> None:
+    """Give the row back for later, or for now when news came meanwhile. `heard` is None after a defect: the mark stays."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE orders_sagarun SET available_at = coalesce(%s, clock_timestamp()) + %s * interval '1 millisecond',"
-            " lease_until = NULL, lease_token = '', attempts = %s, last_error = %s"
-            " WHERE subject = %s AND lease_token = %s",
-            [clock.parameter(), pause // timedelta(milliseconds=1), attempts, last_error, reference, token],
+            _GIVE_BACK,
+            {
+                "now": clock.parameter(),
+                "pause": pause // timedelta(milliseconds=1),
+                "attempts": attempts,
+                "last_error": last_error,
+                "heard": heard,
+                "subject": reference,
+                "token": token,
+            },
         )
 
 

@@ -8,7 +8,8 @@ OpenPoly, sell or redemption flow:
 4 OpenPoly credits operator wallet (`_credit`)
 5 OpenPoly emits success or failure webhook event (by every move)
 
-Nothing moved, since the pool was halted or the time was over: the order fails and the hold is released. Credit failed or
+A trade at an outside venue is executed there first, in *processing* (`orders.sagas.outside`). Nothing moved, since the pool
+was halted or the time was over: the order fails and the hold is released. Credit failed or
 unknown: manual review; never blindly re-credited with a new idempotency key, remote state is confirmed through lookup
 first. While a case is open or the order is frozen, lookups go on and add evidence (`watch`).
 """
@@ -23,9 +24,11 @@ from ledger.controls import clock
 from ledger.controls.moves import Why
 from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
-from orders.models import Order, Trade
-from orders.sagas.buy import NOT_OVER, leg, start, still
+from orders.models import Order, Pool, Trade
+from orders.sagas import outside, releasing, venue_legs
+from orders.sagas.buy import NOT_OVER, start, still
 from orders.sagas.progress import MOVED, Progress, Wait
+from orders.sagas.wallet_legs import credit_leg as credit_leg
 from orders.sagas.watching import look_back, watch
 from orders.venue_adapters import venue_of
 from orders.venue_port import Executed, Refused
@@ -45,16 +48,13 @@ def advance(order: Order) -> Progress:
     return step(order) if step else look_back(order)
 
 
-def credit_leg(order: Order, *, version: int) -> Leg:
-    return leg(order, "credit", version=version)
-
-
 def _settle(order: Order) -> Progress:
     """Own books settled at the quote's terms, and the credit written down; or, while nothing has moved, a sure failure.
 
     A gateway that is paused cannot be credited: the books wait with it, no longer than until `execute_by`.
     """
     credit = credit_leg(order, version=1)
+    executes_outside = False
     with db_transaction.atomic():
         order = lock_order(order.reference)
         if order.state != _State.PROCESSING:
@@ -62,26 +62,36 @@ def _settle(order: Order) -> Progress:
         trade = lock_trade_of(order)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
-        if now > order.execute_by:
+        if trade_terms.is_outside(trade) and venue_legs.was_asked(trade, venue_legs.EXECUTE):
+            executes_outside = True
+        elif now > order.execute_by:
             return _failed(order, trade, how="release", status_reason="not_executed", cause="not in time", now=now)
-        if _paused(order, now):
+        elif _paused(order, now):
             return Wait(_LOOK_AGAIN)
-        execution = venue_of(pool).execute(pool=pool, order=order)
-        match execution:
-            case Executed():
-                transitions.request_credit(
-                    order,
-                    trade=trade,
-                    settlement=trade_terms.settlement(trade),
-                    operation=remote_operations.birth(credit),
-                    why=Why(transitions.SAGA, "own books settled"),
-                    now=now,
-                )
-            case Refused(reason):
-                return _failed(order, trade, how="fail", status_reason=reason, cause="trade refused", now=now)
-            case _:
-                assert_never(execution)
-    return MOVED
+        elif pool.kind == Pool.Kind.OUTSIDE:
+            executes_outside = True
+        else:
+            return _settled_by(pool, order, trade, credit, now)
+    return outside.execute(order.reference) if executes_outside else MOVED
+
+
+def _settled_by(pool: Pool, order: Order, trade: Trade, credit: Leg, now: datetime) -> Progress:
+    execution = venue_of(pool).execute(pool=pool, order=order)
+    match execution:
+        case Executed():
+            transitions.request_credit(
+                order,
+                trade=trade,
+                settlement=trade_terms.settlement(trade),
+                operation=remote_operations.birth(credit),
+                why=Why(transitions.SAGA, "own books settled"),
+                now=now,
+            )
+            return MOVED
+        case Refused(reason):
+            return _failed(order, trade, how="fail", status_reason=reason, cause="trade refused", now=now)
+        case _:
+            assert_never(execution)
 
 
 def _failed(order: Order, trade: Trade, *, how: str, status_reason: str, cause: str, now: datetime) -> Progress:
@@ -93,6 +103,7 @@ def _failed(order: Order, trade: Trade, *, how: str, status_reason: str, cause: 
         release=trade_terms.release(trade),
         why=Why(transitions.SAGA, cause),
         now=now,
+        also=releasing.given_up(order, trade, now=now),
     )
     return MOVED
 

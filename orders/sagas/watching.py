@@ -1,10 +1,14 @@
-"""Lookups that go on in the background while people hold an order or a return. They add evidence and move no money."""
+"""Lookups that go on in the background while people hold an order, a return or a payout. They add evidence and move no money.
+
+They come ever more slowly, but for news of the other side: that is looked up at once.
+"""
 
 from datetime import timedelta
 from typing import Final
 
 from ledger.controls import clock
-from orders.models import Order, Return
+from orders.models import Order, Payout, Return, Trade
+from orders.sagas import news
 from orders.sagas.progress import Progress, Stopped, Wait
 from wallets import remote_operations
 
@@ -12,19 +16,28 @@ _FIRST_WATCH: Final = timedelta(minutes=10)
 _LONGEST_WATCH: Final = timedelta(hours=1)
 
 
-def watch(subject: Order | Return) -> Progress:
+def watch(subject: Order | Payout | Return | Trade) -> Progress:
     """Look up what is still unknown of it, ever more slowly."""
     age = clock.now() - subject.updated_at
     pause = min(max(age, _FIRST_WATCH), _LONGEST_WATCH)
-    if age < _FIRST_WATCH:
+    if age < _FIRST_WATCH and not news.are_there(subject.reference):
         return Wait(_FIRST_WATCH - age)
-    for key in remote_operations.open_keys(owner=subject.reference):
+    for key in _open_keys(subject):
         remote_operations.look_up(key)
-    return Wait(pause)
+    return Wait(pause if age >= _FIRST_WATCH else _FIRST_WATCH - age)
 
 
-def look_back(subject: Order | Return) -> Progress:
+def look_back(subject: Order | Payout | Return | Trade) -> Progress:
     """Look once more at what an ended one left absent, since the other side has news of it; a confirmation is late."""
-    for key in remote_operations.open_keys(owner=subject.reference):
+    for key in _open_keys(subject):
         remote_operations.look_up(key)
     return Stopped()
+
+
+def _open_keys(subject: Order | Payout | Return | Trade) -> list[str]:
+    """Return what is still unknown of it; of an order, of its trades at an outside venue too."""
+    keys = remote_operations.open_keys(owner=subject.reference)
+    if isinstance(subject, Order):
+        for trade in Trade.objects.filter(order_reference=subject.reference, terms__has_key="venue_quote"):
+            keys += remote_operations.open_keys(owner=trade.reference)
+    return keys

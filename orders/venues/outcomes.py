@@ -39,8 +39,13 @@ class OutcomeVenue:
     def failure(self, *, pool: Pool, side: str) -> str:
         if is_halted(pool):
             return "pool_halted"
-        if side != Quote.Side.REDEMPTION and market_of(pool).state == Market.State.VOIDED:
-            return "market_voided"
+        if side == Quote.Side.REDEMPTION:
+            return ""
+        match market_of(pool).state:
+            case Market.State.VOIDED:
+                return "market_voided"
+            case Market.State.RESOLVED:
+                return "market_resolved"  # what its shares are worth is known: nobody gets them at yesterday's price
         return ""
 
     def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:

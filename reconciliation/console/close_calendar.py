@@ -20,6 +20,8 @@ from reconciliation import close_runs, schedule
 from reconciliation.models import CloseRun, ExceptionCase
 from reconciliation.windows import business_date_of
 
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2199
 _WEEKDAYS: Final = tuple(calendar.day_abbr)
 
 
@@ -105,9 +107,10 @@ def _environment(text: str) -> str:
 def _month(text: str, today: date) -> date:
     try:
         year, month = (int(part) for part in text.split("-"))
-        return date(year, month, 1)
+        found = date(year, month, 1)
     except ValueError:
         return today.replace(day=1)
+    return found if _FIRST_YEAR <= year <= _LAST_YEAR else today.replace(day=1)
 
 
 def _shifted(month: date, by: int) -> str:

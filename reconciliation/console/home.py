@@ -15,6 +15,7 @@ from ledger.controls.roles import Section, sees
 from ledger.models import QueuedEvent
 from orders import stale
 from orders.models import Order, ReviewCase
+from orders.reviews import deadlines
 from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
 from webhooks import health, notices
@@ -68,7 +69,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
                 False,
             ),
         ]
-        tiles.append(_unseen())
+        tiles += [_overdue(reviews), _unseen()]
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
         tiles.append(
@@ -103,6 +104,13 @@ def _tile(title: str, rows: "QuerySet[Any]", minor: str, asset: str, url: str, q
     oldest = min((row["oldest"] for row in found), default=None)
     money = [amount(row["total"], row[asset]) for row in found]
     return Tile(title, count, age(oldest), money, reverse(url) + query, alarming and count > 0)
+
+
+def _overdue(reviews: "QuerySet[ReviewCase]") -> Tile:
+    """Reviews past their deadline, or that nobody looked at on their day."""
+    late = reviews.filter(deadlines.overdue(now=clock.now()))
+    url = "admin:orders_reviewcase_changelist"
+    return _tile("Overdue reviews", late, "amount_minor", "asset", url, "?queue=overdue", True)
 
 
 def _unseen() -> Tile:

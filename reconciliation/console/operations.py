@@ -26,6 +26,7 @@ from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
 from wallets import inbox_provider, operators, pauses
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, Operator, OperatorKey
 
 
@@ -161,7 +162,7 @@ def _lift_halt(form: Form, actor: str) -> str:
 
 
 def _pause(form: Form, actor: str) -> str:
-    slug, _, environment = form.get("wallet", "").rpartition(" ")
+    slug, environment, channel = _door(form)
     hours = form.get("hours", "")
     if not (hours.isascii() and hours.isdigit() and len(hours) <= 3):
         raise Malformed("A pause expires after a whole number of hours.")
@@ -172,19 +173,29 @@ def _pause(form: Form, actor: str) -> str:
         lasts=timedelta(hours=int(hours)),
         actor=actor,
         now=clock.now(),
+        channel=channel,
     )
-    return f"{slug}'s wallet ({environment}) is not asked until {pause.expires_at:%Y-%m-%d %H:%M} UTC; lookups go on."
+    return (
+        f"{slug}'s {channel} ({environment}) is not asked until {pause.expires_at:%Y-%m-%d %H:%M} UTC; lookups go on."
+    )
 
 
 def _lift_pause(form: Form, actor: str) -> str:
-    slug, _, environment = form.get("wallet", "").rpartition(" ")
-    pauses.lift_pause(operator_slug=slug, environment=environment, actor=actor, now=clock.now())
-    return f"{slug}'s wallet ({environment}) is asked again."
+    slug, environment, channel = _door(form)
+    pauses.lift_pause(operator_slug=slug, environment=environment, actor=actor, now=clock.now(), channel=channel)
+    return f"{slug}'s {channel} ({environment}) is asked again."
+
+
+def _door(form: Form) -> tuple[str, str, str]:
+    """Read which door is meant: “slug environment” is the operator's wallet, a third word another channel."""
+    slug, environment, channel = (*form.get("wallet", "").split(" "), "", "", "")[:3]
+    return slug, environment, channel or WALLET
 
 
 def _wallets() -> list[str]:
-    rows = Gateway.objects.order_by("operator__slug", "environment").values_list("operator__slug", "environment")
-    return [f"{slug} {environment}" for slug, environment in rows]
+    rows = Gateway.objects.order_by("operator__slug", "environment", "channel")
+    named = rows.values_list("operator__slug", "environment", "channel")
+    return [f"{slug} {place}" if channel == WALLET else f"{slug} {place} {channel}" for slug, place, channel in named]
 
 
 def _return_trade(form: Form, actor: str) -> str:

@@ -9,13 +9,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from ledger import books
 from ledger.controls import clock
-from ledger.controls.console import actor_of, age, amount, attempt
+from ledger.controls.console import actor_of, age, amount, attempt, chosen_date
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move, Posting
-from orders.models import Order, Return, ReviewCase, ReviewNote, Trade
+from orders.freeze_card import freeze_card
+from orders.models import Order, Return, ReviewCase, Trade
 from orders.operations import review_case
+from orders.reviews import deadlines
 from orders.reviews.offers import offers
+from reconciliation.console.people import reviewers
+from reconciliation.console.review_queue import shown_due
+from reconciliation.review_history import history_of
 from wallets.models import RemoteAttempt, RemoteOperation
 
 
@@ -32,6 +38,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     subjects = [case.subject, found.order_reference] if found else [case.subject]
     is_open = case.state != ReviewCase.State.RESOLVED
     proposal = Approval.objects.filter(subject=case.reference, decision=Approval.Decision.PROPOSED).first()
+    now = clock.now()
+    today = books.business_date(environment=case.environment, instant=now)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": f"Review {case.reference}",
@@ -40,11 +48,16 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "return": found,
         "amount": amount(case.amount_minor, case.asset),
         "age": age(case.created_at),
+        "due": shown_due(case),
+        "overdue": deadlines.is_overdue(case, now=now, today=today),
+        "today": today,
+        "reviewers": reviewers() if is_open else [],
+        "me": request.user.get_username(),
         "trades": Trade.objects.filter(order_reference__in=subjects),
         "postings": _postings(subjects),
         "operations": _operations(subjects),
         "moves": Move.objects.filter(subject__in=_moved(case, subjects)).order_by("moved_at", "id"),
-        "notes": ReviewNote.objects.filter(case_reference=reference).order_by("id"),
+        "history": history_of(case),
         "offers": [_shown(offer) for offer in offers(case=case)] if is_open else [],
         "proposal": proposal,
         "is_open": is_open,
@@ -52,6 +65,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "may_approve": may(request.user, Ability.APPROVE_REVIEWS),
         "may_note": may(request.user, Ability.NOTE),
         "is_maker": proposal is not None and proposal.maker == actor_of(request),
+        **freeze_card(request, order),
     }
     return render(request, "console/review_case.html", context)
 
@@ -68,9 +82,14 @@ def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
 
 def _take(request: HttpRequest, reference: str) -> str:
     need(request.user, Ability.WORK_REVIEWS)
-    owner = request.POST.get("owner", "").strip() or request.user.get_username()
-    review_case.assign_case(case_reference=reference, owner=owner[:150], actor=actor_of(request), now=clock.now())
-    return f"Assigned to {owner}."
+    case = review_case.assign_case(
+        case_reference=reference,
+        owner=request.POST.get("owner", "").strip() or request.user.get_username(),
+        next_review_on=chosen_date(request.POST.get("next_review_on", "")),
+        actor=actor_of(request),
+        now=clock.now(),
+    )
+    return f"Assigned to {case.owner}, next review {case.next_review_on}."
 
 
 def _look_up(request: HttpRequest, reference: str) -> str:

@@ -1,5 +1,7 @@
 """Trace: search by any id, one order from end to end, and its support packet."""
 
+from typing import Final
+
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,9 +11,11 @@ from django.views.decorators.http import require_GET
 from ledger.controls import clock
 from ledger.controls.console import amount, lamp
 from ledger.controls.roles import Section, sees
-from orders.models import Order
+from orders.models import Order, Trade
 from reconciliation import packets
 from reconciliation.trace import find_orders, trace_of
+
+MOST_TRADES_DRAWN: Final = 5
 
 
 @require_GET
@@ -51,6 +55,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "order": order,
         "state": lamp(order.state),
         "traced": traced,
+        "trades": Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST_TRADES_DRAWN],
     }
     return render(request, "console/trace.html", context)
 

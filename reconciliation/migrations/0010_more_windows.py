@@ -13,7 +13,7 @@ _FILE = Path(__file__).resolve().parent.parent / "sql" / "windows_of_returns_and
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0005_notices"),
+        ("reconciliation", "0006_notices_of_endpoints"),
         ("orders", "0017_intents_and_payouts"),
         ("wallets", "0022_wallets"),
     ]

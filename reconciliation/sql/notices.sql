@@ -9,6 +9,24 @@ CROSS JOIN LATERAL (
     FROM orders_reviewcase c
     WHERE c.state <> 'resolved'
     UNION ALL
+    SELECT w.environment, 'endpoint_disabled', w.endpoint_reference || '@' || w.id,
+           'Webhook endpoint ' || w.endpoint_reference || ' gets nothing any more: ' || w.reason || '.'
+    FROM webhooks_notice w
+    WHERE w.settled_at IS NULL
+    UNION ALL
+    SELECT c.environment, 'review_overdue', c.reference,
+           'Manual review ' || c.reference || ' (' || c.reason || ') was due ' || c.due_at || ' and is not resolved; its owner is '
+               || coalesce(nullif(c.owner, ''), 'nobody') || '.'
+    FROM orders_reviewcase c
+    WHERE c.state <> 'resolved' AND c.due_at < t.now
+    UNION ALL
+    SELECT c.environment, 'review_date_passed', c.reference || '@' || c.next_review_on,
+           'Review case ' || c.reference || ' (' || c.reason || ') was to be looked at on ' || c.next_review_on
+               || ' by ' || coalesce(nullif(c.owner, ''), 'nobody') || '.'
+    FROM orders_reviewcase c
+    JOIN ledger_book b ON b.environment = c.environment
+    WHERE c.state <> 'resolved' AND c.next_review_on < (t.now AT TIME ZONE b.close_zone)::date
+    UNION ALL
     SELECT r.environment, 'late_close', r.reference,
            'The close of ' || r.business_date || ' is late: its day was over ' || r.window_to || ' and it has not run since.'
     FROM reconciliation_closerun r

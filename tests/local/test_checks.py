@@ -7,6 +7,7 @@ import pytest
 from config.local import checks
 from config.local.checks import Check, run_checks
 from config.local.places import ROOT
+from tests import parts
 
 SECONDS = "import time; time.sleep(1.2)"
 
@@ -67,6 +68,26 @@ def test_checks_do_not_see_the_local_stack_of_the_shell(given: list[Check], monk
     monkeypatch.setenv("HOLDFAST_LOCAL", "1")
     given.append(_python("import os; raise SystemExit('DATABASE_URL' in os.environ or 'HOLDFAST_LOCAL' in os.environ)"))
     assert run_checks(only=[], budgets={}) == 0
+
+
+def test_parts_run_beside_each_other_and_one_that_fails_is_a_failure(
+    given: list[Check], capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = "import os; part = os.environ['TEST_PART']; print('part', part); raise SystemExit(part == '2/3' and 4)"
+    given.append(Check("tests", (sys.executable, "-c", code), budget=30, parts=3))
+    assert run_checks(only=[], budgets={}) == 1
+    said = capfd.readouterr().out
+    assert all(f"part {number}/3" in said for number in (1, 2, 3))
+    assert "tests: failed (4)" in said
+
+
+def test_every_file_is_in_exactly_one_part() -> None:
+    files = [f"tests/test_{number}.py" for number in range(40) for _ in range(number + 1)]
+    parts_of = [parts.files_of(number, 3, files) for number in (1, 2, 3)]
+    assert frozenset.union(*parts_of) == set(files)
+    assert sum(map(len, parts_of)) == 40
+    loads = [sum(file in one for file in files) for one in parts_of]
+    assert max(loads) - min(loads) <= 5
 
 
 def test_unknown_check_is_an_error(given: list[Check]) -> None:

@@ -20,7 +20,7 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def test_services_are_the_processes_of_the_local_stack(services: dict[str, dict[str, Any]]) -> None:
-    ports = Ports(web=1, sandbox=2, postgres=3, valkey=4, streams=5)
+    ports = Ports(web=1, sandbox=2, postgres=3, valkey=4, streams=5, venue=6)
     local = {program.name for program in application_programs(Places(ROOT / "var"), ports)}
     assert set(services) == local | {"postgres", "valkey", "migrate"}
 

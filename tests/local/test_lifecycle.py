@@ -22,7 +22,7 @@ from tests.stacks import surroundings
 
 pytestmark = pytest.mark.processes
 
-ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0)
+ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0, venue=0)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_stack_runs_heals_and_leaves_nothing(data: Path) -> None:
     stack = LocalStack(data, usual=ANY_PORTS, surroundings=surroundings(), without=["console_people"], say=said.append)
     with stack.running():
         before = stack.supervisor.pids()
-        assert set(before) == {"postgres", "valkey", "web", "worker", "beat", "relay", "sandbox", "streams"}
+        assert set(before) == {"postgres", "valkey", "web", "worker", "beat", "relay", "sandbox", "venue", "streams"}
         assert _ready(stack.url)["redis"] == "ok"
 
         with pytest.raises(AlreadyRunning):

@@ -5,7 +5,10 @@ from pytest_django.fixtures import Settings
 
 from ledger.controls import bell, clock
 from ledger.controls.clock import FixedClock
+from tests.orders.bank import ScriptedBank
 from tests.orders.desk import START, Desk, open_desk
+from tests.orders.payouts import PayoutDesk, open_payout_desk
+from tests.orders.till import Till, open_till
 from tests.orders.wallet import ScriptedWallet
 from tests.webhooks.published import topics_recorded
 from wallets import gateway_adapters
@@ -45,3 +48,30 @@ def _announced_as_published(request: pytest.FixtureRequest) -> Iterator[None]:
     if "database" in request.fixturenames:
         for _ in topics_recorded():
             pass
+
+
+@pytest.fixture
+def bank(monkeypatch: pytest.MonkeyPatch) -> ScriptedBank:
+    scripted = ScriptedBank()
+    original = gateway_adapters.adapter
+
+    def found(name: str) -> object:
+        return scripted if name == "scripted_bank" else original(name)
+
+    monkeypatch.setattr("wallets.remote_operations.adapter", found)
+    monkeypatch.setattr("wallets.recipient_queries.channel_adapter", found)
+    return scripted
+
+
+@pytest.fixture
+def payouts(database: None, bank: ScriptedBank, fixed_clock: FixedClock, settings: Settings) -> PayoutDesk:
+    settings.SAGA_THREADS = 1
+    bell.install(bell.SilentBell())
+    return open_payout_desk(bank, fixed_clock)
+
+
+@pytest.fixture
+def till(database: None, fixed_clock: FixedClock, settings: Settings) -> Till:
+    settings.SAGA_THREADS = 1
+    bell.install(bell.SilentBell())
+    return open_till(fixed_clock)

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.db import transaction as db_transaction
 from pytest_django.fixtures import Settings
 
@@ -352,7 +354,7 @@ def test_metrics_tell_of_pauses_open_circuits_and_what_is_open(desk: Desk) -> No
     _open_circuit(desk, [first])
     Gateway.objects.update(paused_until=desk.clock.now() + timedelta(hours=1))
     told = {metric.name: list(metric.collect()) for metric in metrics.registered() if "gateway" in metric.name}
-    acme = {"operator": "acme", "environment": "test"}
+    acme = {"operator": "acme", "environment": "test", "channel": "wallet"}
     assert told == {
         "holdfast_gateway_paused": [(acme, 1)],
         "holdfast_gateway_circuit_open": [(acme, 1)],
@@ -370,3 +372,14 @@ def test_what_was_rejected_stays_so_whatever_the_circuit_says(desk: Desk) -> Non
     _open_circuit(desk, [second])
     assert _asked(first).outcome == Rejected("declined")
     assert replace(_asked(first), outcome=Unknown(Cause.TIMEOUT)).wait == timedelta(0)
+
+
+def test_gateway_that_takes_no_question_is_refused(desk: Desk) -> None:
+    """Zero at once would be a division by zero in the door; a pause is what stops a gateway."""
+    gateway = Gateway.objects.get()
+    gateway.concurrency = 0
+    with pytest.raises(ValidationError) as refused:
+        gateway.clean_fields()
+    assert list(refused.value.message_dict) == ["concurrency"]
+    with pytest.raises(IntegrityError, match="gateway_asks_at_least_one"):
+        Gateway.objects.update(concurrency=0)

@@ -1,9 +1,14 @@
 """Workers that sleep at the wrong moment: they never send what nobody waits for, and their late answers are evidence."""
 
+import threading
+import time
 from collections.abc import Callable
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 
 from ledger.controls import clock, drains
@@ -13,12 +18,13 @@ from orders.sagas import buy
 from orders.sagas.progress import MOVED
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded
-from tests.orders.wallet import lost_before, server_error, true_state
+from tests.orders.wallet import ScriptedWallet, lost_before, server_error, true_state
+from tests.threads import run_threads
 from wallets import remote_operations
 from wallets.claiming import Claimed
-from wallets.gateway_port import RemoteRequest
+from wallets.gateway_port import RemoteRequest, Reply
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import Confirmed
+from wallets.outcomes import Cause, Confirmed, Unknown
 from wallets.remote_operations import look_up
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -189,3 +195,40 @@ def test_two_workers_with_the_same_order_ask_once_when_the_first_is_slow(
     desk.drive(passes=1)
     assert reloaded(order).state == "processed"
     assert len(desk.wallet.calls) == 1
+
+
+def test_absence_is_counted_from_before_the_wait_for_the_row(
+    desk: Desk, application_connection: psycopg.Connection[Any]
+) -> None:
+    """The lookup came before the horizon; that its row was locked until after it proves nothing about the wallet."""
+    Gateway.objects.update(not_found_horizon_ms=60_000)
+    desk.wallet.legs["debit"] = [lost_before, None]
+    order = desk.order()
+    drains.drain("sagas")
+    key = RemoteOperation.objects.get().key
+    desk.later(seconds=30)
+    claimed = threading.Event()
+
+    def looked_up(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
+        application_connection.execute("BEGIN")
+        application_connection.execute("SELECT FROM wallets_remoteoperation FOR UPDATE")
+        claimed.set()
+        return true_state(wallet, kind, request)
+
+    def release() -> None:
+        assert claimed.wait(10)
+        for _ in range(500):
+            waiting = RemoteOperation.objects.raw("SELECT 1 AS id FROM pg_locks WHERE NOT granted")
+            if len(waiting):
+                break
+            time.sleep(0.01)
+        desk.later(minutes=2)
+        application_connection.execute("COMMIT")
+
+    desk.wallet.legs["debit"] = [looked_up]
+    context = copy_context()
+    ends = run_threads(lambda: context.run(look_up, key), release)
+    assert ends == [Unknown(Cause.NOT_FOUND), None]
+    operation = RemoteOperation.objects.get()
+    assert (operation.state, operation.unknown_cause) == ("unknown", "not_found")
+    assert reloaded(order).state == "operator_debit_pending"

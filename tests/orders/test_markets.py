@@ -3,19 +3,25 @@
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import transaction as db_transaction
 
+from ledger import journal
 from ledger.controls.approvals import SelfApproval
 from ledger.controls.moves import IllegalMove
 from ledger.controls.refusals import Malformed, Refusal
+from ledger.drafts import Draft
 from ledger.models import Hold, Transaction
 from ledger.money import Money
 from orders.models import Market, Order, Pool
 from orders.operations import create_quote, resolve_market, submit_order
 from orders.operations.fund_maker import fund_maker
 from orders.operations.open_market import MarketExists
+from orders.positions_paid import Paid, paid_for, paid_for_all
+from orders.reviews.offers import offers
 from orders.venue_port import MarketNotOpen, MarketNotResolved, SideNotOffered
 from tests.orders import books
 from tests.orders.bets import FUNDING, Bets, open_bets, text
@@ -254,6 +260,82 @@ def test_open_reservations_fail_when_the_market_is_voided(desk: Desk, bets: Bets
     assert not Hold.objects.filter(state="open").exists()
     standing = books.balances()["transit:orders:acme", "EUR"]
     assert standing[0] == standing[1]
+
+
+def test_open_reservations_fail_when_the_market_is_resolved(desk: Desk, bets: Bets) -> None:
+    """What its shares are worth is known: nobody gets them at yesterday's price, winner or loser."""
+    from orders.sagas import buy
+
+    bets.done("YES", "40.00")
+    winner, loser, selling = (
+        bets.order("NO", "10.00"),
+        bets.order("YES", "10.00"),
+        bets.order("YES", "5.00", side="sell"),
+    )
+    for _ in range(3):
+        buy.advance(reloaded(winner))
+    assert reloaded(winner).state == "operator_debited"
+    cash, held = bets.cash(), bets.held("YES")
+    bets.end("0")
+    desk.drive(passes=3)
+    ends = [(reloaded(order).state, reloaded(order).status_reason) for order in (winner, loser, selling)]
+    assert ends == [("compensated", "market_resolved"), ("failed", "market_resolved"), ("failed", "market_resolved")]
+    assert (bets.cash(), bets.held("YES"), bets.held("NO")) == (cash, held, 0)
+    assert not Hold.objects.filter(state="open").exists()
+
+
+def test_redemption_is_refused_in_the_right_words_when_the_pool_cannot_pay_it(desk: Desk, bets: Bets) -> None:
+    """The position is there; what lacks is the pool's cash (finance took it out, wrongly)."""
+    bets.done("YES", "100.00")
+    bets.end("1")
+    quote = bets.quote("YES", text(bets.held("YES")), side="redemption")
+    journal.post_all(
+        environment="test",
+        drafts=[
+            Draft(
+                event_type="MANUAL_ADJUSTMENT",
+                key="adjustment:wrong",
+                subject="",
+                amounts={"amount": Money(bets.cash() - 100, "EUR")},
+                accounts={"debit": "pools:RAIN-2026", "credit": "@world"},
+            )
+        ],
+    )
+    lacking = _refused(desk, lambda: desk.submit(quote), submit_order.PoolLacksFunds)
+    assert (lacking.code, lacking.message) == ("pool_lacks_funds", "The pool cannot pay this now; try again later.")
+
+
+def test_sell_at_a_loss_is_not_unwound_once_its_market_is_voided(desk: Desk, bets: Bets) -> None:
+    """Unwound, it would be worth again what was paid for it, and the pool has not kept that."""
+    bets.done("YES", "100.00")
+    bets.done("NO", "300.00", user="bob")
+    desk.wallet.legs = {"credit": [declined]}
+    sell = bets.order("YES", text(bets.held("YES")), side="sell")
+    assert sell.target_minor < 9_000
+    desk.drive(passes=1)
+    assert reloaded(sell).state == "manual_review"
+    bets.end("void")
+    cash = bets.cash()
+    offered = {offer.resolution.value: offer for offer in offers(case=open_case(sell))}
+    assert not offered["unwind"].allowed
+    assert "what they are worth has moved" in offered["unwind"].why_not
+    assert (bets.cash(), bets.held("YES")) == (cash, 0)
+
+
+def test_what_was_paid_never_falls_below_nothing_when_a_returned_buy_was_sold_before(
+    bets: Bets, superuser_connection: psycopg.Connection[Any]
+) -> None:
+    """A market takes no trade back, but its books may hold one from before: its shares are sold, its price is not paid."""
+    first, second = bets.done("YES", "100.00"), bets.done("YES", "50.00")
+    bets.done("YES", text(bets.held("YES")), side="sell")
+    superuser_connection.execute("SET session_replication_role = replica")
+    superuser_connection.execute(
+        "UPDATE orders_trade SET state = 'returned' WHERE order_reference = %s", [first.reference]
+    )
+    pool = Pool.objects.get(code="RAIN-2026-YES")
+    position = trade_of(second).terms["accounts"]["position"]
+    assert paid_for(pool=pool, position=position) == Paid(0, 0)
+    assert paid_for_all(pool) == 0
 
 
 def test_redemption_is_not_offered_where_a_pair_is_traded(desk: Desk) -> None:

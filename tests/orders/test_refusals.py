@@ -18,8 +18,9 @@ from orders.operations.halt_pool import halt_pool
 from orders.venue_port import PoolHalted
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded, trade_of
+from tests.wallets.rules import fee, in_force
 from wallets.gateway_terms import NoGateway
-from wallets.models import FeeRule, Gateway
+from wallets.models import Gateway
 from wallets.rates import NoRate, StaleRate
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -222,7 +223,7 @@ def test_order_is_refused_when_the_quote_is_foreign_or_of_another_user(desk: Des
 
 def test_fee_rule_that_changes_after_the_quote_changes_nothing_of_it(desk: Desk) -> None:
     order = desk.order()
-    FeeRule.objects.update(fixed_minor=5_000)
+    in_force(fee("platform_fee", "buy", fixed_minor=5_000), code="platform_fee-buy-eur")
     desk.drive(passes=2)
     assert books.balances()["revenue:orders", "EUR"] == (0, 70, 0, 0)
     assert reloaded(order).source_minor == 10_000

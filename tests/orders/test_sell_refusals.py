@@ -15,8 +15,9 @@ from orders.venue_port import PoolHalted
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded
 from tests.threads import run_threads
+from tests.wallets.rules import fee, in_force
 from wallets import remote_operations
-from wallets.models import FeeRule, Gateway
+from wallets.models import Gateway
 from wallets.rates import StaleRate
 from wallets.remote_operations import Unfounded
 
@@ -55,7 +56,7 @@ def test_sell_quote_is_refused(case: str, act: Act, refusal: type[Refusal], word
 
 
 def test_sell_quote_is_refused_when_the_fees_are_as_large_as_the_proceeds(desk: Desk) -> None:
-    FeeRule.objects.filter(flow="sell").update(fixed_minor=4_000)
+    in_force(fee("platform_fee", "sell", fixed_minor=4_000), code="platform_fee-sell-eur")
     _refused(desk, lambda d: d.sell_quote("43.00"), create_quote.AmountTooSmall)
     assert desk.quote("43.00").fee_minor == 42, "a buy has fees of its own"
 

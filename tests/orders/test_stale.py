@@ -17,6 +17,7 @@ from tests.console.conftest import person, signed_in
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded
 from tests.orders.wallet import declined, lost_after, lost_before, pending, server_error
+from wallets.gateway_port import RemoteRequest
 from wallets.models import RemoteOperation
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -211,3 +212,40 @@ def test_two_pollers_at_once_leave_one_row(desk: Desk, superuser_connection: Sup
     desk.wallet.script = [lost_before, None]
     desk.drive(passes=1)
     assert [kind for kind, _ in desk.wallet.calls] == ["ask"]
+
+
+def test_absent_debit_of_a_failed_order_is_looked_up_ever_less_often_for_a_week(desk: Desk) -> None:
+    """Absence is proven for now; a wallet that applies it after all must not go unnoticed."""
+    from orders.models import Return
+    from tests.orders.test_returns import failed_order
+
+    order = failed_order(desk)
+    operation = RemoteOperation.objects.get()
+    assert operation.state == "absent"
+    calls = len(desk.wallet.calls)
+    for minutes, lookups in ((0, 1), (9, 1), (2, 2), (15, 2), (6, 3)):
+        desk.later(minutes=minutes)
+        drains.drain("stale")
+        assert len(desk.wallet.calls) == calls + lookups, minutes
+    (unseen,) = (metric for metric in metrics.registered() if metric.name == "holdfast_waiting_unseen")
+    assert list(unseen.collect()) == [], "an absence that is looked up again is no alert"
+    desk.wallet.applied[operation.key] = RemoteRequest(operation.key, "debit", "EUR", 10_000, "100.00", "alice", "")
+    desk.later(hours=2)
+    drains.drain("stale")
+    drains.drain("relay")
+    assert Return.objects.get().operation_key == operation.key
+    assert reloaded(order).state == "failed"
+
+
+def test_absent_operation_is_left_alone_after_a_week_and_while_its_order_lives(desk: Desk) -> None:
+    from tests.orders.test_returns import failed_order
+
+    failed_order(desk)
+    desk.wallet.legs = {"debit": [lost_before, None]}
+    living = desk.order(user="bob")
+    desk.drive(passes=12)
+    assert reloaded(living).state == "manual_review"
+    desk.later(days=8)
+    calls = len(desk.wallet.calls)
+    assert drive_stale() == 0
+    assert len(desk.wallet.calls) == calls

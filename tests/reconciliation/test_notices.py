@@ -15,6 +15,8 @@ from orders.models import ReviewCase
 from reconciliation import close_runs, notices
 from reconciliation.models import CloseRun, ExceptionCase, Notice
 from tests.webhooks.receiver import running_receiver
+from webhooks import notices as endpoint_notices
+from webhooks.models import Notice as EndpointNotice
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -28,8 +30,9 @@ def _mailbox(settings: Settings) -> None:
     mail.outbox = []
 
 
-def _review(reference: str = "rev_1") -> None:
+def _review(reference: str = "rev_1", **given: object) -> None:
     case = ReviewCase(
+        **given,
         reference=reference,
         environment="test",
         subject="ord_1",
@@ -51,6 +54,24 @@ def test_open_review_is_told_once_when_the_schedule_looks_again_and_again() -> N
     assert told[0].to == ["ops@example.com"]
     assert "rev_1 (debit_unknown)" in told[0].body
     assert Notice.objects.get().sent_at == NOW
+
+
+def test_disabled_endpoint_is_told_once_and_again_when_it_is_disabled_again() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        for _ in range(2):
+            EndpointNotice.objects.create(
+                environment="test",
+                operator_id=7,
+                endpoint_reference="ep_1",
+                reason="the endpoint answered 410 Gone",
+                noticed_at=clock.now(),
+            )
+            assert [notices.work(), notices.work()] == [1, 0]
+            endpoint_notices.settle(endpoint_reference="ep_1", actor="operator:op_1", now=clock.now())
+    assert {message.subject for message in mail.outbox} == {"[Holdfast test] A webhook endpoint was disabled"}
+    assert len(mail.outbox) == 2
+    assert "ep_1 gets nothing any more: the endpoint answered 410 Gone." in mail.outbox[0].body
 
 
 def test_late_close_is_told_once_its_grace_is_over(settings: Settings) -> None:
@@ -141,3 +162,31 @@ def test_notice_waits_and_is_told_later_when_the_mail_server_is_gone(settings: S
         fixed.move_to(NOW + timedelta(minutes=1))
         assert notices.work() == 1
     assert len(mail.outbox) == 1
+
+
+def test_a_review_that_is_overdue_is_told_once() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        _review(due_at=NOW + timedelta(hours=4), owner="olga")
+        assert notices.work() == 1
+        fixed.move_to(NOW + timedelta(hours=4, seconds=1))
+        assert [notices.work(), notices.work()] == [1, 0]
+    assert [message.subject for message in mail.outbox[1:]] == ["[Holdfast test] A manual review is overdue"]
+    assert "Manual review rev_1 (debit_unknown) was due" in mail.outbox[1].body
+    assert mail.outbox[1].body.endswith("its owner is olga.")
+
+
+def test_a_review_that_nobody_looked_at_on_its_day_is_told_for_each_date() -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        _review(next_review_on=date(2026, 3, 15))
+        assert notices.work() == 1
+        fixed.move_to(NOW + timedelta(days=1))
+        assert notices.work() == 0
+        fixed.move_to(NOW + timedelta(days=2))
+        assert [notices.work(), notices.work()] == [1, 0]
+        ReviewCase.objects.update(next_review_on=date(2026, 3, 17))
+        fixed.move_to(NOW + timedelta(days=4))
+        assert notices.work() == 1
+    subjects = list(Notice.objects.filter(kind="review_date_passed").order_by("pk").values_list("subject", flat=True))
+    assert subjects == ["rev_1@2026-03-15", "rev_1@2026-03-17"]

@@ -84,6 +84,8 @@ QUOTE: Mapping[str, Any] = {
     "firm": True,
 }
 
+WALLET: Mapping[str, Any] = {"kind": "user", "user_reference": "alice", "assets": ["EUR"]}
+
 
 def quoted(api: Api, **changes: object) -> dict[str, Any]:
     """Ask for a firm quote and return it."""
@@ -101,3 +103,8 @@ def ordered(api: Api, *, partner_order_id: str = "", key: str = "", **changes: o
     assert answer.status == 202, answer.body
     found: dict[str, Any] = answer.json
     return found
+
+
+def transfer(payer: str, payee: str, amount: str = "10.00", asset: str = "EUR", **more: object) -> dict[str, Any]:
+    """Return the body of a transfer."""
+    return {"payer_wallet_id": payer, "payee_wallet_id": payee, "asset": asset, "amount": amount, **more}

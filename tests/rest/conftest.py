@@ -10,6 +10,7 @@ from ledger.controls import bell, clock
 from ledger.controls.rest.throttling import buckets
 from ledger.environments import Environment
 from orders import sandbox_pools
+from tests.orders.bank import ScriptedBank
 from tests.orders.wallet import ScriptedWallet
 from tests.rest.calls import Api
 from wallets import gateway_adapters, operators
@@ -41,10 +42,14 @@ class Shop:
 @pytest.fixture
 def wallet(monkeypatch: pytest.MonkeyPatch) -> ScriptedWallet:
     scripted = ScriptedWallet()
+    bank = ScriptedBank()
     original = gateway_adapters.adapter
-    monkeypatch.setattr(
-        "wallets.remote_operations.adapter", lambda name: scripted if name == "scripted" else original(name)
-    )
+
+    def found(name: str) -> object:
+        return {"scripted": scripted, "scripted_bank": bank}.get(name) or original(name)
+
+    monkeypatch.setattr("wallets.remote_operations.adapter", found)
+    monkeypatch.setattr("wallets.recipient_queries.channel_adapter", found)
     return scripted
 
 

@@ -10,8 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from ledger.controls import clock
 from ledger.controls.rest.views import ApiView, shown_pattern
-from tests.rest.calls import QUOTE, Answer, Api
-from tests.rest.world import World
+from tests.rest.calls import QUOTE, WALLET, Answer, Api, transfer
+from tests.rest.world import World, payout_body
 
 
 class Reach(StrEnum):
@@ -120,6 +120,8 @@ TABLE: Mapping[str, Route] = {
     "POST /v1/webhook-endpoints/{endpoint_id}/enable": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/webhook-endpoints/{world.endpoint}/enable")
     ),
+    "GET /v1/pay-ins": Route(Reach.LIST, lambda api, world: api.get("/v1/pay-ins")),
+    "GET /v1/pay-ins/{payin_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/pay-ins/{world.pay_in}")),
     "GET /v1/accounts": Route(Reach.HOUSE, lambda api, world: api.get("/v1/accounts")),
     "POST /v1/accounts": Route(
         Reach.HOUSE, lambda api, world: api.post("/v1/accounts", {"address": "bank:b1", "asset": "EUR"}), 201
@@ -144,11 +146,53 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/reports/statements/{address}": Route(
         Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
     ),
+    "GET /v1/payouts": Route(Reach.LIST, lambda api, world: api.get("/v1/payouts")),
+    "POST /v1/payouts": Route(Reach.ONE, lambda api, world: api.post("/v1/payouts", payout_body(world.merchant)), 202),
+    "GET /v1/payouts/{intent_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/payouts/{world.payout}")),
+    "POST /v1/payouts/{intent_id}/confirm": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/payouts/{world.payout}/confirm"), 202
+    ),
+    "POST /v1/payouts/{intent_id}/cancel": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/payouts/{world.second_payout}/cancel")
+    ),
+    "GET /v1/wallets": Route(Reach.LIST, lambda api, world: api.get("/v1/wallets")),
+    "POST /v1/wallets": Route(
+        Reach.OWN, lambda api, world: api.post("/v1/wallets", {**WALLET, "user_reference": "somebody"}), 201
+    ),
+    "GET /v1/wallets/{wallet_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/wallets/{world.wallet}")),
+    "GET /v1/wallets/{wallet_id}/balances": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/wallets/{world.wallet}/balances")
+    ),
+    "GET /v1/wallets/{wallet_id}/history": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/wallets/{world.wallet}/history")
+    ),
+    "POST /v1/wallets/{wallet_id}/close": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/wallets/{world.wallet}/close")
+    ),
+    "POST /v1/transfers": Route(
+        Reach.ONE, lambda api, world: api.post("/v1/transfers", transfer(world.payer, world.payee)), 201
+    ),
+    "POST /v1/transfers/bulk": Route(
+        Reach.OWN,  # a foreign wallet is one member's refusal: tests/rest/test_transfers.py
+        lambda api, world: api.post("/v1/transfers/bulk", {"transfers": [transfer(world.payer, world.payee)]}),
+    ),
+    "DELETE /v1/transfers/{intent_id}": Route(
+        Reach.ONE, lambda api, world: api.delete(f"/v1/transfers/{world.scheduled}")
+    ),
+    "GET /v1/intents": Route(Reach.LIST, lambda api, world: api.get("/v1/intents")),
+    "GET /v1/intents/{intent_id}": Route(Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}")),
+    "GET /v1/intents/{intent_id}/events": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/events")
+    ),
+    "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
+    "GET /v1/review-cases": Route(Reach.HOUSE, lambda api, world: api.get("/v1/review-cases")),
+    "GET /v1/review-cases/{review_case_id}": Route(
+        Reach.HOUSE, lambda api, world: api.get(f"/v1/review-cases/{world.review_case}")
+    ),
     "GET /v1/statements": Route(Reach.LIST, lambda api, world: api.get(f"/v1/statements?date={_today()}")),
     "GET /v1/statements/lines.csv": Route(
         Reach.OWN, lambda api, world: api.get(f"/v1/statements/lines.csv?date={_today()}")
     ),
-    "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
     "GET /v1/closes": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes")),
     "GET /v1/closes/{business_date}": Route(Reach.HOUSE, lambda api, world: api.get("/v1/closes/2026-01-01"), 404),
     "GET /v1/closes/{business_date}/artifacts": Route(

@@ -13,6 +13,7 @@ from ledger.models import Approval, LedgerKey, Posting, Transaction
 from tests.rest.calls import Answer, Api, ordered
 from tests.rest.conftest import Shop, open_house
 from tests.rest.tables import fingerprint, rows
+from wallets.models import OperatorKey
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -315,6 +316,26 @@ def test_an_adjustment_waits_for_a_second_person_when_it_is_asked(book: Api) -> 
     posted = Transaction.objects.get(key="adj:1")
     assert posted.refs == {"approval": proposal.reference}
     assert balance(book, "users:u1:available") == ("5.00", "100.00", "0.00", "0.00")
+
+
+def test_nobody_approves_what_a_key_that_they_issued_has_proposed(book: Api) -> None:
+    """Else one person with a house key and a console login would be maker and checker."""
+    OperatorKey.objects.update(created_by="user:fritz")
+    asked = {
+        "event_type": "MANUAL_ADJUSTMENT",
+        "key": "adj:1",
+        "amounts": {"amount": {"amount": "5.00", "asset": "EUR"}},
+        "accounts": {"debit": "users:u1:available", "credit": "bank:b1"},
+        "reason": "booked twice",
+    }
+    reference = book.post("/v1/transactions", asked).json["approval_id"]
+    before = fingerprint()
+    with pytest.raises(SelfApproval, match="issued the key"):
+        adjustments.approve(reference=reference, reason="mine", checker="user:fritz", now=clock.now())
+    assert fingerprint() == before
+    assert Approval.objects.get().decision == "proposed"
+    adjustments.approve(reference=reference, reason="seen", checker="user:lena", now=clock.now())
+    assert Transaction.objects.filter(key="adj:1").exists()
 
 
 def test_an_adjustment_is_refused_at_once_when_the_ledger_would_refuse_it(book: Api) -> None:

@@ -101,12 +101,14 @@ def test_every_action_is_enabled_when_nothing_is_in_the_way(shop: Shop) -> None:
     told = shop.api.get("/v1/capabilities").json
     assert (told["environment"], told["wallet_asset"]) == ("test", "EUR")
     assert told["operator_id"] == shop.operator.reference
-    assert told["scopes"] == ["orders", "quotes", "read", "webhooks"]
+    assert told["scopes"] == ["orders", "payments", "quotes", "read", "wallets", "webhooks"]
     assert {action["action"]: action["enabled"] for action in told["actions"]} == {
         "quote": True,
         "order": True,
         "read": True,
         "manage_webhooks": True,
+        "open_wallets": True,
+        "pay": True,
     }
     assert {"code": "ETH", "scale": 18} in told["assets"]
     assert [pool["pool_id"] for pool in told["pools"] if pool["enabled"]] == ["EUR-ETH", "EUR-USDT", "USD-ETH"]
@@ -132,6 +134,8 @@ def test_capabilities_say_why_not_when_something_is_in_the_way(shop: Shop) -> No
         "order": "wallet_paused",
         "read": "scope_missing",
         "manage_webhooks": "scope_missing",
+        "open_wallets": "scope_missing",
+        "pay": "scope_missing",
     }
     assert told["actions"][0]["why_not"] == "This key lacks the scope “quotes”."
 

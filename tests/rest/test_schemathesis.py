@@ -1,5 +1,6 @@
 """Schemathesis reads the document and asks what it allows and what it forbids: no 5xx, and answers as documented."""
 
+import json
 import time
 from typing import Any
 
@@ -19,10 +20,12 @@ from config.wsgi import application
 from tests.rest.conftest import Shop, open_house
 from tests.rest.routes import TABLE, Reach
 from tests.rest.world import make_world
+from tests.webhooks.provider import make_sender
 
 BUDGET_SECONDS = 45
 _EXAMPLES = 30
 
+_INBOX = "POST /v1/inbox/{provider}"
 _CHECKS = (status_code_conformance, content_type_conformance, response_schema_conformance)
 
 
@@ -51,8 +54,9 @@ def test_nothing_breaks_when_schemathesis_asks(shop: Shop, described: Any) -> No
         "asset": "EUR",
         "event_type": "OPENING_BALANCE",
     }
-    operations = [result.ok() for result in described.get_all_operations()]
-    assert {f"{operation.method.upper()} {operation.path}" for operation in operations} == set(TABLE)
+    every = {f"{one.method.upper()} {one.path}": one for one in (r.ok() for r in described.get_all_operations())}
+    assert set(every) == {*TABLE, _INBOX}
+    operations = [operation for name, operation in every.items() if name != _INBOX]
     share = BUDGET_SECONDS / len(operations)
     secrets = {Reach.HOUSE: open_house().secret}
     asked = [
@@ -65,6 +69,33 @@ def test_nothing_breaks_when_schemathesis_asks(shop: Shop, described: Any) -> No
         for operation in operations
     ]
     assert min(asked) > 0
+
+
+@pytest.mark.usefixtures("database")
+def test_the_inbox_stays_quick_and_calm_when_schemathesis_sends(described: Any) -> None:
+    """Signed and unsigned, what the document allows and what it forbids; some of it is stored."""
+    sender = make_sender("fuzzed")
+    operation = described["/v1/inbox/{provider}"]["POST"]
+    statuses = set()
+
+    @settings(max_examples=80, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(), signs=st.booleans(), kind=st.sampled_from(["operation.updated", "x", ""]))
+    def send(case: Any, signs: bool, kind: str) -> None:
+        if signs:
+            case.path_parameters = {"provider": sender.code}
+            body = json.dumps({**case.body, "type": kind} if isinstance(case.body, dict) else case.body).encode()
+            answer = sender.post(body, sender.signed("evt_1", body))
+            statuses.add(answer.status_code)
+            assert answer.status_code in (200, 202, 400), answer.content
+            return
+        answer = case.call()
+        statuses.add(answer.status_code)
+        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+        if answer.status_code not in (404, 405):
+            case.validate_response(answer, checks=_CHECKS)
+
+    send()
+    assert {200, 202, 400, 401} <= statuses
 
 
 def _ask(operation: Any, secret: str, known: dict[str, str], *, until: float) -> int:

@@ -40,6 +40,10 @@ class Received:
         signatures.verify(secrets=[secret], headers=self.headers, body=self.body, now=self.timestamp)
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256  # else connections that come together wait for seconds
+
+
 class Receiver:
     """`plan(path, …)` queues answers for a path; without a plan it answers 204."""
 
@@ -138,7 +142,7 @@ def running_receiver() -> Iterator[Receiver]:
             return
 
     stopped = threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     receiver = Receiver(server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

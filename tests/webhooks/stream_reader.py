@@ -10,6 +10,7 @@ from typing import Any
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import Scope
 from tests.webhooks.edge import OPERATOR
+from wallets import request_log
 from webhooks.streams import subjects
 from webhooks.streams.application import Application
 from webhooks.streams.subjects import Current
@@ -129,7 +130,8 @@ def caller(
 async def serving(*, callers: Mapping[str, Caller] | None = None) -> AsyncIterator[Application]:
     """Run the application's process part; without callers everybody is the test's operator."""
     application = Application(
-        authenticate=lambda header: caller() if callers is None else callers.get(header.removeprefix("Bearer "))
+        authenticate=lambda header: caller() if callers is None else callers.get(header.removeprefix("Bearer ")),
+        note=request_log.write_stream,
     )
     application.start()
     try:

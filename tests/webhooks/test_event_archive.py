@@ -16,6 +16,8 @@ from ledger.models import ArchivedEvent, Event
 from tests.webhooks.edge import OPERATOR, make_endpoint, record_events
 from webhooks import event_archive, feed, transitions
 from webhooks.models import Delivery
+from webhooks.streams import reading
+from webhooks.streams.subjects import Current, Subject
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -98,6 +100,32 @@ def test_archived_events_are_read_as_before_and_sent_no_more(superuser_connectio
     assert Delivery.objects.count() == 3
     rows = superuser_connection.execute("SELECT reference FROM ledger_event_ever ORDER BY id").fetchall()
     assert [row[0] for row in rows] == references
+
+
+def test_a_stream_is_resumed_through_the_archive_without_a_gap(
+    superuser_connection: psycopg.Connection[Any],
+) -> None:
+    """A reader that comes again late gets what it missed, the end too, though some of it was archived meanwhile."""
+    made = old_events()
+    with clock.use(clock.FixedClock(NOON + timedelta(days=1))):
+        made += record_events("ord_1", range(4, 5), topic="order.processed")
+        drains.drain("relay")
+    lock(superuser_connection)
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 3
+    assert sequences_after(made[0]) == ([2, 3, 4], True)
+    lock(superuser_connection, DAY + timedelta(days=1))
+    assert event_archive.archive(environment="test", older_than=timedelta(0)) == 1
+    assert sequences_after(made[0]) == ([2, 3, 4], True)
+    assert sequences_after(made[3]) == ([], True)
+
+
+def sequences_after(last_event_id: str) -> tuple[list[int], bool]:
+    current = Current(topic="order.processed", payload={}, sequence=4, at=NOON)
+    subject = Subject(name="things", find=lambda **_: current, terminal=frozenset({"order.processed"}))
+    begun = reading.opening(
+        subject, operator_id=OPERATOR, environment="test", reference="ord_1", last_event_id=last_event_id
+    )
+    return [frame.sequence for frame in begun.frames], begun.is_over
 
 
 def test_nobody_removes_an_event_otherwise(

@@ -335,6 +335,20 @@ def test_handler_s_writes_are_undone_and_the_event_is_parked_when_it_raises(send
     assert event("evt_2").state == "ignored", "one event's defect held up another"
 
 
+def test_handler_s_writes_are_undone_when_it_parks_its_event(sender: Sender) -> None:
+    """What it booked for the event before it saw that it came too early would else be booked without it."""
+
+    def half_done(message: InboundMessage) -> Judgement:
+        assert booked_transactions.book_once(message, kind="payin", now=clock.now())
+        return Parked("not here yet")
+
+    sender.send("evt_1", data={"reference": "txn_1"})
+    with handling(half_done):
+        drains.drain("inbox")
+    assert (event().state, event().reason) == ("parked", "not here yet")
+    assert not ProviderTransaction.objects.exists()
+
+
 def test_nothing_is_lost_when_the_worker_dies_before_its_commit(sender: Sender) -> None:
     def kill(_: InboundMessage) -> Judgement:
         raise KeyboardInterrupt

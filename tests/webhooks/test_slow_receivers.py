@@ -44,6 +44,34 @@ def test_a_slow_receiver_delays_nobody(receiver: Receiver, run_threads: Callable
     assert ends[0] == 130
 
 
+def test_many_slow_receivers_together_delay_nobody(
+    receiver: Receiver, run_threads: Callable[..., Sequence[Any]]
+) -> None:
+    """Six endpoints that answer at last, each with as much on its way as it may have, leave room for a seventh."""
+    answered = threading.Event()
+    for number in range(6):
+        make_endpoint(receiver.url(f"/slow{number}"), operator_id=90 + number)
+        receiver.plan(f"/slow{number}", *[Answer(when=answered)] * 100)
+        for order in range(20):
+            record_events(f"ord_slow_{number}_{order}", range(1, 2), operator_id=90 + number)
+    make_endpoint(receiver.url("/quick"), operator_id=82)
+    drains.drain("relay")
+
+    def meanwhile() -> None:
+        try:
+            for number in range(6):
+                receiver.wait_for(claiming.PER_ENDPOINT, path=f"/slow{number}")
+            record_events("ord_quick", range(1, 4), operator_id=82)
+            drains.drain("relay")
+            receiver.wait_for(3, path="/quick")
+        finally:
+            answered.set()
+
+    raise_first(run_threads(lambda: drains.drain("deliveries"), meanwhile))
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
+    assert len(receiver.received) == 123
+
+
 def test_several_workers_send_each_delivery_once_and_in_order(
     receiver: Receiver, run_threads: Callable[..., Sequence[Any]]
 ) -> None:

@@ -12,6 +12,7 @@ from ledger.controls import references
 from ledger.controls.rest.scopes import Scope
 from tests.webhooks.edge import OTHER_OPERATOR, record_events
 from tests.webhooks.stream_reader import Reader, caller, register_things, serving
+from wallets.models import ApiRequest
 from webhooks.streams import application, hub, reading, subjects, wake
 from webhooks.streams.application import Application
 
@@ -125,6 +126,30 @@ def test_more_than_one_answer_holds_comes_in_several(monkeypatch: pytest.MonkeyP
             assert [event.id for event in await reader.until_over()] == made[1:]
 
     run(test())
+
+
+def test_every_stream_that_is_opened_or_refused_has_its_row_in_the_request_log() -> None:
+    async def test() -> None:
+        thing = new_thing()
+        await record(thing, range(1, 2), topic="order.processed")
+        callers = {
+            "mine": caller(7),
+            "other": caller(8, operator_id=OTHER_OPERATOR),
+            "none": caller(9, scope=Scope.ORDERS),
+        }
+        async with serving(callers=callers) as streams:
+            for token in ("mine", "other", "none", "nobody"):
+                reader = Reader(streams, path_of(thing), authorization=f"Bearer {token}", x_request_id=f"req-{token}")
+                await reader.until_over()
+
+    run(test())
+    rows = ApiRequest.objects.order_by("id").values_list("key_id", "request_id", "route", "subject", "status", "method")
+    route = "/v1/things/{reference}/events"
+    assert [(row[0], row[1], row[2], row[4], row[5]) for row in rows] == [
+        (7, "req-mine", route, 200, "GET"),
+        (8, "req-other", route, 404, "GET"),
+        (9, "req-none", route, 403, "GET"),
+    ]
 
 
 @pytest.mark.parametrize("last", ["evt_none", "", "x' OR 1=1", "evt_01kad00f8xm3v6y2q4t5n7w9bz", "another thing's"])

@@ -4,14 +4,14 @@ Nothing is confirmed or rejected but by an answer that says so in the protocol's
 operation, asset and amount. Whatever else comes back proves nothing.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from ledger.money import Asset, InvalidAmount, parse
-from wallets.gateway_port import EXCERPT_LENGTH, RemoteRequest, Reply
+from wallets.gateway_port import RemoteRequest, Reply
+from wallets.gateways.bodies import Unreadable, content_of, excerpt
 from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
 
 # The protocol's words for "it did not happen and will not".
@@ -31,17 +31,6 @@ _NOT_FOUND: Final = 404
 _KEY_REUSED: Final = 409
 _DONE: Final = (200, 201)
 _REMOTE_REF: Final = re.compile(r"[!-~]{1,120}", re.ASCII)
-_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-_SECRETS: Final = re.compile(
-    r"whsec_[A-Za-z0-9+/=_-]+|\bhf_(?:live|test)_\w+|\b(?:Bearer|Basic)\s+[\w.~+/=-]+|\bv1a?,[A-Za-z0-9+/=_-]{16,}",
-    re.IGNORECASE,
-)
-# Longer than an excerpt, so that a secret at its end is seen whole.
-_LOOKED_AT: Final = 4 * EXCERPT_LENGTH
-
-
-class _Unreadable(Exception):
-    """The body is no JSON object that says each thing once."""
 
 
 def read_ask(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
@@ -50,8 +39,8 @@ def read_ask(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
     if status >= 500:
         return replace(reply, outcome=Unknown(Cause.SERVER_ERROR))
     try:
-        content = _content(body)
-    except _Unreadable:
+        content = content_of(body)
+    except Unreadable:
         return reply
     if 200 <= status < 300:
         return replace(reply, outcome=_operation(request, content, done=status in _DONE))
@@ -68,8 +57,8 @@ def read_lookup(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
     if status >= 500:
         return replace(reply, outcome=Unknown(Cause.SERVER_ERROR))
     try:
-        content = _content(body)
-    except _Unreadable:
+        content = content_of(body)
+    except Unreadable:
         return reply
     if status in _DONE:
         return replace(reply, outcome=_operation(request, content, done=True))
@@ -78,13 +67,6 @@ def read_lookup(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
             return replace(reply, outcome=Unknown(Cause.CONTRADICTORY))
         return replace(reply, outcome=Unknown(Cause.NOT_FOUND), absent=True)
     return reply
-
-
-def excerpt(body: bytes) -> str:
-    """Return the beginning of an answer as one printable line, without what looks like a secret."""
-    text = body[:_LOOKED_AT].decode(errors="replace")
-    text = _UNPRINTABLE.sub(" ", text)
-    return _SECRETS.sub("[redacted]", text)[:EXCERPT_LENGTH]
 
 
 def _operation(request: RemoteRequest, content: Mapping[str, object], *, done: bool) -> Outcome:
@@ -135,21 +117,3 @@ def _is_same(request: RemoteRequest, content: Mapping[str, object]) -> bool:
         return parse(content["amount"], Asset(request.asset, scale)).minor == request.amount_minor
     except InvalidAmount:
         return False
-
-
-def _content(body: bytes) -> Mapping[str, object]:
-    """Read a JSON object. Raises _Unreadable, also for a name that is said twice."""
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        content = dict(pairs)
-        if len(content) != len(pairs):
-            raise _Unreadable
-        return content
-
-    try:
-        content = json.loads(body.decode(), object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        raise _Unreadable from None
-    if not isinstance(content, dict):
-        raise _Unreadable
-    return content

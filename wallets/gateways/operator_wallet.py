@@ -1,19 +1,14 @@
 """The operator's wallet service over HTTP, as docs/wallet-protocol.yaml describes it."""
 
 import json
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Final
-from urllib.parse import quote, urlsplit
+from datetime import datetime
+from functools import partial
+from urllib.parse import quote
 
-from ledger.controls import clock
 from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply
 from wallets.gateways import operator_answers
-from wallets.outcomes import Cause, Unknown
-from webhooks import outbound, signatures
-
-LARGEST_ANSWER: Final = 64 * 1024
+from wallets.gateways.exchange import LARGEST_ANSWER, exchanged, rfc3339, signed
+from webhooks import outbound
 
 
 class HttpOperatorWallet:
@@ -37,14 +32,14 @@ class HttpOperatorWallet:
             headers={
                 "content-type": "application/json",
                 "idempotency-key": request.key,
-                "not-after": _rfc3339(not_after),
-                **_questioned(request, connection, request_id=request_id, body=body),
+                "not-after": rfc3339(not_after),
+                **signed(request.key, connection, request_id=request_id, body=body),
             },
             body=body,
             timeout=timeout_seconds,
             max_response_bytes=LARGEST_ANSWER,
         )
-        return _exchanged(request, sent, read=operator_answers.read_ask)
+        return exchanged(sent, read=partial(operator_answers.read_ask, request))
 
     def look_up(
         self,
@@ -59,36 +54,11 @@ class HttpOperatorWallet:
             method="GET",
             url=f"{connection.base_url.rstrip('/')}/operations/{quote(request.key, safe=':')}",
             environment=connection.environment,
-            headers=_questioned(request, connection, request_id=request_id, body=b""),
+            headers=signed(request.key, connection, request_id=request_id, body=b""),
             timeout=timeout_seconds,
             max_response_bytes=LARGEST_ANSWER,
         )
-        return _exchanged(request, sent, read=operator_answers.read_lookup)
-
-
-def _exchanged(request: RemoteRequest, sent: outbound.OutboundRequest, *, read: Callable[..., Reply]) -> Reply:
-    """Send, and turn whatever happens into a reply that says what was sent: never headers, which are signed."""
-    path = urlsplit(sent.url).path
-    question = operator_answers.excerpt(f"{sent.method} {path} ".encode() + sent.body)
-    return replace(_answered(request, sent, read=read), question=question)
-
-
-def _answered(request: RemoteRequest, sent: outbound.OutboundRequest, *, read: Callable[..., Reply]) -> Reply:
-    try:
-        answer = outbound.send(sent)
-    except outbound.OutboundRefused:
-        return Reply(Unknown(Cause.NOT_ASKED), sent=False)
-    except outbound.NotSent:
-        return Reply(Unknown(Cause.CONNECTION), sent=False)
-    except outbound.TimedOut:
-        return Reply(Unknown(Cause.TIMEOUT))
-    except outbound.TooLarge as answered:
-        cause = Cause.SERVER_ERROR if answered.status >= 500 else Cause.UNREADABLE
-        seen = operator_answers.excerpt(answered.beginning)
-        return Reply(Unknown(cause), http_status=answered.status, excerpt=seen)
-    except outbound.Broken:
-        return Reply(Unknown(Cause.CONNECTION))
-    return read(request, status=answer.status, body=answer.body)
+        return exchanged(sent, read=partial(operator_answers.read_lookup, request))
 
 
 def _body(request: RemoteRequest) -> bytes:
@@ -101,20 +71,3 @@ def _body(request: RemoteRequest) -> bytes:
         "metadata": dict(request.metadata),
     }
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _questioned(
-    request: RemoteRequest, connection: GatewayConnection, *, request_id: str, body: bytes
-) -> dict[str, str]:
-    """Return the headers of every question. The key is the signed message's id."""
-    signed = signatures.headers(
-        secrets=[connection.secret],
-        message_id=request.key,
-        timestamp=int(clock.now().timestamp()),
-        body=body,
-    )
-    return {"accept": "application/json", "x-request-id": request_id, **signed}
-
-
-def _rfc3339(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from wallets.sandbox.messages import Request
 
 OPERATIONS: Final = ("debit", "credit", "reverse")
 _KEY: Final = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
-_AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,38})(\.[0-9]{1,38})?", re.ASCII)
+AMOUNT: Final = re.compile(r"(0|[1-9][0-9]{0,38})(\.[0-9]{1,38})?", re.ASCII)
 _LONGEST_TEXT: Final = 200
 
 
@@ -60,7 +60,7 @@ def read(request: Request, *, operation: str, key: str) -> Ask:
     if content.get("operation") != operation:
         raise Malformed("The body's operation is not the path's.")
     amount = _text(content, "amount")
-    if not _AMOUNT.fullmatch(amount) or not amount.strip("0."):
+    if not AMOUNT.fullmatch(amount) or not amount.strip("0."):
         raise Malformed("amount is a decimal string above zero.")
     return Ask(
         key=key,

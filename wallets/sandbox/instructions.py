@@ -4,8 +4,10 @@ import json
 from typing import Final
 
 from wallets.sandbox import receiver, signatures
+from wallets.sandbox.bank import BANK_PURPOSE
 from wallets.sandbox.faults import COURSES, SIGHTS
 from wallets.sandbox.messages import Answer, Request, answered, refused
+from wallets.sandbox.payments import Payments
 from wallets.sandbox.store import Store
 from wallets.sandbox.wallet import WALLET_PURPOSE
 
@@ -34,7 +36,13 @@ class Instructions:
                 case "webhook-secret":
                     self._secret(receiver.webhook_purpose(_text(content, "name")), content)
                 case "inbox":
-                    self._inbox(content)
+                    with self._store.transaction():
+                        self._store.set_inbox(*_place(content))
+                case "bank-secret":
+                    self._secret(BANK_PURPOSE, content)
+                case "bank-inbox":
+                    with self._store.transaction():
+                        Payments(self._store).set_inbox(*_place(content))
                 case "faults":
                     self._fault(content)
                 case "advance":
@@ -60,14 +68,6 @@ class Instructions:
                 self._store.forget_secrets(purpose)
             self._store.add_secret(purpose, secret)
 
-    def _inbox(self, content: dict[str, object]) -> None:
-        """Say where `operation.updated` events go, and what signs them."""
-        url, secret = _text(content, "url"), _text(content, "secret")
-        if not url.startswith("http://") or not signatures.usable(secret):
-            raise NotUnderstood("url begins with http://, secret is whsec_ and base64.")
-        with self._store.transaction():
-            self._store.set_inbox(url, secret)
-
     def _fault(self, content: dict[str, object]) -> None:
         """Plan a fault for keys (a webhook: names) with a prefix, so many times or always."""
         question = _text(content, "question")
@@ -91,6 +91,14 @@ def _content(body: bytes) -> dict[str, object]:
     if not isinstance(content, dict):
         raise NotUnderstood("The body is not a JSON object.")
     return content
+
+
+def _place(content: dict[str, object]) -> tuple[str, str]:
+    """Read where events go, and what signs them."""
+    url, secret = _text(content, "url"), _text(content, "secret")
+    if not url.startswith("http://") or not signatures.usable(secret):
+        raise NotUnderstood("url begins with http://, secret is whsec_ and base64.")
+    return url, secret
 
 
 def _text(content: dict[str, object], name: str) -> str:

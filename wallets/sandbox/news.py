@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from standardwebhooks import Webhook
@@ -15,8 +15,8 @@ from wallets.sandbox.clock import Clock, microseconds
 from wallets.sandbox.store import Store
 
 KIND: Final = "operation.updated"
-_TRIES: Final = 8
-_AGAIN_AFTER: Final = 1_000_000
+TRIES: Final = 8
+AGAIN_AFTER: Final = 1_000_000
 _PAUSE_SECONDS: Final = 0.2
 _TIME_LIMIT_SECONDS: Final = 5
 
@@ -30,6 +30,14 @@ class Message:
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+
+class Tells(Protocol):
+    """Who has events to send."""
+
+    def due(self) -> list[Message]: ...
+
+    def told(self, message: Message, status: int | None) -> None: ...
 
 
 class Messenger:
@@ -48,22 +56,29 @@ class Messenger:
                 return []
             self._store.settle_due(microseconds(now))
             found = self._store.due_news(microseconds(now))
-        url, secret = place
         return [
-            _message(one.id, one.tries, url, secret, one.event_id, one.key, one.status, now=now.replace(microsecond=0))
+            signed(
+                one.id,
+                one.tries,
+                place=place,
+                event_id=one.event_id,
+                kind=KIND,
+                told={"idempotency_key": one.key, "status": one.status},
+                now=now,
+            )
             for one in found
         ]
 
     def told(self, message: Message, status: int | None) -> None:
         """A 2xx is the end of it, and so is the last try; else it is sent again a second later."""
         taken = status is not None and 200 <= status < 300
-        answered = status or 0 if taken or message.tries + 1 >= _TRIES else None
+        answered = status or 0 if taken or message.tries + 1 >= TRIES else None
         with self._store.transaction():
-            again_at = microseconds(self._clock.now()) + _AGAIN_AFTER
+            again_at = microseconds(self._clock.now()) + AGAIN_AFTER
             self._store.news_told(message.number, answered=answered, again_at=again_at)
 
 
-async def tell_until(stop: asyncio.Event, messenger: Messenger) -> None:
+async def tell_until(stop: asyncio.Event, messenger: Tells) -> None:
     """Send what is due, one after another, until told to stop."""
     while not stop.is_set():
         for message in messenger.due():
@@ -87,13 +102,23 @@ def send(message: Message) -> int | None:
         connection.close()
 
 
-def _message(
-    number: int, tries: int, url: str, secret: str, event_id: str, key: str, status: str, *, now: datetime
+def signed(
+    number: int,
+    tries: int,
+    *,
+    place: tuple[str, str],
+    event_id: str,
+    kind: str,
+    told: Mapping[str, object],
+    now: datetime,
 ) -> Message:
+    """Return one event, signed as of now, on its way to a URL (`place`: the URL and the secret)."""
+    url, secret = place
+    now = now.replace(microsecond=0)
     content = {
-        "type": KIND,
+        "type": kind,
         "timestamp": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "data": {"idempotency_key": key, "status": status},
+        "data": dict(told),
     }
     body = json.dumps(content).encode()
     headers = {

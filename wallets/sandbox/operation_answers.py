@@ -12,7 +12,7 @@ from wallets.sandbox.records import Operation
 SLOW_SECONDS: Final = 1.5
 LONGEST_SILENCE: Final = 10.0
 
-_GARBLED: Final = b"<html><body>502 Bad Ga\x00\xfftew"
+GARBLED: Final = b"<html><body>502 Bad Ga\x00\xfftew"
 
 
 def truth(operation: Operation) -> Answer:
@@ -41,9 +41,9 @@ def told(operation: Operation, *, manner: Manner, silence: float) -> Answer:
         case Manner.LATE_TRUTH:
             return replace(truth(operation), delay=SLOW_SECONDS)
         case Manner.GARBLED:
-            return Answer(200, _GARBLED)
+            return Answer(200, GARBLED)
         case Manner.OTHER_AMOUNT:
-            return truth(replace(operation, amount=_other(operation.amount)))
+            return truth(replace(operation, amount=other(operation.amount)))
         case Manner.OTHER_KEY:
             return truth(replace(operation, key=f"{operation.key}:other"))
         case Manner.SILENCE | Manner.ERROR | Manner.RESET | Manner.THROTTLED:
@@ -77,11 +77,11 @@ def glimpsed(operation: Operation | None, *, key: str, sight: Sight) -> Answer:
         case Sight.RESET:
             return Answer(502, ending=Ending.RESET)
         case Sight.GARBLED:
-            return Answer(200, _GARBLED)
+            return Answer(200, GARBLED)
         case Sight.PENDING if operation is not None:
             return seen(replace(operation, status="pending", code="", applied_at=None))
         case Sight.OTHER_AMOUNT if operation is not None:
-            return seen(replace(operation, amount=_other(operation.amount)))
+            return seen(replace(operation, amount=other(operation.amount)))
         case _:
             return seen(operation) if operation is not None else not_found(key)
 
@@ -102,6 +102,6 @@ def _content(operation: Operation) -> Mapping[str, object]:
     return content
 
 
-def _other(amount: str) -> str:
+def other(amount: str) -> str:
     """Return another amount of the same scale."""
     return amount[:-1] + ("8" if amount[-1] == "9" else "9")

@@ -99,3 +99,47 @@ CREATE TABLE IF NOT EXISTS sights (
     fault TEXT NOT NULL,
     until INTEGER
 );
+
+-- What the bank believes: one row per idempotency key of a payment.
+CREATE TABLE IF NOT EXISTS payments (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    key             TEXT NOT NULL UNIQUE,
+    channel         TEXT NOT NULL CHECK (channel IN ('promptpay', 'bank_transfer')),
+    reference       TEXT NOT NULL,
+    recipient       TEXT NOT NULL,
+    currency        TEXT NOT NULL,
+    amount          TEXT NOT NULL,
+    digest          TEXT NOT NULL,
+    status          TEXT NOT NULL CHECK (status IN ('settled', 'pending', 'rejected', 'returned')),
+    code            TEXT NOT NULL,
+    response_id     TEXT NOT NULL,
+    settlement_date TEXT NOT NULL,
+    asked_at        INTEGER NOT NULL,
+    applied_at      INTEGER,
+    pending_until   INTEGER,
+    then_status     TEXT,
+    returns_at      INTEGER
+);
+CREATE INDEX IF NOT EXISTS payments_of_reference ON payments (reference);
+CREATE INDEX IF NOT EXISTS payments_pending ON payments (pending_until) WHERE status = 'pending';
+CREATE INDEX IF NOT EXISTS payments_returning ON payments (returns_at) WHERE returns_at IS NOT NULL;
+CREATE TRIGGER IF NOT EXISTS payments_remain BEFORE DELETE ON payments
+BEGIN SELECT RAISE(ABORT, 'a payment is never forgotten'); END;
+
+-- Where the bank's events go, and those that wait to be sent.
+CREATE TABLE IF NOT EXISTS bank_inbox (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    url    TEXT NOT NULL,
+    secret TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS bank_news (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL,
+    key      TEXT NOT NULL,
+    kind     TEXT NOT NULL CHECK (kind IN ('payout.updated', 'payout.returned')),
+    status   TEXT NOT NULL CHECK (status IN ('settled', 'pending', 'rejected', 'returned')),
+    due_at   INTEGER NOT NULL,
+    tries    INTEGER NOT NULL DEFAULT 0,
+    answered INTEGER
+);
+CREATE INDEX IF NOT EXISTS bank_news_due ON bank_news (due_at, id) WHERE answered IS NULL;

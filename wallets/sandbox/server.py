@@ -41,10 +41,12 @@ async def serve(
             lambda: Connection(sandbox.answer), host, port, backlog=_BACKLOG
         )
         listening(_port(server.sockets[0]))
-        telling = asyncio.create_task(news.tell_until(stop, sandbox.messenger))
+        telling = [
+            asyncio.create_task(news.tell_until(stop, one)) for one in (sandbox.messenger, sandbox.bank_messenger)
+        ]
         await stop.wait()
         server.close()
-        await telling
+        await asyncio.gather(*telling)
     finally:
         store.close()
 

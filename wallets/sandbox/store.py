@@ -11,7 +11,14 @@ from typing import Final
 from wallets.sandbox.records import LoggedRequest, LoggedWebhook, News, Operation
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
-_LOGS: Final = {"operations": "key", "requests": "key", "webhooks": "name", "news": "key"}
+_LOGS: Final = {
+    "operations": "key",
+    "requests": "key",
+    "webhooks": "name",
+    "news": "key",
+    "payments": "key",
+    "bank_news": "key",
+}
 MOST_ROWS: Final = 10_000
 
 
@@ -43,6 +50,10 @@ class Store:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+    def run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        """Run one statement of another part of the store, within its transaction."""
+        return self._connection.execute(statement, values)
 
     # --- the wallet -----------------------------------------------------------------------------------
 
@@ -168,8 +179,8 @@ class Store:
 
     def reset(self) -> None:
         """Forget every plan, sight and secret. What happened stays."""
-        for table in ("plans", "sights", "secrets", "inbox"):
-            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 (one of four literals)
+        for table in ("plans", "sights", "secrets", "inbox", "bank_inbox"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 (one of five literals)
 
     def advance(self, microseconds: int) -> None:
         """Bring forward what waits for its time, as if so much time had gone by."""
@@ -178,6 +189,13 @@ class Store:
         )
         self._connection.execute("UPDATE news SET due_at = due_at - ? WHERE answered IS NULL", (microseconds,))
         self._connection.execute("UPDATE sights SET until = until - ? WHERE until IS NOT NULL", (microseconds,))
+        self._connection.execute(
+            "UPDATE payments SET pending_until = pending_until - ? WHERE status = 'pending'", (microseconds,)
+        )
+        self._connection.execute(
+            "UPDATE payments SET returns_at = returns_at - ? WHERE returns_at IS NOT NULL", (microseconds,)
+        )
+        self._connection.execute("UPDATE bank_news SET due_at = due_at - ? WHERE answered IS NULL", (microseconds,))
 
     # --- inspection -----------------------------------------------------------------------------------
 
@@ -192,13 +210,24 @@ class Store:
             ).fetchall()
         return [dict(row) for row in rows]
 
-    def latest(self, log: str, *, limit: int) -> list[dict[str, object]]:
-        """Return the newest rows of a log, newest first."""
-        assert log in _LOGS
+    def named(self, log: str, *, names: Sequence[str]) -> list[dict[str, object]]:
+        """Return the rows of a log with exactly these keys (a webhook: names), in order."""
+        marks = ", ".join("?" * len(names))
         with self._lock:
             rows = self._connection.execute(
-                f"SELECT * FROM {log} ORDER BY id DESC LIMIT ?",  # noqa: S608 (one of _LOGS)
-                (limit,),
+                f"SELECT * FROM {log} WHERE {_LOGS[log]} IN ({marks}) ORDER BY id LIMIT ?",  # noqa: S608 (from _LOGS)
+                (*names, MOST_ROWS),
+            ).fetchall()
+        return [dict(row) for row in rows]
+
+    def latest(self, log: str, *, limit: int, prefix: str = "") -> list[dict[str, object]]:
+        """Return the newest rows of a log, newest first, those whose key (a webhook: name) begins with the prefix."""
+        column = _LOGS[log]
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT * FROM {log} WHERE substr({column}, 1, length(?)) = ?"  # noqa: S608 (from _LOGS)
+                " ORDER BY id DESC LIMIT ?",
+                (prefix, prefix, limit),
             ).fetchall()
         return [dict(row) for row in rows]
 

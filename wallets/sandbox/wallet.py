@@ -92,10 +92,10 @@ class OperatorWallet:
         if now > ask.not_after:
             return Decision("too_late", operation_answers.refusal(key, "too_late", "Not-After has passed."))
         word, course = self._course(ask)
-        silence = _silence(ask.not_after - now)
+        silence = silence_of(ask.not_after - now)
         if course.sight is not Sight.TRUTH:
             until = microseconds(now) + self._hidden if course.sight is Sight.HIDDEN else None
-            self._store.set_sight(key, _word_of(course.sight), until)
+            self._store.set_sight(key, word_of(course.sight), until)
         if course.manner is Manner.TOO_LATE:
             answer = operation_answers.refusal(key, "too_late", "Not-After has passed.")
             return Decision("too_late", answer, word)
@@ -116,7 +116,7 @@ class OperatorWallet:
         if planned is not None:
             return planned, COURSES[planned]
         word = faults.magic_word(ask.user_reference, operation=ask.operation)
-        if word is None or not _first_version(ask.key) or self._store.faulted_before(ask.key):
+        if word is None or not first_version(ask.key) or self._store.faulted_before(ask.key):
             return "", USUAL
         return word, COURSES[word]
 
@@ -202,17 +202,17 @@ class OperatorWallet:
         )
 
 
-def _first_version(key: str) -> bool:
+def first_version(key: str) -> bool:
     """Say whether a key is no later version of itself: `{reference}:{leg}:v{n}`."""
     version = key.rpartition(":")[2]
     return not version.startswith("v") or version == "v1"
 
 
-def _silence(left: timedelta) -> float:
+def silence_of(left: timedelta) -> float:
     """Return for how many seconds a silent answer is held: until the asker has surely given up."""
     held = (left + _SILENCE_AFTER_NOT_AFTER).total_seconds()
     return min(held, operation_answers.LONGEST_SILENCE)
 
 
-def _word_of(sight: Sight) -> str:
+def word_of(sight: Sight) -> str:
     return sight.value.replace(" ", "-")

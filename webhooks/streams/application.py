@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from django.conf import settings
@@ -50,6 +50,13 @@ Send = Callable[[Message], Awaitable[None]]
 Authenticate = Callable[[str], Caller | None]
 """Whom an Authorization header belongs to; None without one. Raises DRF's AuthenticationFailed."""
 
+
+class Note(Protocol):
+    """Writes the request log's row of a stream that was opened, or refused, for a known caller."""
+
+    def __call__(self, caller: Caller, *, route: str, subject: str, status: int, milliseconds: int) -> None: ...
+
+
 Found = TypeVar("Found")
 
 
@@ -70,8 +77,9 @@ class NoRoomForStreams(Refusal):
 class Application:
     """One per process and event loop."""
 
-    def __init__(self, *, authenticate: Authenticate) -> None:
+    def __init__(self, *, authenticate: Authenticate, note: Note) -> None:
         self._authenticate = authenticate
+        self._note = note
         self._openers = ThreadPoolExecutor(_OPENERS, thread_name_prefix="opening")
         self._asker = ThreadPoolExecutor(1, thread_name_prefix="asking")
         self._open: Counter[int] = Counter()
@@ -192,19 +200,57 @@ class Application:
             return problems.problem(status=404, code="not_found")
         if scope["method"] != "GET":
             return problems.problem(status=405, code="method_not_allowed", headers={"Allow": "GET"})
+        began = clock.monotonic()
         caller = await self._asked(self._authenticate, headers.get("authorization", ""))
         if caller is None:
             return problems.problem(status=401, code="not_authenticated", headers={"WWW-Authenticate": "Bearer"})
-        if refused := _refused(caller, headers):
-            return refused
+        note = partial(
+            self._noted,
+            caller,
+            began=began,
+            route=f"/v1/{match.group(1)}/{{reference}}/events",
+            subject=match.group(2),
+        )
+        try:
+            refused = _refused(caller, headers) or await self._watched(
+                subject, match.group(2), caller, headers, receive, send, opened=note
+            )
+        except Refusal as refusal:
+            await note(status=refusal.status)
+            raise
+        if refused is not None:
+            await note(status=refused.status_code)
+        return refused
+
+    async def _watched(
+        self,
+        subject: Subject,
+        reference: str,
+        caller: Caller,
+        headers: Mapping[str, str],
+        receive: Receive,
+        send: Send,
+        *,
+        opened: Callable[..., Awaitable[None]],
+    ) -> HttpResponse | None:
         self._make_room(caller)
         self._open[caller.key_id] += 1
         try:
-            return await self._open_one(subject, match.group(2), caller, headers, receive, send)
+            return await self._open_one(subject, reference, caller, headers, receive, send, opened=opened)
         finally:
             self._open[caller.key_id] -= 1
             if not self._open[caller.key_id]:
                 del self._open[caller.key_id]
+
+    async def _noted(self, caller: Caller, *, began: float, route: str, subject: str, status: int) -> None:
+        """Write the request log's row; a stream goes on without it when it cannot be written."""
+        milliseconds = round((clock.monotonic() - began) * 1000)
+        try:
+            await self._asked(
+                self._note, caller, route=route, subject=subject, status=status, milliseconds=milliseconds
+            )
+        except (DatabaseError, InterfaceError, TimeoutError):
+            log.warning("streams.not_noted", exc_info=True)
 
     async def _well(self, path: str) -> HttpResponse:
         if path == "/readyz":
@@ -230,6 +276,8 @@ class Application:
         headers: Mapping[str, str],
         receive: Receive,
         send: Send,
+        *,
+        opened: Callable[..., Awaitable[None]],
     ) -> HttpResponse | None:
         begun = await self._asked(
             reading.opening,
@@ -244,6 +292,7 @@ class Application:
         assert self._hub is not None
         watch = self._hub.watch(reference, sequence=begun.sequence)
         try:
+            await opened(status=200)
             await _begin(send)
             await _pass(send, frames.retry(RETRY_MILLISECONDS) + b"".join(frame.octets for frame in begun.frames))
             if not begun.is_over:

@@ -23,6 +23,7 @@ _CHANGES: Final = (
     " AND e.sequence > watched.sequence AND e.public ORDER BY e.sequence LIMIT %s) AS e"
     " ORDER BY e.aggregate, e.sequence"
 )
+_MISSED: Final = _CHANGES.replace("FROM ledger_event AS", "FROM ledger_event_ever AS")
 _NEWEST: Final = (
     f"SELECT {_COLUMNS} FROM ledger_event_ever AS e WHERE e.aggregate = %s AND e.sequence <= %s AND e.public"  # noqa: S608
     " ORDER BY e.sequence DESC LIMIT 1"
@@ -71,7 +72,7 @@ def opening(
         frame = _present(current, environment=environment, reference=reference)
         return Opening([frame], sequence=current.sequence, is_over=current.topic in subject.terminal)
     sequence = _sequence_of(last_event_id, reference=reference)
-    found = changes({reference: sequence}).get(reference, [])
+    found = _events(_MISSED, {reference: sequence}).get(reference, [])
     last = found[-1].sequence if found else sequence
     # The event of a terminal state commits with it: it is among what was found, behind it, or was seen before.
     is_over = current.topic in subject.terminal and (not found or any(one.topic in subject.terminal for one in found))
@@ -79,10 +80,17 @@ def opening(
 
 
 def changes(watched: Mapping[str, int]) -> dict[str, list[Frame]]:
-    """Return the public events after these sequences, by aggregate and in sequence, in one query."""
+    """Return the public events after these sequences, by aggregate and in sequence, in one query.
+
+    For streams that are open: what comes now is not in the archive.
+    """
+    return _events(_CHANGES, watched)
+
+
+def _events(question: str, watched: Mapping[str, int]) -> dict[str, list[Frame]]:
     found: dict[str, list[Frame]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_CHANGES, [list(watched), list(watched.values()), MOST_AT_ONCE])
+        cursor.execute(question, [list(watched), list(watched.values()), MOST_AT_ONCE])
         for row in cursor.fetchall():
             found.setdefault(row[0], []).append(_frame(row))
     return found

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Caller:
+    """`issued_by` is who made the key, as audit rows name people: they have seen it."""
+
     operator_id: int
     operator_reference: str
     operator_slug: str
@@ -12,6 +14,7 @@ class Caller:
     environment: str
     key_id: int
     scopes: frozenset[str]
+    issued_by: str = ""
     is_authenticated: bool = True
     is_anonymous: bool = False
 

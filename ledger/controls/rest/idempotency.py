@@ -11,6 +11,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from django.db import transaction as db_transaction
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +26,7 @@ REPLAYED = "Idempotent-Replayed"
 
 _NEVER_KEPT = frozenset({400, 401, 403, 404, 405, 406, 411, 413, 415, 429})
 
+Asked = TypeVar("Asked")
 Work = Callable[[datetime], HttpResponse]
 """The effect: one domain call in the transaction that is open, at the instant given, and its answer."""
 
@@ -65,6 +67,76 @@ def answer_once(
         raise
     note.key_use = notes.KeyUse.FIRST
     return response
+
+
+def answer_in_two(
+    *,
+    request: HttpRequest,
+    caller: Caller,
+    route: str,
+    note: notes.Note,
+    begin: Callable[[datetime], str],
+    question: Callable[[str], Asked],
+    finish: Callable[[str, Asked, datetime], HttpResponse],
+    refused: Callable[[str, Refusal, datetime], None],
+) -> HttpResponse:
+    """Carry out work with a question to the outside in its middle, once for its key.
+
+    1 claim and anchor (`begin` returns its reference) commit · 2 the question is asked with no transaction open; when it
+    raises, or the process dies, a replay goes on from the anchor · 3 effect and answer commit. Two that go on at once
+    both ask, and one answers. A kept refusal of step 3 rolls back its effect; `refused` then ends what was begun.
+    """
+    key = claims.checked_key(request.META.get("HTTP_IDEMPOTENCY_KEY", ""))
+    note.idempotency_key = key
+    digest = claims.digest(method=request.method or "", path=request.get_full_path(), body=request.body)
+    try:
+        with db_transaction.atomic():
+            claim = claims.take_up(
+                operator_id=caller.operator_id, environment=caller.environment, key=key, digest=digest, route=route
+            )
+            if isinstance(claim, claims.Answered):
+                note.key_use = notes.KeyUse.REPLAY
+                return _again(claim.answer)
+            if isinstance(claim, claims.Taken):
+                now = clock.now()
+                begun = _begun(begin, now)
+                if isinstance(begun, HttpResponse):
+                    claims.answer(claim, _kept(begun), now=now)
+                    note.key_use = notes.KeyUse.FIRST
+                    return begun
+                claims.anchor(claim, begun)
+                claim = claims.Anchored(claim.claim_id, begun)
+    except (claims.IdempotencyConflict, claims.InProgress):
+        note.key_use = notes.KeyUse.CONFLICT
+        raise
+    told = question(claim.anchor)
+    with db_transaction.atomic():
+        mine = claims.lock(claim.claim_id)
+        if isinstance(mine, claims.Answered):
+            note.key_use = notes.KeyUse.REPLAY
+            return _again(mine.answer)
+        now = clock.now()
+        try:
+            with db_transaction.atomic():
+                response = finish(claim.anchor, told, now)
+        except Refusal as refusal:
+            if not is_kept(refusal):
+                raise
+            refused(claim.anchor, refusal, now)
+            response = problems.of_refusal(refusal)
+        claims.answer(mine, _kept(response), now=now)
+    note.key_use = notes.KeyUse.FIRST
+    return response
+
+
+def _begun(begin: Callable[[datetime], str], now: datetime) -> str | HttpResponse:
+    try:
+        with db_transaction.atomic():
+            return begin(now)
+    except Refusal as refusal:
+        if not is_kept(refusal):
+            raise
+        return problems.of_refusal(refusal)
 
 
 def answer_without_key(work: Work) -> HttpResponse:

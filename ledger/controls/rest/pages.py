@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from ledger.controls.refusals import Malformed
 from ledger.controls.rest import shapes
-from ledger.controls.states import Stateful
 
 _REFERENCE = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}", re.ASCII)
 
-Row = TypeVar("Row", bound=Stateful)
+Row = TypeVar("Row", bound=Model)
+"""A row with a `reference`."""
 
 
 class MalformedCursor(Malformed):
@@ -45,7 +45,7 @@ def page(*, mine: QuerySet[Row], shown: QuerySet[Row], query: Mapping[str, Any])
     found = list(rows.order_by("-pk")[: query["limit"] + 1])
     if len(found) <= query["limit"]:
         return found, None
-    return found[:-1], _cursor(found[-2].reference)
+    return found[:-1], _cursor(str(vars(found[-2])["reference"]))
 
 
 def _cursor(reference: str) -> str:

@@ -17,6 +17,8 @@ class Scope(StrEnum):
     ORDERS = "orders"
     READ = "read"
     WEBHOOKS = "webhooks"
+    WALLETS = "wallets"
+    PAYMENTS = "payments"
     LEDGER = "ledger"
     FINANCE = "finance"
     SUPPORT = "support"

@@ -5,7 +5,8 @@ takes an Idempotency-Key, and the refusals that it documents.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar
 
@@ -70,6 +71,27 @@ class ApiView(APIView):
             rule=rule or self.key_rules[http.method or ""],
             work=work,
             note=self.note,
+        )
+
+    def once_in_two(
+        self,
+        *,
+        begin: Callable[[datetime], str],
+        question: Callable[[str], idempotency.Asked],
+        finish: Callable[[str, idempotency.Asked, datetime], HttpResponse],
+        refused: Callable[[str, Refusal, datetime], None],
+    ) -> HttpResponse:
+        """Carry out, once for the request's key, work with a question to the outside in its middle."""
+        http = self.request._request
+        return idempotency.answer_in_two(
+            request=http,
+            caller=self.caller,
+            route=f"{http.method} {route_of(http)}",
+            note=self.note,
+            begin=begin,
+            question=question,
+            finish=finish,
+            refused=refused,
         )
 
 

@@ -12,10 +12,12 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, randomness
 from ledger.environments import Environment
+from orders import sandbox_venue
 from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
 from reconciliation import short_day, summary
 from wallets import inbox_provider, sandbox_operator
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway
 from webhooks import providers
 
@@ -37,6 +39,7 @@ class Command(BaseCommand):
         run = randomness.octets(4).hex()
         short_day.subscribe(api, settings.SANDBOX_URL, run=run)
         _connect_inbox(url)
+        _connect_venue_inboxes(url)
         if day:
             self.stdout.write(f"  playing {len(day)} orders …")
             short_day.play(
@@ -56,12 +59,19 @@ class Command(BaseCommand):
 
 def _connect_inbox(url: str) -> None:
     gateway = Gateway.objects.select_related("operator").get(
-        operator__slug=sandbox_operator.SLUG, environment=Environment.TEST
+        operator__slug=sandbox_operator.SLUG, environment=Environment.TEST, channel=WALLET
     )
     code = inbox_provider.code_of(gateway)
     with db_transaction.atomic():
         secret = providers.newest_secret(code, now=clock.now())
     short_day.connect_inbox(settings.SANDBOX_URL, url=f"{url.rstrip('/')}/v1/inbox/{code}", secret=secret)
+
+
+def _connect_venue_inboxes(url: str) -> None:
+    for pool, code, secret in sandbox_venue.inboxes(now=clock.now()):
+        short_day.connect_venue_inbox(
+            settings.SANDBOX_VENUE_URL, pool=pool, url=f"{url.rstrip('/')}/v1/inbox/{code}", secret=secret
+        )
 
 
 def _kept_key() -> str:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.wallets.gateways.questions import REQUEST, OwnedTransport, ask, look_up
 from wallets.gateway_port import Reply
-from wallets.gateways.operator_answers import REFUSALS, excerpt, read_ask, read_lookup
+from wallets.gateways.bodies import excerpt
+from wallets.gateways.operator_answers import REFUSALS, read_ask, read_lookup
 from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
 from webhooks import outbound
 

@@ -10,6 +10,7 @@ from ledger.assets import UnknownAsset, named
 from ledger.controls import clock
 from ledger.environments import Environment
 from wallets import inbox_provider, operators
+from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, Operator
 
 
@@ -65,6 +66,7 @@ def _connect(operator: Operator, options: dict[str, Any]) -> dict[str, str]:
     gateway, made = Gateway.objects.get_or_create(
         operator=operator,
         environment=options["environment"],
+        channel=WALLET,
         defaults={"base_url": options["wallet_url"], "secret": options["wallet_secret"], "wallet_asset": asset},
     )
     if gateway.wallet_asset != asset:

@@ -30,6 +30,13 @@ class Command(BaseCommand):
         parser.add_argument("--kind", default="type", help="path in the body")
         parser.add_argument("--subject", action="append", default=[], help="path in the body; may come several times")
         parser.add_argument("--transaction", default="", help="path in the body of the provider's own reference")
+        parser.add_argument(
+            "--field",
+            action="append",
+            default=[],
+            metavar="NAME=PATH",
+            help="where a handler finds it: amount=data.sum",
+        )
         parser.add_argument("--secret-from", default="", metavar="FILE", help="a secret that the provider has chosen")
         parser.add_argument("--overlap-hours", type=int, default=24, help="how long the older secrets stay valid")
         parser.add_argument("--reason", default="by the command line")
@@ -77,7 +84,15 @@ def _terms(options: dict[str, Any]) -> providers.Terms:
         timestamp_header=options["timestamp_header"],
         tolerance_seconds=options["tolerance"],
         size_limit=options["size_limit"],
+        fields=_fields(options["field"]),
     )
+
+
+def _fields(pairs: list[str]) -> dict[str, str]:
+    named = [pair.partition("=") for pair in pairs]
+    if not all(path for _, _, path in named):
+        raise CommandError("A field is NAME=PATH, such as amount=data.sum.")
+    return {name: path for name, _, path in named}
 
 
 def _secret(options: dict[str, Any]) -> str:

@@ -1,0 +1,84 @@
+"""An operator confirms a movement that it had rejected for sure (a terminal state conflict; DESIGN.md section 6, Freeze).
+
+The books hold nothing of that movement. An order that has ended gets a return of its own, a late effect, with the case in
+which people decide; one that lives, or whose return is being worked, is frozen until an ops lead has looked. When a frozen
+order ends later without the movement, its return is opened then.
+"""
+
+from typing import Final
+
+from django.db import transaction as db_transaction
+
+from ledger.controls import clock
+from orders.locks import lock_order
+from orders.models import Order, Return, Trade
+from orders.operations.open_return import LEGS, open_late_effect
+from orders.operations.open_return import TOPIC as LATE
+from orders.sagas.venue_legs import EXECUTE
+from orders.venue_news import freeze_for_conflict
+from wallets import contradictions
+from webhooks import routing
+
+REASON: Final = "terminal state conflict: {key} was rejected, and confirmed later"
+_ENDS: Final = ("order.failed", "order.compensated", "order.processed")
+
+
+def hear(event: routing.RelayedEvent) -> None:
+    """Open a return for an ended order, freeze a living one. Safe twice."""
+    owner = str(event.payload["owner"])
+    reference = order_of(owner)
+    if reference is None:
+        return
+    with db_transaction.atomic():
+        order = lock_order(reference, even_frozen=True)
+        if order.terminal and owner == order.reference:
+            _open_returns(order, event)
+        else:
+            freeze_for_conflict(order, REASON.format(key=event.payload["key"]))
+
+
+def hear_late_execution(event: routing.RelayedEvent) -> None:
+    """Freeze the order whose trade was given up and is executed after all: the venue holds what our books do not know."""
+    if event.payload["leg"] != EXECUTE:
+        return
+    trade = Trade.objects.filter(reference=str(event.payload["owner"])).first()
+    if trade is None:
+        return
+    with db_transaction.atomic():
+        order = lock_order(trade.order_reference, even_frozen=True)
+        trade = Trade.objects.get(pk=trade.pk)
+        if trade.state in (Trade.State.RELEASED, Trade.State.FAILED):
+            reason = f"terminal state conflict: {trade.reference} is {trade.state}, and was executed late"
+            freeze_for_conflict(order, reason)
+
+
+def order_of(owner: str) -> str | None:
+    """Return the order that a movement belongs to: its own, its return's or its trade's."""
+    for model in (Return, Trade):
+        found = model.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
+        if found is not None:
+            return str(found)
+    return owner if Order.objects.filter(reference=owner).exists() else None
+
+
+def hear_end(event: routing.RelayedEvent) -> None:
+    """Open the returns of an order that has ended with a contradiction standing. Safe twice."""
+    if not contradictions.of(event.aggregate):
+        return
+    with db_transaction.atomic():
+        _open_returns(lock_order(event.aggregate, even_frozen=True), event)
+
+
+def _open_returns(order: Order, event: routing.RelayedEvent) -> None:
+    for one in contradictions.of(order.reference):
+        if one.leg in LEGS:
+            open_late_effect(
+                order, leg=one.leg, amount=one.amount, operation_key=one.key, event=event.reference, now=clock.now()
+            )
+
+
+def register() -> None:
+    routing.listen(contradictions.TOPIC, hear)
+    routing.listen(LATE, hear_late_execution)
+    for topic in _ENDS:
+        routing.listen(topic, hear_end)

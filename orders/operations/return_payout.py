@@ -1,0 +1,95 @@
+"""What comes after a payout's end: a payment that came back, or one that was made after all.
+
+The intent stays as it is. A return of its own is opened with the case in which people say whether it is so: then it is
+booked against the wallet (PAYOUT_RETURN: the amount back, fees stay; LATE_EFFECT: from the wallet, what it lacks from its
+receivable), and that is its end.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction as db_transaction
+
+from ledger.controls import references
+from ledger.controls.moves import Why
+from ledger.money import Money
+from orders import payout_terms, transitions
+from orders.locks import lock_payout
+from orders.models import Intent, Payout, Return
+
+
+def hear_late_payout(*, payout_reference: str, operation_key: str, event: str, now: datetime) -> None:
+    """Open a return when the channel confirms a payment whose payout ended as not paid. Safe twice."""
+    if not Payout.objects.filter(reference=payout_reference).exists():
+        return
+    with db_transaction.atomic():
+        intent, payout = lock_payout(payout_reference, even_frozen=True)
+        if intent.state != Intent.State.FAILED or Return.objects.filter(operation_key=operation_key).exists():
+            return
+        _open(
+            intent,
+            payout,
+            kind=Return.Kind.LATE_EFFECT,
+            operation_key=operation_key,
+            amount=payout_terms.paid_out(intent),
+            terms={},
+            why=Why("remote door", "submit confirmed after the intent failed", event=event),
+            now=now,
+        )
+
+
+def return_payout(
+    *, intent: Intent, payout: Payout, amount: Money, provider: dict[str, Any], why: Why, now: datetime
+) -> Return:
+    """Open the return of a settled payout that came back. The caller holds intent and payout locked."""
+    return _open(
+        intent,
+        payout,
+        kind=Return.Kind.PAYOUT_RETURNED,
+        operation_key="",
+        amount=amount,
+        terms={"provider": provider},
+        why=why,
+        now=now,
+    )
+
+
+def _open(
+    intent: Intent,
+    payout: Payout,
+    *,
+    kind: Return.Kind,
+    operation_key: str,
+    amount: Money,
+    terms: dict[str, Any],
+    why: Why,
+    now: datetime,
+) -> Return:
+    named = intent.terms["accounts"]
+    found = Return(
+        reference=references.new(references.Prefix.RETURN),
+        environment=intent.environment,
+        operator_id=intent.operator_id,
+        kind=kind,
+        intent_reference=intent.reference,
+        operation_key=operation_key,
+        leg="submit",
+        user_reference=intent.payer,
+        partner_order_id=intent.partner_reference,
+        asset=amount.asset,
+        amount_minor=amount.minor,
+        terms={
+            **terms,
+            "payout": payout.reference,
+            "accounts": {name: named[name] for name in ("wallet", "receivable", "bank")},
+        },
+    )
+    late = kind == Return.Kind.LATE_EFFECT
+    transitions.open_return(
+        found,
+        reason="late_submit" if late else "payout_returned",
+        next_action="See whether it is so; adjust the books to it, or dismiss it as a mistake.",
+        why=why,
+        now=now,
+    )
+    return found

@@ -1,0 +1,91 @@
+"""The same thing done to many review cases at once, each in its own transaction and with its own result."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from django.conf import settings
+from django.db import connection
+
+from ledger.controls import clock
+from ledger.controls.refusals import Malformed, Refusal
+from orders.operations import review_case
+
+MOST: Final = 100
+_ABREAST: Final = 4
+_PATIENCE_SECONDS: Final = 20.0
+
+
+class TooMany(Malformed):
+    """At most 100 cases at once, and at least one."""
+
+    code = "too_many_cases"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one case: `told` is what was done, or why not."""
+
+    case_reference: str
+    done: bool
+    told: str
+
+
+def assign_cases(
+    *, case_references: Sequence[str], owner: str, next_review_on: date | None, actor: str, now: datetime
+) -> list[Result]:
+    """Give each case to a person. Raises TooMany; a refusal of one is its result and stops no other."""
+
+    def assign(reference: str) -> str:
+        case = review_case.assign_case(
+            case_reference=reference, owner=owner, next_review_on=next_review_on, actor=actor, now=now
+        )
+        return f"Assigned to {case.owner}, next review {case.next_review_on}."
+
+    return [_result(reference, assign) for reference in _bounded(case_references)]
+
+
+def look_up_cases(*, case_references: Sequence[str], actor: str) -> list[Result]:
+    """Look each case up, a few abreast and no longer than a person waits. Adds evidence, moves no money.
+
+    Raises TooMany. A case whose turn does not come in time is not looked up, and its result says so. Outside any
+    transaction.
+    """
+
+    def look_up(reference: str) -> str:
+        outcome = review_case.look_up_now(case_reference=reference, actor=actor, now=clock.now())
+        return f"The lookup says: {type(outcome).__name__.lower()}."
+
+    wanted = _bounded(case_references)
+    if settings.SAGA_THREADS == 1:
+        return [_result(reference, look_up) for reference in wanted]
+    ends = clock.monotonic() + _PATIENCE_SECONDS
+    with ThreadPoolExecutor(max_workers=_ABREAST) as pool:
+        asked = [pool.submit(copy_context().run, _in_thread, reference, look_up, ends) for reference in wanted]
+        return [future.result() for future in asked]
+
+
+def _bounded(case_references: Sequence[str]) -> list[str]:
+    wanted = list(dict.fromkeys(case_references))
+    if not 0 < len(wanted) <= MOST:
+        raise TooMany
+    return wanted
+
+
+def _result(reference: str, work: Callable[[str], str]) -> Result:
+    try:
+        return Result(reference, True, work(reference))
+    except Refusal as refusal:
+        return Result(reference, False, refusal.message)
+
+
+def _in_thread(reference: str, work: Callable[[str], str], ends: float) -> Result:
+    try:
+        if clock.monotonic() >= ends:
+            return Result(reference, False, "Not looked up: the others took too long. Look it up again.")
+        return _result(reference, work)
+    finally:
+        connection.close()

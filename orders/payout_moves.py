@@ -1,0 +1,172 @@
+"""Every move of payouts: the only caller of their FSM methods. Where the intent moves too, it moves first.
+
+One function per step; all postings of a step are one ledger call. Lock order: intent, payout, remote operation, case,
+wallet, limit counters by id.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from ledger.controls import references
+from ledger.controls.moves import Birth, Change, Why, move
+from ledger.drafts import Draft
+from ledger.journal import Result
+from ledger.money import Money
+from orders import intent_history, intent_moves, payout_terms
+from orders.intent_history import Entry
+from orders.models import Intent, Payout, Return, ReviewCase
+
+SAGA = "payout saga"
+
+
+def submit(payout: Payout, *, operation: Birth, now: datetime) -> None:
+    """Take the payout up, and write down what the channel will be asked."""
+    move(Change(payout, "submit"), operation, why=Why(SAGA, "payout saga requested"), now=now)
+
+
+def wait(payout: Payout, *, next_requery_at: datetime, requeries: int, why: Why, now: datetime) -> None:
+    move(Change(payout, "wait", {"next_requery_at": next_requery_at, "requeries": requeries}), why=why, now=now)
+
+
+def requery(payout: Payout, *, now: datetime) -> None:
+    move(Change(payout, "requery", {"next_requery_at": None}), why=Why(SAGA, "the backoff is due"), now=now)
+
+
+def confirm(payout: Payout, *, why: Why, now: datetime) -> None:
+    """The bank did it: the hold is to be posted."""
+    move(Change(payout, "confirm", {"next_requery_at": None}), why=why, now=now)
+
+
+def reject(payout: Payout, *, why: Why, now: datetime) -> None:
+    """The bank surely did not: the hold is to be voided."""
+    move(Change(payout, "reject", {"next_requery_at": None}), why=why, now=now)
+
+
+def give_up(payout: Payout, *, why: Why, now: datetime) -> None:
+    """The requery cap is reached."""
+    move(Change(payout, "give_up", {"next_requery_at": None}), why=why, now=now)
+
+
+def open_case(intent: Intent, payout: Payout, *, next_action: str, why: Why, now: datetime) -> ReviewCase:
+    """Open the case that people work; the automatic path has stopped."""
+    case = ReviewCase(
+        reference=references.new(references.Prefix.REVIEW),
+        environment=intent.environment,
+        operator_id=intent.operator_id,
+        subject=intent.reference,
+        reason="payout_unknown",
+        next_action=next_action,
+        asset=payout.asset,
+        amount_minor=Decimal(payout_terms.debited(intent).minor),
+    )
+    intent_moves.stop_for_review(
+        intent,
+        status_reason="payout_unknown",
+        why=why,
+        now=now,
+        also=[Change(payout, "stop_for_review"), Birth(case)],
+    )
+    return case
+
+
+def settle(
+    intent: Intent, payout: Payout, *, response_id: str, settlement_date: date | None, why: Why, now: datetime
+) -> None:
+    """Post the hold: the funds have left. The intent's last event carries the reference number."""
+    (posted,) = intent_moves.settle(
+        intent,
+        drafts=[payout_terms.settle(intent, payout)],
+        why=why,
+        now=now,
+        values={"response_id": response_id, "settlement_date": settlement_date},
+        also=[Change(payout, "complete", {"ended_at": now})],
+    )
+    debited = payout_terms.debited(intent)
+    intent_history.record(
+        environment=intent.environment,
+        entries=[
+            _entry(
+                intent,
+                kind="payout",
+                signed_minor=-debited.minor,
+                posts=True,
+                held_minor=-debited.minor,
+                transaction=posted,
+            )
+        ],
+        now=now,
+    )
+
+
+def release(intent: Intent, payout: Payout, *, status_reason: str, why: Why, now: datetime) -> None:
+    """Void the hold: the funds are the wallet's again, and the day's limits get back what was taken."""
+    (voided,) = intent_moves.fail(
+        intent,
+        status_reason=status_reason,
+        why=why,
+        now=now,
+        drafts=[payout_terms.release(intent, payout)],
+        also=[Change(payout, "complete", {"ended_at": now})],
+    )
+    debited = payout_terms.debited(intent)
+    intent_history.record(
+        environment=intent.environment,
+        entries=[
+            _entry(
+                intent,
+                kind="payout_release",
+                signed_minor=debited.minor,
+                posts=False,
+                held_minor=-debited.minor,
+                transaction=voided,
+            )
+        ],
+        now=now,
+    )
+
+
+def adjust_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None:
+    """Book what came after the payout's end against its wallet. Adjusted is the end: nothing stays in transit."""
+    (posted,) = move(Change(found, "adjust", {"ended_at": now}), why=why, now=now, drafts=[draft])
+    came_back = found.kind == Return.Kind.PAYOUT_RETURNED
+    intent = Intent.objects.get(reference=found.intent_reference)
+    before, after = found.terms["accounts"]["wallet"], int(found.amount_minor)
+    assert before == intent.terms["accounts"]["wallet"], "a return is booked where its payout was"
+    line = Entry(
+        wallet=intent.payer,
+        operator_id=found.operator_id or 0,
+        address=before,
+        subject=found.reference,
+        kind="payout_return" if came_back else "payout_late",
+        amount=Money(after if came_back else -after, found.asset),
+        transaction_id=posted.transaction_id,
+    )
+    intent_history.record(environment=found.environment, entries=[line], now=now)
+
+
+def held(intent: Intent, *, reserved: Result) -> Entry:
+    """Return the history's line of a payout that was authorized: held, not gone yet."""
+    debited = payout_terms.debited(intent)
+    return _entry(
+        intent,
+        kind="payout_hold",
+        signed_minor=-debited.minor,
+        posts=False,
+        held_minor=debited.minor,
+        transaction=reserved,
+    )
+
+
+def _entry(intent: Intent, *, kind: str, signed_minor: int, posts: bool, held_minor: int, transaction: Result) -> Entry:
+    assert intent.operator_id is not None
+    return Entry(
+        wallet=intent.payer,
+        operator_id=intent.operator_id,
+        address=intent.terms["accounts"]["wallet"],
+        subject=intent.reference,
+        kind=kind,
+        amount=Money(signed_minor, intent.asset),
+        transaction_id=transaction.transaction_id,
+        posts=posts,
+        held_minor=held_minor,
+    )

@@ -1,0 +1,114 @@
+"""A bank's own news of a payment, through the inbox: evidence, never the truth (DESIGN.md, section 5).
+
+- `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now
+- `payout.returned`: a settled payment came back; a return is opened in which people say whether it is so, once per
+  transaction of the bank, under however many event ids it is announced
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ledger import assets
+from ledger.controls import bell, clock
+from ledger.controls.moves import Why
+from ledger.money import InvalidAmount, Money, parse
+from orders.locks import IntentFrozen, lock_payout
+from orders.models import Freeze, Intent, Payout, Return, SagaRun
+from orders.operations.return_payout import return_payout
+from wallets import payment_news
+from webhooks import booked_transactions, routing
+from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
+
+UPDATED: Final = "payout.updated"
+RETURNED: Final = "payout.returned"
+_STATUSES: Final = ("settled", "rejected", "pending", "returned")
+
+
+def register() -> None:
+    routing.handle(UPDATED, hear_update)
+    routing.handle(RETURNED, hear_return)
+
+
+def hear_update(message: InboundMessage) -> Judgement:
+    """Judge one `payout.updated`, in the inbox worker's transaction."""
+    said = _said(message)
+    status = said.get("status")
+    if not message.subjects or status not in _STATUSES:
+        return Ignored("it names no key, or no status of the protocol")
+    key = message.subjects[0]
+    known = payment_news.known_under(key, provider_operator=message.operator_id, environment=message.environment)
+    if known is None:
+        return Parked(f"{key} is not here (yet)")
+    if not known.is_open:
+        return Ignored(f"{key} is {known.state} already; the bank says {status}")
+    if not known.is_asked:
+        return Parked(f"{key} was not asked yet")
+    if known.in_flight:
+        return Parked(f"{key} is being asked at this moment")
+    if status == "pending":
+        return Ignored(f"{key} is {known.state}, and pending says nothing new")
+    intent = Payout.objects.filter(reference=known.owner).values_list("intent_reference", flat=True).first()
+    if Freeze.objects.filter(subject=intent, lifted_at__isnull=True).exists():
+        return Parked(f"{intent} is frozen", counts=False)
+    now = clock.now()
+    SagaRun.objects.filter(subject=known.owner, available_at__gt=now).update(available_at=now)
+    SagaRun.objects.get_or_create(
+        subject=known.owner, defaults={"environment": message.environment, "available_at": now}
+    )
+    bell.ring_after_commit("sagas")
+    return Applied(f"{known.owner} is due: {key} is looked up; the bank says {status}")
+
+
+def hear_return(message: InboundMessage) -> Judgement:
+    """Judge one `payout.returned`, in the inbox worker's transaction."""
+    said = _said(message)
+    if not message.subjects or not message.transaction:
+        return Ignored("it names no key, or not the bank's id of the return")
+    key = message.subjects[0]
+    known = payment_news.known_under(key, provider_operator=message.operator_id, environment=message.environment)
+    if known is None:
+        return Parked(f"{key} is not here (yet)")
+    if not Payout.objects.filter(reference=known.owner).exists():
+        return Ignored(f"{key} is no payout's")
+    try:
+        intent, payout = lock_payout(known.owner)
+    except IntentFrozen:
+        return Parked(f"{known.owner} is frozen", counts=False)
+    if not intent.terminal:
+        return Parked(f"{intent.reference} is {intent.state}: its own end comes first")
+    if intent.state != Intent.State.SETTLED:
+        return Ignored(f"{intent.reference} is {intent.state}: nothing of it was paid")
+    amount = _amount(said, intent)
+    if amount is None:
+        return Ignored(f"it is about another asset or amount than {intent.reference}")
+    now = clock.now()
+    if not booked_transactions.book_once(message, kind=RETURNED, now=now):
+        return Ignored(f"the return {message.transaction} was opened before")
+    if Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED).exists():
+        return Ignored(f"{intent.reference} has a return already")
+    found = return_payout(
+        intent=intent,
+        payout=payout,
+        amount=amount,
+        provider={"return_id": message.transaction, "reason": str(said.get("reason", ""))[:80]},
+        why=Why("bank", "the payment came back", event=message.reference),
+        now=now,
+    )
+    return Applied(f"{found.reference} is open: {key} came back")
+
+
+def _said(message: InboundMessage) -> Mapping[str, object]:
+    content = message.content
+    inner = content.get("data") if isinstance(content, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _amount(said: Mapping[str, object], intent: Intent) -> Money | None:
+    """Read what came back: at most what was paid, in its asset."""
+    if said.get("currency") != intent.asset:
+        return None
+    try:
+        amount = parse(said.get("amount"), assets.named(intent.asset))
+    except InvalidAmount:
+        return None
+    return amount if 0 < amount.minor <= int(intent.credit_minor or 0) else None

@@ -1,0 +1,124 @@
+"""The resolutions of a trade at an outside venue (DESIGN.md section 6): *trade proven*, *trade absent*."""
+
+from datetime import datetime
+
+from ledger.controls.moves import Why
+from ledger.drafts import Draft
+from orders import trade_terms, transitions
+from orders.models import Order
+from orders.reviews.evidence import Facts
+from orders.reviews.resolutions import Resolution, Rule
+from orders.sagas import releasing
+from orders.sagas.wallet_legs import credit_leg, reverse_leg
+from wallets import remote_operations
+
+_State = Order.State
+
+
+def _other_stage(facts: Facts) -> str:
+    if facts.reverse is not None or facts.credit is not None or not facts.trade_open:
+        return f"The trade is {facts.trade.state}: it is not what is under review."
+    if facts.execute is None or not facts.execute.was_asked:
+        return "The trade's venue was not asked to execute it."
+    return ""
+
+
+def _not_proven(facts: Facts) -> str:
+    if stage := _other_stage(facts):
+        return stage
+    return "" if facts.executed else "No lookup shows the trade. Look it up first."
+
+
+def _not_absent(facts: Facts) -> str:
+    if stage := _other_stage(facts):
+        return stage
+    if facts.surely_not_executed:
+        return ""
+    if facts.executed:
+        return "The trade is executed."
+    return "A lookup must find nothing after the not-found horizon, or find the trade refused."
+
+
+def _settlement(facts: Facts) -> list[Draft]:
+    return [trade_terms.settlement(facts.trade)]
+
+
+def _release(facts: Facts) -> list[Draft]:
+    return [trade_terms.release(facts.trade)]
+
+
+def _complete(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.complete(facts.order, trade=facts.trade, settlement=drafts[0], why=why, now=now)
+
+
+def _request_credit(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.request_credit(
+        facts.order,
+        trade=facts.trade,
+        settlement=drafts[0],
+        operation=remote_operations.birth(credit_leg(facts.order, version=1)),
+        why=why,
+        now=now,
+    )
+
+
+def _compensate(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.begin_compensation(
+        facts.order,
+        operation=remote_operations.birth(reverse_leg(facts.order, version=1)),
+        trade=facts.trade,
+        how="release",
+        status_reason="trade_absent",
+        drafts=drafts,
+        why=why,
+        now=now,
+        also=releasing.given_up(facts.order, facts.trade, now=now),
+    )
+
+
+def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.fail(
+        facts.order,
+        trade=facts.trade,
+        how="release",
+        status_reason="trade_absent",
+        release=drafts[0],
+        why=why,
+        now=now,
+        also=releasing.given_up(facts.order, facts.trade, now=now),
+    )
+
+
+def _nothing(facts: Facts) -> str:
+    return "none"
+
+
+def _credit(facts: Facts) -> str:
+    return f"credit, key {facts.order.reference}:credit:v1"
+
+
+def _reverse(facts: Facts) -> str:
+    return f"reverse, key {facts.order.reference}:reverse:v1"
+
+
+def _one_person(facts: Facts) -> bool:
+    return False
+
+
+_PROVEN, _ABSENT = "Trade proven", "Trade absent"
+
+TRADE_RULES: dict[Resolution, Rule[Facts]] = {
+    Resolution.TRADE_PROVEN: Rule(
+        _PROVEN, _State.PROCESSED, _not_proven, _settlement, _nothing, _one_person, _complete
+    ),
+    Resolution.TRADE_ABSENT: Rule(
+        _ABSENT, _State.COMPENSATION_PENDING, _not_absent, _release, _reverse, _one_person, _compensate
+    ),
+}
+
+TRADE_RULES_OF_PAYOUTS: dict[Resolution, Rule[Facts]] = {
+    Resolution.TRADE_PROVEN: Rule(
+        _PROVEN, _State.OPERATOR_CREDIT_PENDING, _not_proven, _settlement, _credit, _one_person, _request_credit
+    ),
+    Resolution.TRADE_ABSENT: Rule(_ABSENT, _State.FAILED, _not_absent, _release, _nothing, _one_person, _fail),
+}

@@ -1,0 +1,60 @@
+"""What an outside venue is asked for a trade: its legs reserve, execute and release, under the trade's own reference."""
+
+from ledger import assets
+from orders import trade_terms
+from orders.models import Order, Pool, Quote, Trade
+from wallets import channels, remote_operations
+from wallets.remote_operations import Leg, Standing
+
+RESERVE, EXECUTE, RELEASE = "reserve", "execute", "release"
+
+
+def leg(order: Order, trade: Trade, name: str) -> Leg:
+    """Return one leg of a trade. The house is its tenant; the venue learns the terms and our ids, not whose order it is.
+
+    In the test environment it learns the user reference too: the sandbox's magic values stand there.
+    """
+    pool = Pool.objects.select_related("venue").get(pk=trade.pool_id)
+    assert pool.venue is not None
+    terms = channels.terms_of(pool.venue.gateway_id)
+    buys = order.side == Quote.Side.BUY
+    taken = trade_terms.of_trade(trade, *(("converted", "net") if buys else ("sold",)))
+    given = trade_terms.of_trade(trade, "position" if buys else "proceeds")
+    return Leg(
+        owner=trade.reference,
+        name=name,
+        gateway_id=terms.gateway_id,
+        environment=trade.environment,
+        operator_id=terms.owner_id,
+        amount=taken,
+        user_reference=order.user_reference,
+        partner_order_id="",
+        details={
+            "pool": trade.pool_code,
+            "side": order.side,
+            "given_asset": given.asset,
+            "given_amount": assets.text(given.minor, given.asset),
+            "quote_id": trade.quote_reference,
+            "venue_quote_id": str(trade.terms["venue_quote"]),
+        },
+    )
+
+
+def reserves(trade: Trade) -> bool:
+    """Tell whether the trade's venue can hold its terms."""
+    return Pool.objects.filter(pk=trade.pool_id, venue__reserves=True).exists()
+
+
+def standing(trade: Trade, name: str, *, lock: bool = False) -> Standing | None:
+    return remote_operations.standing(owner=trade.reference, leg=name, lock=lock)
+
+
+def was_asked(trade: Trade, name: str, *, lock: bool = False) -> bool:
+    """Tell whether this leg may have been sent."""
+    found = standing(trade, name, lock=lock)
+    return found is not None and found.was_asked
+
+
+def is_reserved(trade: Trade) -> bool:
+    found = standing(trade, RESERVE)
+    return found is not None and found.state == "confirmed"

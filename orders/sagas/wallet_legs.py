@@ -1,0 +1,34 @@
+"""What an operator's wallet is asked for an order: its legs debit, reverse and credit, each of the order's wallet amount."""
+
+from orders.models import Order
+from wallets.gateway_terms import gateway_terms
+from wallets.remote_operations import Leg
+
+
+def debit_leg(order: Order) -> Leg:
+    return leg(order, "debit", version=1)
+
+
+def reverse_leg(order: Order, *, version: int) -> Leg:
+    return leg(order, "reverse", version=version)
+
+
+def credit_leg(order: Order, *, version: int) -> Leg:
+    return leg(order, "credit", version=version)
+
+
+def leg(order: Order, name: str, *, version: int) -> Leg:
+    """Return one movement of the order's wallet amount."""
+    assert order.operator_id is not None
+    terms = gateway_terms(operator_id=order.operator_id, environment=order.environment)
+    return Leg(
+        owner=order.reference,
+        name=name,
+        version=version,
+        gateway_id=terms.gateway_id,
+        environment=order.environment,
+        operator_id=order.operator_id,
+        amount=order.wallet_amount,
+        user_reference=order.user_reference,
+        partner_order_id=order.partner_order_id,
+    )

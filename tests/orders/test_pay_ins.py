@@ -1,0 +1,315 @@
+"""walletflow, Pay-in: the provider event is recorded first, then one balanced transaction; no duplicate moves money twice."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import transaction as db_transaction
+
+from ledger.controls import clock, drains
+from ledger.models import Event, Move, Transaction
+from orders import intent_history
+from orders.models import PayIn, WalletEntry
+from tests.orders.books import lines, topics
+from tests.wallets.people import operator, wallet
+from tests.wallets.rules import fee, in_force
+from tests.webhooks.provider import Sender
+from tests.webhooks.published import topics_recorded
+from wallets import holders
+from wallets.models import Wallet
+from webhooks import providers
+from webhooks.models import InboundEvent, Provider, ProviderTransaction
+
+pytestmark = pytest.mark.usefixtures("database")
+
+TERMS = providers.Terms(
+    scheme=Provider.Scheme.STANDARD,
+    kind="type",
+    subjects=("data.wallet_id",),
+    transaction="data.transaction_id",
+)
+
+
+class Psp(Sender):
+    """A payment provider, sending what it did."""
+
+    def collects(self, found: Wallet, amount: str = "100.00", *, transaction: str = "txn_1", **more: Any) -> None:
+        self.tells("collected", wallet_id=found.reference, amount=amount, transaction_id=transaction, **more)
+
+    def gives_back(self, amount: str, *, of: str = "txn_1", transaction: str = "txn_2", **more: Any) -> None:
+        self.tells("refunded", amount=amount, collection=of, transaction_id=transaction, **more)
+
+    def takes_back(self, amount: str, *, of: str = "txn_1", transaction: str = "txn_3", **more: Any) -> None:
+        self.tells("charged_back", amount=amount, collection=of, transaction_id=transaction, **more)
+
+    def tells(self, kind: str, *, event_id: str = "", asset: str = "EUR", drains_too: bool = True, **data: Any) -> None:
+        event_id = event_id or f"evt_{data.get('transaction_id')}_{kind}"
+        answer = self.send(event_id, kind=f"payin.{kind}", data={"asset": asset, **data})
+        assert answer.status_code in (200, 202), answer.content
+        if drains_too:
+            drains.drain("inbox")
+
+
+@pytest.fixture
+def psp() -> Psp:
+    made = providers.create(code="psp", environment="test", operator_id=None, terms=TERMS, now=clock.now())
+    return Psp("psp", made.secret)
+
+
+@pytest.fixture
+def shop() -> Wallet:
+    in_force(fee("payin_fee", flow="payin", basis_points=250, fixed_minor=30, vat_basis_points=700))
+    return wallet("shop", kind="merchant")
+
+
+def available(found: Wallet) -> int:
+    return holders.balances_of(found)[0].available
+
+
+def judged() -> Counter[tuple[str, str]]:
+    return Counter(InboundEvent.objects.values_list("state", "reason"))
+
+
+def test_merchant_is_credited_net_of_fee_and_vat_in_a_single_balanced_transaction(psp: Psp, shop: Wallet) -> None:
+    """ "A provider webhook credits the merchant net of fee and VAT in a single balanced transaction." """
+    psp.collects(shop)
+    # 2.5 % of 100.00 and 0.30; 7 % VAT of 2.80, rounded half up
+    assert lines() == Counter(
+        {
+            ("PAYIN_COLLECTION", "posted", "bank:psp", f"merchants:{shop.reference}:available", "EUR", 9700): 1,
+            ("PAYIN_COLLECTION", "posted", "bank:psp", "revenue:payin", "EUR", 280): 1,
+            ("PAYIN_COLLECTION", "posted", "bank:psp", "liabilities:vat", "EUR", 20): 1,
+        }
+    )
+    made = PayIn.objects.get()
+    (transaction,) = Transaction.objects.all()
+    assert (transaction.subject, transaction.refs["inbound_event"]) == (made.reference, made.inbound_event)
+    assert (available(shop), made.net_minor, made.fee_items[0]["rule"]) == (9700, 9700, "payin_fee")
+    event = InboundEvent.objects.get()
+    assert (event.reference, event.state, event.reason) == (
+        made.inbound_event,
+        "applied",
+        f"booked as {made.reference}",
+    )
+    entry = WalletEntry.objects.get()
+    assert (entry.wallet, entry.subject, entry.kind) == (shop.reference, made.reference, "payin_collected")
+    assert (int(entry.amount_minor), int(entry.posted_minor), int(entry.held_minor)) == (9700, 9700, 0)
+    move = Move.objects.get(subject=made.reference)
+    assert (move.actor, move.event_reference, move.to_state) == ("provider:psp", made.inbound_event, "booked")
+
+
+def test_what_operators_hear_of_a_pay_in_is_as_published(psp: Psp, shop: Wallet) -> None:
+    psp.collects(shop)
+    psp.gives_back("40.00")
+    first, second = PayIn.objects.order_by("pk")
+    assert topics(first.reference) + topics(second.reference) == ["payin.collected", "payin.refunded"]
+    assert list(topics_recorded()) == ["payin.collected", "payin.refunded"]
+    assert set(Event.objects.values_list("operator_id", "public")) == {(shop.operator_id, True)}
+    assert Event.objects.get(topic="payin.refunded").payload["collection_id"] == first.reference
+
+
+REPEATS = [
+    ("the same event again", {"event_id": "evt_txn_1_collected"}, 1, "booked"),
+    ("the same collection under a new event id", {"event_id": "evt_other"}, 2, "already processed"),
+]
+
+
+@pytest.mark.parametrize(("case", "again", "events", "reason"), REPEATS, ids=[row[0] for row in REPEATS])
+def test_repeat_is_already_processed(
+    psp: Psp, shop: Wallet, case: str, again: dict[str, str], events: int, reason: str
+) -> None:
+    """ "The provider event is recorded first — a re-delivered webhook is rejected as already processed." """
+    psp.collects(shop)
+    before = lines()
+    psp.collects(shop, **again)
+    made = PayIn.objects.get()
+    assert (lines(), available(shop), InboundEvent.objects.count()) == (before, 9700, events)
+    newest = InboundEvent.objects.order_by("-pk")[0]
+    assert newest.reason == (f"booked as {made.reference}" if events == 1 else f"already processed as {made.reference}")
+    assert (newest.state, WalletEntry.objects.count()) == ("applied" if events == 1 else "ignored", 1)
+
+
+def test_repeat_that_says_another_amount_waits_for_people(psp: Psp, shop: Wallet) -> None:
+    psp.collects(shop)
+    psp.collects(shop, "900.00", event_id="evt_other")
+    assert InboundEvent.objects.order_by("-pk")[0].state == "parked"
+    assert (PayIn.objects.count(), available(shop)) == (1, 9700)
+
+
+def test_collection_is_booked_once_when_it_comes_under_many_ids_at_once(
+    psp: Psp, shop: Wallet, run_threads: Callable[..., Sequence[Any]]
+) -> None:
+    for number in range(12):
+        psp.collects(shop, event_id=f"evt_{number}", drains_too=False)
+    run_threads(*[lambda: drains.drain("inbox")] * 4)
+    drains.drain("inbox")
+    assert (PayIn.objects.count(), available(shop), Transaction.objects.count()) == (1, 9700, 1)
+    assert Counter(InboundEvent.objects.values_list("state", flat=True)) == {"applied": 1, "ignored": 11}
+
+
+def test_refund_and_chargeback_take_from_the_wallet_and_what_it_lacks_is_owed(psp: Psp, shop: Wallet) -> None:
+    """A fact from outside is never refused: what the account lacks is debited to its receivable (rule L4)."""
+    psp.collects(shop)
+    psp.gives_back("60.00")
+    assert (available(shop), holders.balances_of(shop)[0].receivable) == (3700, 0)
+    psp.takes_back("40.00")
+    assert (available(shop), holders.balances_of(shop)[0].receivable) == (0, 300)
+    address = holders.available_address(shop)
+    assert lines(subject=PayIn.objects.get(kind="charged_back").reference) == Counter(
+        {
+            ("PAYIN_CHARGEBACK", "posted", address, "bank:psp", "EUR", 3700): 1,
+            ("PAYIN_CHARGEBACK", "posted", holders.receivable_address(shop), "bank:psp", "EUR", 300): 1,
+        }
+    )
+    kinds = list(WalletEntry.objects.order_by("pk").values_list("kind", "amount_minor"))
+    assert [(kind, int(amount)) for kind, amount in kinds] == [
+        ("payin_collected", 9700),
+        ("payin_refunded", -6000),
+        ("payin_charged_back", -4000),
+    ]
+
+
+def test_chargeback_has_a_fee_of_its_own_when_a_rule_says_so(psp: Psp, shop: Wallet) -> None:
+    in_force(fee("chargeback_fee", flow="payin_chargeback", phase="PRE", fixed_minor=1500, vat_basis_points=700))
+    psp.collects(shop)
+    psp.takes_back("10.00")
+    taken = PayIn.objects.get(kind="charged_back")
+    assert (taken.net_minor, int(taken.fee_minor), int(taken.vat_minor)) == (1000 + 1500 + 105, 1500, 105)
+    assert available(shop) == 9700 - 2605
+
+
+def test_collection_smaller_than_its_fees_is_booked_without_them(psp: Psp, shop: Wallet) -> None:
+    psp.collects(shop, "0.20")
+    assert (available(shop), PayIn.objects.get().fee_items) == (20, [])
+
+
+def _without(psp: Psp, **data: Any) -> None:
+    psp.tells("collected", **{"wallet_id": "wal_x", "amount": "1.00", **data})
+
+
+NOT_YET: list[tuple[str, Callable[[Psp, Wallet], None], str]] = [
+    ("a refund that overtook its collection", lambda psp, _: psp.gives_back("1.00"), "'txn_1' is not here (yet)"),
+    ("a wallet that there is not", lambda psp, _: _without(psp, transaction_id="t"), "wallet 'wal_x' is not here"),
+    ("no transaction", lambda psp, shop: _without(psp, wallet_id=shop.reference), "names no transaction"),
+    ("an amount that is none", lambda psp, shop: psp.collects(shop, "1e3"), "amount '1e3'"),
+    ("too many decimals", lambda psp, shop: psp.collects(shop, "1.001"), "at most 2 decimals"),
+    ("nothing", lambda psp, shop: psp.collects(shop, "0.00"), "its amount is nothing"),
+    ("an unknown asset", lambda psp, shop: psp.collects(shop, asset="XXX"), "of 'XXX'"),
+    ("an asset that it does not hold", lambda psp, shop: psp.collects(shop, asset="USDT"), "does not hold USDT"),
+]
+
+
+@pytest.mark.parametrize(("case", "tell", "reason"), NOT_YET, ids=[row[0] for row in NOT_YET])
+def test_what_cannot_be_booked_waits_and_ends_among_the_dead(
+    psp: Psp, shop: Wallet, case: str, tell: Callable[[Psp, Wallet], None], reason: str
+) -> None:
+    """It is money: never ignored. Nothing of it is left behind, so that it can be booked later."""
+    with clock.use(clock.FixedClock(clock.now())) as fixed:
+        assert isinstance(fixed, clock.FixedClock)
+        tell(psp, shop)
+        event = InboundEvent.objects.get()
+        assert event.state == "parked"
+        assert reason in event.reason
+        for _ in range(20):
+            fixed.move_to(fixed.now() + timedelta(minutes=15))
+            drains.drain("inbox")
+    assert InboundEvent.objects.get().state == "dead"
+    assert (PayIn.objects.count(), ProviderTransaction.objects.count(), Transaction.objects.count()) == (0, 0, 0)
+
+
+def test_refund_that_overtook_its_collection_is_booked_when_that_has_come(psp: Psp, shop: Wallet) -> None:
+    with clock.use(clock.FixedClock(clock.now())) as fixed:
+        assert isinstance(fixed, clock.FixedClock)
+        psp.gives_back("60.00")
+        psp.collects(shop)
+        fixed.move_to(fixed.now() + timedelta(minutes=15))
+        drains.drain("inbox")
+    assert sorted(PayIn.objects.values_list("kind", flat=True)) == ["collected", "refunded"]
+    assert available(shop) == 3700
+
+
+def test_no_more_is_given_back_than_was_collected(psp: Psp, shop: Wallet) -> None:
+    psp.collects(shop)
+    psp.gives_back("60.00")
+    psp.takes_back("40.01")
+    assert InboundEvent.objects.order_by("-pk")[0].reason.startswith("more would be given back than pin_")
+    psp.takes_back("40.00", transaction="txn_4")
+    assert PayIn.objects.filter(kind="charged_back").count() == 1
+
+
+def test_wallet_of_another_operator_is_none_to_an_operator_s_own_provider(shop: Wallet) -> None:
+    rival = operator("rival")
+    made = providers.create(code="own", environment="test", operator_id=rival.pk, terms=TERMS, now=clock.now())
+    theirs = Psp("own", made.secret)
+    theirs.collects(shop)
+    assert InboundEvent.objects.get().state == "parked"
+    theirs.collects(wallet("shop", owner=rival, kind="merchant"), transaction="txn_9")
+    assert PayIn.objects.get().operator_id == rival.pk
+
+
+def test_frozen_wallet_is_credited_and_charged_back_all_the_same(psp: Psp, shop: Wallet) -> None:
+    with db_transaction.atomic():
+        holders.freeze_wallet(reference=shop.reference, reason="asked by the bank", actor="user:olga", now=clock.now())
+    psp.collects(shop)
+    psp.takes_back("100.00")
+    assert PayIn.objects.count() == 2
+
+
+def test_provider_that_speaks_otherwise_is_read_by_its_mapping(shop: Wallet) -> None:
+    terms = providers.Terms(
+        scheme=Provider.Scheme.STANDARD,
+        kind="type",
+        subjects=("object.account",),
+        transaction="object.id",
+        fields={"amount": "object.sum", "asset": "object.currency", "wallet": "object.account"},
+    )
+    made = providers.create(code="other", environment="test", operator_id=None, terms=terms, now=clock.now())
+    body = json.dumps(
+        {"type": "payin.collected", "object": {"id": "x1", "sum": "5.00", "currency": "EUR", "account": shop.reference}}
+    ).encode()
+    sender = Sender("other", made.secret)
+    assert sender.post(body, sender.signed("evt_1", body)).status_code == 202
+    drains.drain("inbox")
+    assert int(PayIn.objects.get().gross_minor) == 500
+
+
+def test_nothing_is_half_booked_when_the_worker_dies_before_its_commit(
+    psp: Psp, shop: Wallet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def dies(**_: Any) -> None:
+        raise Killed
+
+    psp.collects(shop, drains_too=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(intent_history, "record", dies)
+        with pytest.raises(Killed):
+            drains.drain("inbox")
+    assert (PayIn.objects.count(), Transaction.objects.count(), ProviderTransaction.objects.count()) == (0, 0, 0)
+    drains.drain("inbox")
+    assert (PayIn.objects.count(), available(shop), WalletEntry.objects.count()) == (1, 9700, 1)
+
+
+def test_the_day_is_the_provider_s_where_it_says_one(psp: Psp, shop: Wallet) -> None:
+    yesterday = clock.now() - timedelta(days=1)
+    psp.collects(shop, occurred_at=yesterday.isoformat())
+    psp.collects(shop, transaction="txn_5", occurred_at=(clock.now() + timedelta(days=3)).isoformat())
+    first, second = Transaction.objects.order_by("recorded_at")
+    assert first.effective_at == yesterday
+    assert second.effective_at <= clock.now(), "a future instant is not believed"
+
+
+def test_raw_sql_cannot_change_a_pay_in(
+    psp: Psp, shop: Wallet, application_connection: psycopg.Connection[Any]
+) -> None:
+    psp.collects(shop)
+    for statement in ("UPDATE orders_payin SET gross_minor = 1", "DELETE FROM orders_payin"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application_connection.execute(statement)
+        application_connection.rollback()

@@ -1,0 +1,197 @@
+"""A bank's signed events: evidence that makes the saga look up; a payment that comes back opens one return."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.db import transaction as db_transaction
+from django.test import Client
+
+from ledger.controls import clock, drains
+from orders.models import Intent, Return, ReviewCase, WalletEntry
+from orders.operations import review_case
+from tests.orders import books
+from tests.orders.payouts import ACCOUNT, ASSET, PayoutDesk, payout_of, reloaded
+from tests.sandbox_in_process import SandboxTransport
+from wallets import gateway_adapters, inbox_provider, operators
+from wallets.models import Gateway, RemoteAttempt
+from wallets.sandbox.payments import Payments
+from webhooks import outbound, signatures
+from webhooks.models import InboundEvent
+
+pytestmark = pytest.mark.usefixtures("database")
+
+_FUNDS = 1_000_000
+
+
+@dataclass
+class Bank:
+    """The sandbox's bank in the test's own time, whose events reach our inbox when `tell` is called."""
+
+    sandbox: SandboxTransport
+    code: str
+
+    def tell(self, *, code: str = "") -> list[int]:
+        """Deliver what is due; return how each was answered."""
+        answers = []
+        messenger = self.sandbox.sandbox.bank_messenger
+        for message in messenger.due():
+            path = f"/v1/inbox/{code or self.code}"
+            headers = {name: value for name, value in message.headers.items() if name != "content-type"}
+            answer = Client().post(path, message.body, content_type="application/json", headers=headers)
+            messenger.told(message, answer.status_code)
+            answers.append(answer.status_code)
+        return answers
+
+
+@pytest.fixture
+def telling(payouts: PayoutDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
+    monkeypatch.setattr("wallets.recipient_queries.channel_adapter", gateway_adapters.adapter)
+    Gateway.objects.filter(channel="bank_transfer").update(
+        adapter="bank_transfer",
+        base_url="http://127.0.0.1:8100/bank",
+        secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        pending_backoff_ms=3_600_000,
+    )
+    gateway = Gateway.objects.select_related("operator").get(channel="bank_transfer")
+    with db_transaction.atomic():
+        made = inbox_provider.ensure(gateway, now=clock.now())
+    assert made is not None
+    transport = SandboxTransport(payouts.clock)
+    with transport.store.transaction():
+        Payments(transport.store).set_inbox("http://127.0.0.1/", made.secret)
+    with outbound.use(transport):
+        yield Bank(transport, made.provider.code)
+
+
+def paid(payouts: PayoutDesk, name: str = "Somchai J.") -> Intent:
+    intent = payouts.pay("1000.00", channel="bank_transfer", recipient={**ACCOUNT, "name": name})
+    drains.drain("relay")
+    drains.drain("sagas")
+    return reloaded(intent)
+
+
+def judged() -> list[tuple[str, str]]:
+    return list(InboundEvent.objects.order_by("pk").values_list("kind", "state"))
+
+
+def test_event_makes_the_saga_look_up_at_once(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = paid(payouts)
+    assert payout_of(intent).state == "waiting"
+    payouts.later(seconds=6)
+    drains.drain("sagas")
+    assert payout_of(intent).state == "waiting", "the next lookup is an hour away"
+    assert telling.tell() == [202]
+    drains.drain("inbox")
+    drains.drain("sagas")
+    assert reloaded(intent).state == "settled"
+    assert payouts.money() == (_FUNDS - 100_000, 0)
+    assert [row.kind for row in RemoteAttempt.objects.order_by("pk")] == ["ask", "lookup"]
+
+
+def test_its_status_is_evidence_only(payouts: PayoutDesk, telling: Bank) -> None:
+    """It says settled; our own lookup is told pending, and that counts."""
+    intent = paid(payouts, "magic-pending-long.somchai")
+    payouts.later(seconds=6)
+    telling.tell()
+    drains.drain("inbox")
+    drains.drain("sagas")
+    assert judged() == [("payout.updated", "applied")]
+    assert (payout_of(intent).state, payouts.money()) == ("waiting", (_FUNDS, 100_000))
+
+
+def test_repeated_and_reordered_events_change_nothing(payouts: PayoutDesk, telling: Bank) -> None:
+    for name in ("magic-pending-twice.somchai", "magic-pending-reordered.somchai"):
+        intent = paid(payouts, name)
+        payouts.later(seconds=6)
+        telling.tell()
+        drains.drain("inbox")
+        drains.drain("sagas")
+        assert reloaded(intent).state == "settled"
+    drains.drain("inbox")
+    assert payouts.money() == (_FUNDS - 200_000, 0)
+
+
+def test_another_operators_provider_is_not_heard(payouts: PayoutDesk, telling: Bank) -> None:
+    rival = operators.create_operator(name="Rival", slug="rival", kind="operator", now=clock.now())
+    gateway = Gateway.objects.create(
+        operator=rival,
+        environment="test",
+        channel="bank_transfer",
+        adapter="bank_transfer",
+        base_url="http://rival.invalid",
+        secret="whsec_c2VjcmV0",
+        wallet_asset=ASSET,
+    )
+    with db_transaction.atomic():
+        made = inbox_provider.ensure(gateway, now=clock.now())
+    assert made is not None
+    intent = paid(payouts)
+    key = f"{payout_of(intent).reference}:submit:v1"
+    body = json.dumps({"type": "payout.updated", "data": {"idempotency_key": key, "status": "settled"}}).encode()
+    stamp = int(clock.now().timestamp())
+    headers = signatures.headers(secrets=[made.secret], message_id="bev_x", timestamp=stamp, body=body)
+    Client().post(f"/v1/inbox/{made.provider.code}", body, content_type="application/json", headers=headers)
+    drains.drain("inbox")
+    assert judged() == [("payout.updated", "parked")]
+    assert payout_of(intent).state == "waiting"
+
+
+def test_payment_that_comes_back_opens_one_return_which_gives_the_amount_back(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent = paid(payouts, "magic-returned-twice.somchai")
+    assert intent.state == "settled"
+    payouts.later(days=1, seconds=1)
+    assert telling.tell() == [202, 202]
+    drains.drain("inbox")
+    assert sorted(judged()) == [("payout.returned", "applied"), ("payout.returned", "ignored")]
+    found = Return.objects.get()
+    assert (found.kind, found.state, found.intent_reference) == ("payout_returned", "open", intent.reference)
+    assert payouts.money() == (_FUNDS - 100_000, 0), "nothing is booked before people say that it is so"
+    case = ReviewCase.objects.get(subject=found.reference)
+    review_case.propose_resolution(
+        case_reference=case.reference,
+        case_version=case.version,
+        resolution="adjust",
+        reason="the statement shows it",
+        actor="user:olga",
+        now=clock.now(),
+    )
+    case = ReviewCase.objects.get(pk=case.pk)
+    review_case.approve_resolution(
+        case_reference=case.reference, case_version=case.version, reason="yes", actor="user:lena", now=clock.now()
+    )
+    assert payouts.money() == (_FUNDS, 0)
+    assert Return.objects.get().terminal
+    wallet = f"merchants:{payouts.wallet.reference}:available"
+    assert books.moved(found.reference) == {
+        ("PAYOUT_RETURN", "posted", "bank:bank_transfer", wallet, ASSET, 100_000): 1
+    }
+    assert books.topics(found.reference) == ["payout.returned", "payout.returned"]
+    assert reloaded(intent).state == "settled", "the intent stays as it is"
+    assert WalletEntry.objects.get(subject=found.reference).kind == "payout_return"
+
+
+def test_a_mistaken_return_is_dismissed_by_two_people(payouts: PayoutDesk, telling: Bank) -> None:
+    paid(payouts, "magic-returned.somchai")
+    payouts.later(days=1, seconds=1)
+    telling.tell()
+    drains.drain("inbox")
+    case = ReviewCase.objects.get()
+    decided = review_case.propose_resolution(
+        case_reference=case.reference,
+        case_version=case.version,
+        resolution="dismiss",
+        reason="the bank's mistake",
+        actor="user:olga",
+        now=clock.now(),
+    )
+    assert not decided.resolved
+    case = ReviewCase.objects.get()
+    review_case.approve_resolution(
+        case_reference=case.reference, case_version=case.version, reason="yes", actor="user:lena", now=clock.now()
+    )
+    assert Return.objects.get().state == "dismissed"
+    assert payouts.money() == (_FUNDS - 100_000, 0)

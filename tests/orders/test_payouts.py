@@ -1,0 +1,201 @@
+"""Payouts in walletflow's and OneWallet's words: the machine after submit, wait and requery, settle, release, dead letter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from orders.models import Intent, Payout, ReviewCase, SagaRun, WalletEntry
+from tests.orders import books
+from tests.orders.bank import SETTLES
+from tests.orders.payouts import PayoutDesk, payout_of, reloaded
+from tests.orders.wallet import (
+    Step,
+    contradictory,
+    declined,
+    lost_after,
+    lost_before,
+    pending,
+    server_error,
+    unreadable,
+)
+from wallets.models import Gateway, RemoteOperation
+
+pytestmark = pytest.mark.usefixtures("database")
+
+TRUTH: Step | None = None
+_SHORT_HORIZON = {"not_found_horizon_ms": 1_000}
+_SETTLED = ["submitting", "settling", "complete"]
+_RELEASED = ["submitting", "releasing", "complete"]
+_WAITED = ["submitting", "waiting", "requerying"]
+_FUNDS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    case: str
+    answers: Sequence[Step | None]
+    path: Sequence[str]
+    """The payout's states after reserved."""
+    ends_in: str
+    reason: str
+    lookups: int
+    gateway: Mapping[str, object] = field(default_factory=dict)
+
+
+SCENARIOS = [
+    Scenario("after submit, confirmed: settle hold, complete", [TRUTH], _SETTLED, "settled", "", 0),
+    Scenario(
+        "after submit, rejected: release hold, back to the merchant",
+        [declined],
+        _RELEASED,
+        "failed",
+        "payout_declined",
+        0,
+    ),
+    Scenario(
+        "time out, succeed silently: wait and requery, never a fresh payout",
+        [lost_after, TRUTH],
+        [*_WAITED, "settling", "complete"],
+        *("settled", "", 1),
+    ),
+    Scenario(
+        "an ambiguous 5xx, and a lookup that fails: requery after requery",
+        [lost_after, server_error, TRUTH],
+        [*_WAITED, *_WAITED[1:], "settling", "complete"],
+        *("settled", "", 2),
+    ),
+    Scenario(
+        "time out, and the lookup says that it failed: released",
+        [lost_before, declined],
+        [*_WAITED, "releasing", "complete"],
+        *("failed", "payout_declined", 1),
+    ),
+    Scenario(
+        "an answer about another amount is no answer",
+        [contradictory, TRUTH],
+        [*_WAITED, "settling", "complete"],
+        *("settled", "", 1),
+    ),
+    Scenario(
+        "an answer that cannot be read is no answer",
+        [unreadable, TRUTH],
+        [*_WAITED, "settling", "complete"],
+        *("settled", "", 1),
+    ),
+    Scenario(
+        "pending does not count towards the cap until the channel's horizon",
+        [*[pending] * 14, TRUTH],
+        [*_WAITED, *_WAITED[1:] * 13, "settling", "complete"],
+        *("settled", "", 14),
+    ),
+    Scenario(
+        "bounded requery exhausts at the cap of 10: dead letter, manual review",
+        [lost_after, server_error],
+        [*_WAITED, *_WAITED[1:] * 9, "dead_letter", "manual_review"],
+        *("manual_review", "payout_unknown", 10),
+    ),
+    Scenario(
+        "still pending past the horizon counts: dead letter, manual review",
+        [pending],
+        [*_WAITED, *_WAITED[1:] * 3, "dead_letter", "manual_review"],
+        *("manual_review", "payout_unknown", 4),
+        {"pending_horizon_ms": 30_000, "requery_cap": 3, "pending_backoff_ms": 1_000},
+    ),
+    Scenario(
+        "not found past the horizon is absent, and for people to decide: never submitted as a new payout",
+        [lost_before, TRUTH],
+        [*_WAITED, *_WAITED[1:] * 9, "dead_letter", "manual_review"],
+        *("manual_review", "payout_unknown", 10),
+        _SHORT_HORIZON,
+    ),
+    Scenario(
+        "proven absent at a channel that resubmits: the same key again",
+        [lost_before, TRUTH],
+        [*_WAITED, *_WAITED[1:], "settling", "complete"],
+        *("settled", "", 1),
+        {**_SHORT_HORIZON, "resubmit": True},
+    ),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.case)
+def test_payout_ends_as_the_machine_says(scenario: Scenario, payouts: PayoutDesk) -> None:
+    Gateway.objects.update(**scenario.gateway)
+    payouts.bank.script = list(scenario.answers)
+    intent = payouts.pay("1000.00")
+    assert (intent.state, intent.requires_monitoring) == ("authorized", True)
+    payouts.drive(passes=60)
+    intent, payout = reloaded(intent), payout_of(intent)
+    assert books.path(payout.reference) == ["reserved", *scenario.path]
+    assert (intent.state, intent.status_reason) == (scenario.ends_in, scenario.reason)
+    keys = {key for _, key in payouts.bank.calls}
+    assert keys == {f"{payout.reference}:submit:v1"}, "one key, for ever"
+    assert RemoteOperation.objects.count() == 1
+    looked_up = sum(kind == "lookup" for kind, _ in payouts.bank.calls)
+    if scenario.ends_in == "manual_review":
+        assert looked_up >= scenario.lookups, "lookups go on while people hold it"
+    else:
+        assert looked_up == scenario.lookups
+    asks = sum(kind == "ask" for kind, _ in payouts.bank.calls)
+    assert asks == (2 if scenario.gateway.get("resubmit") else 1)
+    match scenario.ends_in:
+        case "settled":
+            assert payouts.money() == (_FUNDS - 100_000, 0)
+            assert len(payouts.bank.applied) == 1
+            assert intent.reference_number
+            assert intent.response_id == f"bnk-{payout.reference}:submit:v1"
+            assert intent.settlement_date == SETTLES
+        case "failed":
+            assert payouts.money() == (_FUNDS, 0)
+            assert payouts.bank.applied == {}
+        case _:
+            assert payouts.money() == (_FUNDS, 100_000), "external funds never expire by themselves"
+            assert ReviewCase.objects.get().subject == intent.reference
+    assert not SagaRun.objects.exists() or scenario.ends_in == "manual_review"
+
+
+def test_events_and_history_tell_each_step_with_the_balances_after_it(payouts: PayoutDesk) -> None:
+    intent = payouts.pay("1000.00")
+    payouts.drive(passes=2)
+    assert books.topics(intent.reference) == [
+        "intent.CREATED",
+        "intent.VALIDATED",
+        "intent.AUTHORIZED",
+        "intent.SETTLED",
+    ]
+    payout = payout_of(intent)
+    assert books.topics(payout.reference)[0] == "payout.saga_requested"
+    lines = WalletEntry.objects.filter(subject=intent.reference).order_by("pk")
+    assert [(one.kind, int(one.amount_minor), int(one.posted_minor), int(one.held_minor)) for one in lines] == [
+        ("payout_hold", -100_000, _FUNDS, 100_000),
+        ("payout", -100_000, _FUNDS - 100_000, 0),
+    ]
+    assert books.moved(intent.reference) == {
+        (
+            "PAYOUT_SETTLE",
+            "post",
+            f"merchants:{payouts.wallet.reference}:available",
+            "bank:promptpay",
+            "THB",
+            100_000,
+        ): 1
+    }
+
+
+def test_saga_that_was_started_already_is_success(payouts: PayoutDesk) -> None:
+    from orders.operations.start_payout import start_payout
+    from webhooks import routing
+
+    told: list[routing.RelayedEvent] = []
+    routing.listen("payout.saga_requested", told.append)
+    try:
+        intent = payouts.pay("1000.00")
+        payouts.drive(passes=3)
+    finally:
+        routing.silence("payout.saga_requested", told.append)
+    start_payout(told[0])
+    payouts.drive(passes=3)
+    assert [kind for kind, _ in payouts.bank.calls] == ["ask"]
+    assert payout_of(intent).state == Payout.State.COMPLETE
+    assert reloaded(intent).state == Intent.State.SETTLED

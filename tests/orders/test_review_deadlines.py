@@ -1,0 +1,206 @@
+"""Review cases have a deadline by their reason, an owner and a next review date; many are worked at once."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from pytest_django.fixtures import Settings
+
+from ledger import books
+from orders.models import ReviewCase, ReviewNote
+from orders.operations import review_case, review_case_batch
+from orders.operations.review_case import CaseResolved, OwnerMissing
+from orders.operations.review_case_batch import TooMany
+from orders.reviews import deadlines
+from orders.reviews.deadlines import BadReviewDate
+from tests.orders.desk import START, Desk, open_case
+from tests.orders.wallet import declined, lost_before
+from wallets.gateway_port import RemoteRequest
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def _stopped(desk: Desk, amount: str = "300.00") -> ReviewCase:
+    desk.wallet.script = [lost_before]
+    order = desk.order(amount)
+    desk.drive(passes=12)
+    return open_case(order)
+
+
+def _overdue(desk: Desk) -> list[str]:
+    found = ReviewCase.objects.filter(deadlines.overdue(now=desk.clock.now())).order_by("pk")
+    return list(found.values_list("reference", flat=True))
+
+
+def test_a_case_is_due_by_the_sla_of_its_reason(desk: Desk, settings: Settings) -> None:
+    settings.REVIEW_SLA_HOURS = {"debit_unknown": 4, "*": 24}
+    case = _stopped(desk)
+    assert case.due_at == case.created_at + timedelta(hours=4)
+    assert deadlines.due_at("credit_rejected", now=START) == START + timedelta(hours=24)
+    settings.REVIEW_SLA_HOURS = {"debit_unknown": 1, "*": 24}
+    assert ReviewCase.objects.get(pk=case.pk).due_at == case.created_at + timedelta(hours=4), "a deadline stays"
+
+
+def test_a_case_is_overdue_when_its_deadline_is_over(desk: Desk) -> None:
+    case = _stopped(desk)
+    assert case.due_at is not None
+    desk.clock.move_to(case.due_at)
+    assert _overdue(desk) == []
+    desk.later(seconds=1)
+    assert _overdue(desk) == [case.reference]
+    assert deadlines.is_overdue(case, now=desk.clock.now(), today=START.date())
+
+
+def test_a_case_is_overdue_when_nobody_looked_at_it_on_its_day(desk: Desk, settings: Settings) -> None:
+    settings.REVIEW_SLA_HOURS = {"*": 8000}
+    case = _stopped(desk)
+    day = START.date() + timedelta(days=2)
+    review_case.assign_case(
+        case_reference=case.reference, owner="olga", next_review_on=day, actor="user:olga", now=desk.clock.now()
+    )
+    desk.later(days=2)
+    assert _overdue(desk) == []
+    desk.later(days=1)
+    assert _overdue(desk) == [case.reference]
+
+
+def test_the_day_of_a_review_is_that_of_its_books_zone(superuser_connection: psycopg.Connection[Any]) -> None:
+    late = START.replace(hour=23)
+    assert books.business_date(environment="test", instant=late) == START.date()
+    superuser_connection.execute("UPDATE ledger_book SET close_zone = 'Asia/Bangkok' WHERE environment = 'test'")
+    try:
+        assert books.business_date(environment="test", instant=late) == START.date() + timedelta(days=1)
+    finally:
+        superuser_connection.execute("UPDATE ledger_book SET close_zone = 'UTC' WHERE environment = 'test'")
+
+
+def test_an_assignment_without_a_date_is_looked_at_when_it_is_due(desk: Desk, settings: Settings) -> None:
+    settings.REVIEW_SLA_HOURS = {"*": 72}
+    case = _stopped(desk)
+    given = review_case.assign_case(
+        case_reference=case.reference, owner=" olga ", actor="user:lena", now=desk.clock.now()
+    )
+    assert (given.state, given.owner, given.next_review_on) == ("assigned", "olga", START.date() + timedelta(days=3))
+    desk.later(days=9)
+    again = review_case.assign_case(
+        case_reference=case.reference, owner="omar", actor="user:lena", now=desk.clock.now()
+    )
+    assert (again.owner, again.next_review_on) == ("omar", desk.clock.now().date() + timedelta(days=1))
+    stored = ReviewCase.objects.get(pk=case.pk)
+    assert (stored.owner, stored.next_review_on, stored.version) == ("omar", again.next_review_on, given.version)
+    (note,) = ReviewNote.objects.filter(case_reference=case.reference)
+    assert note.text == f"Assigned to omar, next review {again.next_review_on}."
+
+
+@pytest.mark.parametrize("owner", ["", "   ", "x" * 151])
+def test_an_assignment_to_nobody_is_refused(desk: Desk, owner: str) -> None:
+    case = _stopped(desk)
+    with pytest.raises(OwnerMissing):
+        review_case.assign_case(case_reference=case.reference, owner=owner, actor="user:x", now=desk.clock.now())
+    assert ReviewCase.objects.get(pk=case.pk).state == "open"
+
+
+@pytest.mark.parametrize("days", [-1, 367])
+def test_a_review_date_in_the_past_or_far_away_is_refused(desk: Desk, days: int) -> None:
+    case = _stopped(desk)
+    with pytest.raises(BadReviewDate):
+        review_case.assign_case(
+            case_reference=case.reference,
+            owner="olga",
+            next_review_on=desk.clock.now().date() + timedelta(days=days),
+            actor="user:x",
+            now=desk.clock.now(),
+        )
+    assert ReviewCase.objects.get(pk=case.pk).next_review_on is None
+
+
+def test_many_cases_are_assigned_each_with_its_own_result(desk: Desk) -> None:
+    first, second = _stopped(desk, "30.00"), _stopped(desk, "40.00")
+    _resolved(desk, second)
+    results = review_case_batch.assign_cases(
+        case_references=[first.reference, second.reference, "rev_none", first.reference],
+        owner="olga",
+        next_review_on=None,
+        actor="user:lena",
+        now=desk.clock.now(),
+    )
+    assert [(one.case_reference, one.done) for one in results] == [
+        (first.reference, True),
+        (second.reference, False),
+        ("rev_none", False),
+    ]
+    assert results[0].told.startswith("Assigned to olga, next review ")
+    assert [results[1].told, results[2].told] == ["This case is resolved.", "There is no review case rev_none."]
+    assert ReviewCase.objects.get(pk=first.pk).owner == "olga"
+
+
+def _resolved(desk: Desk, case: ReviewCase) -> None:
+    """Prove the debit absent: a rejection is found."""
+    desk.wallet.script = [declined]
+    review_case.look_up_now(case_reference=case.reference, actor="user:olga", now=desk.clock.now())
+    decided = review_case.propose_resolution(
+        case_reference=case.reference,
+        case_version=case.version,
+        resolution="debit_absent",
+        reason="rejected there",
+        actor="user:olga",
+        now=desk.clock.now(),
+    )
+    assert decided.resolved, "it is below the threshold"
+    with pytest.raises(CaseResolved):
+        review_case.assign_case(case_reference=case.reference, owner="olga", actor="user:x", now=desk.clock.now())
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_many_cases_are_looked_up_each_with_its_own_result(desk: Desk, settings: Settings, threads: int) -> None:
+    cases = [_stopped(desk, f"{n}0.00") for n in (2, 3, 4)]
+    desk.wallet.script = [None]
+    desk.wallet.applied[f"{cases[0].subject}:debit:v1"] = RemoteRequest(
+        key=f"{cases[0].subject}:debit:v1",
+        leg="debit",
+        asset="EUR",
+        amount_minor=2_000,
+        amount_text="20.00",
+        user_reference="alice",
+        owner=cases[0].subject,
+        metadata={},
+    )
+    desk.later(hours=1)
+    settings.SAGA_THREADS = threads
+    asked = len(desk.wallet.calls)
+    results = review_case_batch.look_up_cases(
+        case_references=[*(one.reference for one in cases), "rev_none"], actor="user:olga"
+    )
+    assert [(one.case_reference, one.done, one.told) for one in results] == [
+        (cases[0].reference, True, "The lookup says: confirmed."),
+        (cases[1].reference, True, "The lookup says: unknown."),
+        (cases[2].reference, True, "The lookup says: unknown."),
+        ("rev_none", False, "There is no review case rev_none."),
+    ]
+    assert {kind for kind, _ in desk.wallet.calls[asked:]} == {"lookup"}
+    assert ReviewCase.objects.filter(state="open").count() == 3, "evidence alone moves nothing"
+
+
+def test_lookups_of_many_end_when_the_wallet_is_slow(
+    desk: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [_stopped(desk, f"{n}0.00") for n in range(2, 9)]
+    settings.SAGA_THREADS = 8
+    monkeypatch.setattr(review_case_batch, "_PATIENCE_SECONDS", 0.0)
+    results = review_case_batch.look_up_cases(case_references=[one.reference for one in cases], actor="user:olga")
+    assert {one.done for one in results} == {False}
+    assert all(one.told.startswith("Not looked up:") for one in results)
+    assert threading.active_count() < 20
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_no_more_than_a_hundred_cases_at_once(desk: Desk, count: int) -> None:
+    names = [f"rev_{n}" for n in range(count)]
+    with pytest.raises(TooMany):
+        review_case_batch.look_up_cases(case_references=names, actor="user:olga")
+    with pytest.raises(TooMany):
+        review_case_batch.assign_cases(
+            case_references=names, owner="olga", next_review_on=None, actor="user:olga", now=desk.clock.now()
+        )

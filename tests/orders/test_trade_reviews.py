@@ -1,0 +1,178 @@
+"""Review of a trade at an outside venue (DESIGN, section 6): *trade proven*, *trade absent*, for buys and sells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from ledger.controls import clock
+from orders.models import Order
+from orders.operations import review_case
+from orders.operations.review_case import NotAllowed
+from orders.reviews.offers import offers
+from tests.orders import books
+from tests.orders.desk import Desk, open_case, reloaded
+from tests.orders.lanes import Lanes, open_lanes, trades_of
+from tests.orders.test_outside_venue import assert_over
+from tests.orders.test_returns import decide
+from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
+from wallets.models import Gateway, RemoteOperation
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture
+def lanes(desk: Desk) -> Lanes:
+    lanes = open_lanes(desk)
+    Gateway.objects.update(not_found_horizon_ms=60_000)
+    return lanes
+
+
+def in_review(desk: Desk, lanes: Lanes, *, side: str, reserves: bool, execute: Sequence[Step | None]) -> Order:
+    """An order whose trade is unknown at the cap; three lookups failed, the next follows the rest of the script."""
+    if side == "sell":
+        lanes.holding(reserves=reserves)
+    desk.wallet.legs = {"execute": [execute[0], *[server_error] * 3, *execute[1:]]}
+    amount = "100.00" if side == "buy" else "50.000000"
+    order = lanes.order(reserves=reserves, side=side, amount=amount)
+    while reloaded(order).state != "manual_review":
+        desk.drive(passes=1, pause=timedelta(seconds=2))
+    return reloaded(order)
+
+
+def look_up(desk: Desk, order: Order) -> None:
+    desk.later(minutes=5)
+    review_case.look_up_now(case_reference=open_case(order).reference, actor="user:olga", now=clock.now())
+
+
+def allowed(order: Order) -> set[str]:
+    return {offer.resolution.value for offer in offers(case=open_case(order)) if offer.allowed}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    case: str
+    side: str
+    reserves: bool
+    execute: Sequence[Step | None]
+    permits: set[str]
+    ends_in: str
+    reason: str
+    trade: str
+    asked: Sequence[str]
+    """What is asked after the decision."""
+
+
+SCENARIOS = [
+    Scenario(
+        "trade proven: the trade is settled, the buy processed",
+        *("buy", True, [lost_after, None], {"trade_proven"}, "processed", "", "settled", []),
+    ),
+    Scenario(
+        "trade absent: released; the buy's debit is given back, the reservation released",
+        *("buy", True, [lost_before, None], {"trade_absent"}, "compensated", "trade_absent", "released"),
+        ["reverse", "release"],
+    ),
+    Scenario(
+        "trade absent at a venue that cannot reserve",
+        *("buy", False, [lost_before, None], {"trade_absent"}, "compensated", "trade_absent", "released", ["reverse"]),
+    ),
+    Scenario(
+        "trade absent: a lookup finds that it was refused",
+        *("buy", False, [lost_before, declined], {"trade_absent"}, "compensated", "trade_absent", "released"),
+        ["reverse"],
+    ),
+    Scenario(
+        "trade proven: own books settled, the sell's payout credited",
+        *("sell", False, [lost_after, None], {"trade_proven"}, "processed", "", "settled", ["credit"]),
+    ),
+    Scenario(
+        "trade absent: released; the sell failed, nothing moved",
+        *("sell", False, [lost_before, None], {"trade_absent"}, "failed", "trade_absent", "released", []),
+    ),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.case)
+def test_trade_under_review_ends_as_people_decide_by_evidence(scenario: Scenario, desk: Desk, lanes: Lanes) -> None:
+    order = in_review(desk, lanes, side=scenario.side, reserves=scenario.reserves, execute=scenario.execute)
+    assert allowed(order) == set(), "nothing is proven yet"
+    before = books.balances()
+    look_up(desk, order)
+    assert books.balances() == before, "a lookup is evidence and moves no money"
+    assert allowed(order) == scenario.permits
+    (resolution,) = scenario.permits
+    calls = len(desk.wallet.calls)
+    assert decide(order.reference, resolution)
+    desk.drive(passes=4)
+    order = reloaded(order)
+    assert (order.state, order.status_reason) == (scenario.ends_in, scenario.reason)
+    assert [trade.state for trade in trades_of(order)] == [scenario.trade]
+    assert sorted(key.split(":")[1] for kind, key in desk.wallet.calls[calls:] if kind == "ask") == sorted(
+        scenario.asked
+    )
+    assert [key for kind, key in desk.wallet.calls if kind == "ask"].count(
+        f"{trades_of(order)[0].reference}:execute:v1"
+    ) == 1, "execution is never asked again from review"
+    assert_over(desk)
+
+
+@pytest.mark.parametrize(
+    "resolution",
+    ["debit_proven", "debit_absent", "compensate", "compensate_again", "compensation_proven", "trade_absent"],
+)
+def test_no_other_resolution_is_allowed_while_the_trade_may_have_been_executed(
+    resolution: str, desk: Desk, lanes: Lanes
+) -> None:
+    """Above all the debit is not given back, nor asked for a second settlement."""
+    order = in_review(desk, lanes, side="buy", reserves=True, execute=[lost_after, server_error])
+    before = books.world()
+    with pytest.raises(NotAllowed):
+        decide(order.reference, resolution)
+    assert books.world() == before
+
+
+def test_what_a_resolution_would_do_is_shown_before(desk: Desk, lanes: Lanes) -> None:
+    order = in_review(desk, lanes, side="buy", reserves=True, execute=[lost_after, None])
+    look_up(desk, order)
+    shown = {offer.resolution.value: offer for offer in offers(case=open_case(order))}
+    proven, absent = shown["trade_proven"], shown["trade_absent"]
+    assert (proven.ends_in, proven.remote, proven.webhooks) == ("processed", "none", ["order.processed"])
+    assert ("venues:north:clearing", "positions:acme:alice") in {(one.debit, one.credit) for one in proven.postings}
+    assert absent.why_not == "The trade is executed."
+    assert absent.remote == f"reverse, key {order.reference}:reverse:v1"
+    assert absent.releases_hold
+
+
+def test_settled_sell_is_not_unwound_once_its_venue_has_executed_it(desk: Desk, lanes: Lanes) -> None:
+    lanes.holding()
+    desk.wallet.legs = {"credit": [declined]}
+    order = lanes.order(side="sell", amount="50.000000")
+    desk.drive(passes=2)
+    shown = {offer.resolution.value: offer for offer in offers(case=open_case(reloaded(order)))}
+    assert shown["unwind"].why_not == "Its venue has executed the trade and keeps it. Settle it outside."
+
+
+def test_late_execution_of_a_trade_that_was_given_up_freezes_its_order(desk: Desk, lanes: Lanes) -> None:
+    """Proven absent, given back, and executed after all: a terminal state conflict."""
+    from ledger.controls import drains
+    from orders.models import Freeze
+    from orders.operations.drive_stale import drive_stale
+    from wallets.gateway_port import RemoteRequest
+
+    order = in_review(desk, lanes, side="buy", reserves=False, execute=[lost_before, None])
+    look_up(desk, order)
+    decide(order.reference, "trade_absent")
+    desk.drive(passes=3)
+    assert reloaded(order).state == "compensated"
+    operation = RemoteOperation.objects.get(leg="execute")
+    assert operation.state == "absent"
+    desk.wallet.applied[operation.key] = RemoteRequest(operation.key, "execute", "EUR", 1, "", "", "")
+    desk.later(minutes=20)
+    assert drive_stale() == 1
+    drains.drain("relay")
+    assert RemoteOperation.objects.get(leg="execute").state == "confirmed"
+    reason = Freeze.objects.get(subject=order.reference).reason
+    assert reason == f"terminal state conflict: {operation.owner} is released, and was executed late"
+    assert (reloaded(order).state, trades_of(order)[0].state) == ("compensated", "released")

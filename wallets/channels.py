@@ -1,0 +1,62 @@
+"""The house's gateways beside the operators' wallets: one for each channel, such as a venue.
+
+The house is the tenant of what is asked there: an operator sees its order and trade, never what became of a venue's keys.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ledger.controls import references
+from wallets.models import Gateway, Operator
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTerms:
+    """What the floors above may know of a channel's gateway. `owner_id` is the operator row that it belongs to."""
+
+    gateway_id: int
+    owner_id: int
+    environment: str
+    paused_until: datetime | None
+    open_until: datetime | None
+
+    def takes_questions(self, now: datetime) -> bool:
+        """Tell whether anything would be asked now: not while it is paused, nor while its circuit is open."""
+        return not any(until is not None and now < until for until in (self.paused_until, self.open_until))
+
+
+def terms_of(gateway_id: int) -> ChannelTerms:
+    gateway = Gateway.objects.select_related("breaker").get(pk=gateway_id)
+    breaker = getattr(gateway, "breaker", None)  # none before the first question
+    return ChannelTerms(
+        gateway_id=gateway.pk,
+        owner_id=gateway.operator_id,
+        environment=gateway.environment,
+        paused_until=gateway.paused_until,
+        open_until=breaker.open_until if breaker is not None else None,
+    )
+
+
+def connect(
+    *, environment: str, channel: str, adapter: str, base_url: str, secret: str, asset: str, now: datetime
+) -> int:
+    """Give the house a gateway to a channel, or point the one that is there to its present address; return its id."""
+    house = Operator.objects.filter(kind=Operator.Kind.HOUSE).order_by("pk").first()
+    if house is None:
+        house = Operator.objects.create(
+            reference=references.new(references.Prefix.OPERATOR),
+            name="The house",
+            slug="house",
+            kind=Operator.Kind.HOUSE,
+            created_at=now,
+        )
+    gateway, made = Gateway.objects.get_or_create(
+        operator=house,
+        environment=environment,
+        channel=channel,
+        defaults={"adapter": adapter, "base_url": base_url, "secret": secret, "wallet_asset": asset},
+    )
+    if not made and gateway.base_url != base_url:
+        gateway.base_url = base_url
+        gateway.save(update_fields=["base_url"])
+    return gateway.pk

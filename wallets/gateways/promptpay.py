@@ -1,0 +1,115 @@
+"""A PromptPay-style network over HTTP: query the recipient, confirm the transfer, look a confirmation up by its key."""
+
+import json
+from datetime import datetime
+from functools import partial
+from urllib.parse import quote
+
+from wallets.gateway_port import (
+    GatewayConnection,
+    RecipientAnswer,
+    RecipientQuery,
+    RemoteRequest,
+    Reply,
+    Unanswered,
+)
+from wallets.gateways import bank_answers
+from wallets.gateways.bank_answers import PROMPTPAY
+from wallets.gateways.exchange import LARGEST_ANSWER, exchanged, rfc3339, signed
+from wallets.outcomes import Cause
+from webhooks import outbound
+
+
+class HttpPromptPay:
+    """POST /promptpay/query, POST /promptpay/confirm and GET /promptpay/confirmations/{key}, each question signed."""
+
+    def query(
+        self, query: RecipientQuery, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
+    ) -> RecipientAnswer:
+        """Ask who is paid under the proxy, and what the network takes for it."""
+        body = _written(
+            {
+                "proxyType": query.details["proxy_type"],
+                "proxyValue": query.details["proxy_value"],
+                "amount": query.amount_text,
+                "currency": query.asset,
+            }
+        )
+        sent = outbound.OutboundRequest(
+            method="POST",
+            url=f"{connection.base_url.rstrip('/')}/promptpay/query",
+            environment=connection.environment,
+            headers={
+                "content-type": "application/json",
+                **signed(f"{query.reference}:query", connection, request_id=request_id, body=body),
+            },
+            body=body,
+            timeout=timeout_seconds,
+            max_response_bytes=LARGEST_ANSWER,
+        )
+        try:
+            answer = outbound.send(sent)
+        except outbound.TimedOut:
+            return Unanswered(Cause.TIMEOUT)
+        except (outbound.OutboundRefused, outbound.NotSent, outbound.Broken):
+            return Unanswered(Cause.CONNECTION)
+        return bank_answers.read_query(query, status=answer.status, body=answer.body)
+
+    def ask(
+        self,
+        request: RemoteRequest,
+        *,
+        connection: GatewayConnection,
+        request_id: str,
+        not_after: datetime,
+        timeout_seconds: float,
+    ) -> Reply:
+        """Confirm the transfer, once. The body depends on nothing but the request: the same key has the same body."""
+        body = _written(
+            {
+                "lookupRef": request.details["lookup_ref"],
+                "proxyType": request.details["proxy_type"],
+                "proxyValue": request.details["proxy_value"],
+                "amount": request.amount_text,
+                "currency": request.asset,
+                "reference": request.owner,
+            }
+        )
+        sent = outbound.OutboundRequest(
+            method="POST",
+            url=f"{connection.base_url.rstrip('/')}/promptpay/confirm",
+            environment=connection.environment,
+            headers={
+                "content-type": "application/json",
+                "idempotency-key": request.key,
+                "not-after": rfc3339(not_after),
+                **signed(request.key, connection, request_id=request_id, body=body),
+            },
+            body=body,
+            timeout=timeout_seconds,
+            max_response_bytes=LARGEST_ANSWER,
+        )
+        return exchanged(sent, read=partial(bank_answers.read_submit, request, PROMPTPAY))
+
+    def look_up(
+        self,
+        request: RemoteRequest,
+        *,
+        connection: GatewayConnection,
+        request_id: str,
+        timeout_seconds: float,
+    ) -> Reply:
+        """Ask what became of the key."""
+        sent = outbound.OutboundRequest(
+            method="GET",
+            url=f"{connection.base_url.rstrip('/')}/promptpay/confirmations/{quote(request.key, safe=':')}",
+            environment=connection.environment,
+            headers=signed(request.key, connection, request_id=request_id, body=b""),
+            timeout=timeout_seconds,
+            max_response_bytes=LARGEST_ANSWER,
+        )
+        return exchanged(sent, read=partial(bank_answers.read_lookup, request, PROMPTPAY))
+
+
+def _written(content: dict[str, str]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

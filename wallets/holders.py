@@ -1,0 +1,243 @@
+"""Wallets of users and merchants: opened once, found, locked, frozen, closed. Their money is accounts of the book.
+
+Who pays out of a wallet or into it locks its row first (`lock_wallets`), in the order of references, after its claim and
+its intent (DESIGN.md section 3): a freeze or a close that has committed is seen, one that has not waits.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import connection
+
+from ledger import accounts, balances
+from ledger.accounts import Opening
+from ledger.assets import named
+from ledger.balances import Balance
+from ledger.controls import references
+from ledger.controls.refusals import Malformed, NotFound, Refusal
+from wallets.wallet_models import Wallet as Wallet
+from wallets.wallet_models import WalletAsset, WalletFreeze
+
+MOST_ASSETS: Final = 20
+_USER_REFERENCE: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
+
+
+class WalletFrozen(Refusal):
+    """The wallet is frozen: it pays nothing out, and is still credited."""
+
+    code = "wallet_frozen"
+    status = 409
+
+
+class WalletClosed(Refusal):
+    """The wallet is closed."""
+
+    code = "wallet_closed"
+    status = 409
+
+
+class WalletNotFrozen(Refusal):
+    """The wallet is not frozen."""
+
+    code = "wallet_not_frozen"
+    status = 409
+
+
+class WalletNotEmpty(Refusal):
+    """A wallet with money, holds or debts in it cannot be closed."""
+
+    code = "wallet_not_empty"
+    status = 409
+
+
+class AssetNotHeld(Refusal):
+    """The wallet does not hold this asset."""
+
+    code = "asset_not_held"
+
+
+@dataclass(frozen=True, slots=True)
+class AssetBalance:
+    """What a wallet has of one asset, in minor units: posted, held for payments under way, on its way in, owed to us."""
+
+    asset: str
+    posted: int
+    held: int
+    incoming: int
+    receivable: int
+
+    @property
+    def available(self) -> int:
+        return self.posted - self.held
+
+
+def open_wallet(
+    *, operator_id: int, environment: str, kind: str, user_reference: str, assets: Sequence[str], now: datetime
+) -> Wallet:
+    """Open the wallet of an operator's user or merchant with its accounts, or return the one that is open already.
+
+    Assets that it does not have yet are added. Raises Malformed, UnknownAsset or WalletClosed.
+    """
+    codes = _checked(kind, user_reference, assets)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO wallets_wallet (reference, environment, operator_id, kind, user_reference, opened_at,"
+            " closed_by) VALUES (%s, %s, %s, %s, %s, %s, '') ON CONFLICT DO NOTHING",
+            [references.new(references.Prefix.WALLET), environment, operator_id, kind, user_reference, now],
+        )
+    wallet = Wallet.objects.select_for_update().get(
+        operator_id=operator_id, environment=environment, kind=kind, user_reference=user_reference
+    )
+    if wallet.closed_at is not None:
+        raise WalletClosed(wallet_id=wallet.reference)
+    WalletAsset.objects.bulk_create(
+        [WalletAsset(wallet=wallet, asset=code, opened_at=now) for code in codes], ignore_conflicts=True
+    )
+    accounts.open_accounts(environment=environment, openings=_openings(wallet, codes))
+    return wallet
+
+
+def find_wallet(*, reference: str, operator_id: int, environment: str) -> Wallet:
+    """Return an operator's wallet, without a lock. Raises NotFound."""
+    wallet = Wallet.objects.filter(reference=reference, operator_id=operator_id, environment=environment).first()
+    if wallet is None:
+        raise NotFound("There is no such wallet.")
+    return wallet
+
+
+def lock_wallet(reference: str) -> Wallet:
+    """Lock one wallet and return it. Raises NotFound."""
+    return lock_wallets([reference])[reference]
+
+
+def lock_wallets(references: Sequence[str]) -> dict[str, Wallet]:
+    """Lock wallets in the order of their references and return them by it. Raises NotFound."""
+    wanted = sorted(set(references))
+    rows = Wallet.objects.select_for_update().filter(reference__in=wanted).order_by("reference")
+    found = {wallet.reference: wallet for wallet in rows}
+    if len(found) != len(wanted):
+        raise NotFound("There is no such wallet.")
+    return found
+
+
+def refuse_paying(wallet: Wallet) -> None:
+    """Raise WalletClosed or WalletFrozen unless the (locked) wallet may pay out."""
+    refuse_receiving(wallet)
+    if current_freeze(wallet) is not None:
+        raise WalletFrozen(wallet_id=wallet.reference)
+
+
+def refuse_receiving(wallet: Wallet) -> None:
+    """Raise WalletClosed unless the (locked) wallet may be credited; a frozen one may."""
+    if wallet.closed_at is not None:
+        raise WalletClosed(wallet_id=wallet.reference)
+
+
+def need_asset(wallet: Wallet, asset: str) -> None:
+    """Raise AssetNotHeld unless the wallet has an account in this asset."""
+    if not WalletAsset.objects.filter(wallet=wallet, asset=asset).exists():
+        raise AssetNotHeld(f"The wallet {wallet.reference} does not hold {asset}.", wallet_id=wallet.reference)
+
+
+def current_freeze(wallet: Wallet) -> WalletFreeze | None:
+    return WalletFreeze.objects.filter(wallet=wallet, lifted_at__isnull=True).first()
+
+
+def available_address(wallet: Wallet) -> str:
+    """Return the address of the wallet's money."""
+    return accounts.user(wallet.reference) if wallet.kind == Wallet.Kind.USER else accounts.merchant(wallet.reference)
+
+
+def receivable_address(wallet: Wallet) -> str:
+    """Return the address of what the wallet owes us."""
+    if wallet.kind == Wallet.Kind.USER:
+        return accounts.user_receivable(wallet.reference)
+    return accounts.merchant_receivable(wallet.reference)
+
+
+def balances_of(wallet: Wallet) -> list[AssetBalance]:
+    """Return what a wallet has of each of its assets, by asset, in one statement of the book."""
+    held = list(WalletAsset.objects.filter(wallet=wallet).order_by("asset").values_list("asset", flat=True))
+    money, debt = available_address(wallet), receivable_address(wallet)
+    found = balances.read(
+        environment=wallet.environment, accounts=[(address, asset) for address in (money, debt) for asset in held]
+    )
+    return [_balance(asset, found[money, asset], found[debt, asset]) for asset in held]
+
+
+def freeze_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> WalletFreeze:
+    """Let a wallet pay nothing out until the freeze is lifted. Raises NotFound, Malformed, WalletClosed or WalletFrozen."""
+    if not reason.strip():
+        raise Malformed("A reason is needed.")
+    wallet = lock_wallet(reference)
+    refuse_paying(wallet)
+    return WalletFreeze.objects.create(wallet=wallet, reason=reason.strip()[:200], frozen_by=actor, frozen_at=now)
+
+
+def lift_freeze(*, reference: str, actor: str, now: datetime) -> None:
+    """Let a frozen wallet pay again. Raises NotFound or WalletNotFrozen."""
+    wallet = lock_wallet(reference)
+    if not WalletFreeze.objects.filter(wallet=wallet, lifted_at=None).update(lifted_by=actor, lifted_at=now):
+        raise WalletNotFrozen
+
+
+def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
+    """Close a wallet for good: it pays nothing and is paid nothing. One that is closed already stays so.
+
+    Raises NotFound, or WalletNotEmpty while it has money, holds, or owes us anything. Whoever pays it locks its row too,
+    so that nothing comes in between.
+    """
+    wallet = lock_wallet(reference)
+    if wallet.closed_at is not None:
+        return wallet
+    if any(one.posted or one.held or one.receivable or one.incoming for one in balances_of(wallet)):
+        raise WalletNotEmpty
+    wallet.closed_at, wallet.closed_by = now, actor
+    wallet.save(update_fields=["closed_at", "closed_by"])
+    return wallet
+
+
+def _checked(kind: str, user_reference: str, assets: Sequence[str]) -> list[str]:
+    errors: dict[str, list[str]] = {}
+    if kind not in Wallet.Kind.values:
+        errors["kind"] = [f"Not one of: {', '.join(Wallet.Kind.values)}."]
+    if not _USER_REFERENCE.fullmatch(user_reference):
+        errors["user_reference"] = ["1 to 64 of the characters A-Z a-z 0-9 . _ @ -"]
+    if not assets or len(assets) > MOST_ASSETS or len(set(assets)) != len(assets):
+        errors["assets"] = [f"1 to {MOST_ASSETS} different assets."]
+    if errors:
+        raise Malformed("The wallet is malformed.", errors=errors)
+    return sorted(named(code).code for code in assets)
+
+
+def _openings(wallet: Wallet, codes: Sequence[str]) -> list[Opening]:
+    """Return every account that a payment of this wallet in these assets may post to; a bank's are its channel's."""
+    user = wallet.kind == Wallet.Kind.USER
+    money = accounts.USER if user else accounts.MERCHANT
+    debt = accounts.USER_RECEIVABLE if user else accounts.MERCHANT_RECEIVABLE
+    return [
+        opening
+        for code in codes
+        for opening in (
+            Opening(available_address(wallet), code, money),
+            Opening(receivable_address(wallet), code, debt),
+            Opening(accounts.TRANSFER_TRANSIT, code, accounts.TRANSFER_TRANSIT_KIND),
+            Opening(accounts.TRANSFER_REVENUE, code, accounts.TRANSFER_REVENUE_KIND),
+            Opening(accounts.PAYOUT_REVENUE, code, accounts.PAYOUT_REVENUE_KIND),
+            Opening(accounts.PAYIN_REVENUE, code, accounts.PAYIN_REVENUE_KIND),
+            Opening(accounts.VAT_PAYABLE, code, accounts.VAT),
+        )
+    ]
+
+
+def _balance(asset: str, money: Balance, debt: Balance) -> AssetBalance:
+    return AssetBalance(
+        asset=asset,
+        posted=money.posted,
+        held=money.debits_pending,
+        incoming=money.credits_pending,
+        receivable=debt.posted,
+    )

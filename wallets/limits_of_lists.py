@@ -1,0 +1,180 @@
+"""Limits of many payments in one transaction: decided in their order, taken in a few statements (`wallets.limits`, for a list).
+
+1 of the active rules take, of each limit's name, the first in order
+2 make the day's counters that are missing, and lock all of them in the order of their ids
+3 go through the payments in their order: one that is above a cap takes nothing, the next one is looked at as if it was not
+4 take the sums by a conditional update: the counters are locked, so that it decides the same
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from ledger import assets
+from ledger.money import Money
+from wallets.limits import LimitExceeded, NeverTaken, Usage, applicable, day_of, standing
+from wallets.rule_models import LimitRule
+
+_FIND: Final = """
+SELECT u.id, u.used_minor, w.n
+FROM unnest(%(names)s::text[], %(flows)s::text[], %(channels)s::text[], %(assets)s::text[], %(wallets)s::text[])
+     WITH ORDINALITY AS w (name, flow, channel, asset, wallet, n)
+JOIN wallets_limitusage AS u
+  ON (u.name, u.flow, u.channel, u.asset, u.wallet) = (w.name, w.flow, w.channel, w.asset, w.wallet)
+WHERE u.environment = %(environment)s AND u.operator_id = %(operator)s AND u.day = %(day)s
+ORDER BY u.id FOR UPDATE OF u
+"""
+_MAKE: Final = """
+INSERT INTO wallets_limitusage (environment, operator_id, name, flow, channel, asset, wallet, day, used_minor)
+SELECT %(environment)s, %(operator)s, w.name, w.flow, w.channel, w.asset, w.wallet, %(day)s, 0
+FROM unnest(%(names)s::text[], %(flows)s::text[], %(channels)s::text[], %(assets)s::text[], %(wallets)s::text[])
+     AS w (name, flow, channel, asset, wallet)
+ORDER BY w.asset, w.name, w.flow, w.channel, w.wallet
+ON CONFLICT DO NOTHING
+"""
+_MISSING: Final = """
+SELECT count(*) FROM unnest(%(names)s::text[], %(flows)s::text[], %(channels)s::text[], %(assets)s::text[],
+                            %(wallets)s::text[]) AS w (name, flow, channel, asset, wallet)
+WHERE NOT EXISTS (
+    SELECT FROM wallets_limitusage AS u
+    WHERE (u.name, u.flow, u.channel, u.asset, u.wallet) = (w.name, w.flow, w.channel, w.asset, w.wallet)
+      AND u.environment = %(environment)s AND u.operator_id = %(operator)s AND u.day = %(day)s)
+"""
+_TAKE: Final = """
+UPDATE wallets_limitusage AS u SET used_minor = u.used_minor + t.taken
+FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS t (id, taken, cap)
+WHERE u.id = t.id AND u.used_minor + t.taken <= t.cap
+"""
+
+_Key = tuple[str, str, str, str, str]
+"""Name, flow, channel, asset and wallet of a counter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """One payment: the wallet that pays, and what it takes from every limit that is about it."""
+
+    wallet: str
+    amount: Money
+
+
+@dataclass(slots=True)
+class _Counter:
+    cap: int
+    counter: int = 0
+    used: int = 0
+    taken: int = field(default=0)
+
+
+def take_each(
+    *, environment: str, operator_id: int, flow: str, channel: str, takings: Sequence[Taking], now: datetime
+) -> list[tuple[Usage, ...] | LimitExceeded]:
+    """Take from the limits, payment by payment, and return for each what it took, or why it took nothing.
+
+    In the caller's transaction, after wallets and before the ledger.
+    """
+    rules = {
+        asset: applicable(
+            standing(environment=environment, asset=asset),
+            operator_id=operator_id,
+            flow=flow,
+            channel=channel,
+            asset=asset,
+            now=now,
+        )
+        for asset in sorted({taking.amount.asset for taking in takings})
+    }
+    keys: dict[_Key, _Counter] = {}
+    for taking in takings:
+        for rule in rules[taking.amount.asset]:
+            if rule.period == LimitRule.Period.DAY:
+                keys.setdefault(_key(rule, taking), _Counter(int(rule.cap_minor)))
+    day = day_of(operator_id, now) if keys else None
+    if keys:
+        _lock(keys, environment=environment, operator_id=operator_id, day=day)
+    results = [_decide(taking, rules[taking.amount.asset], keys, day) for taking in takings]
+    _take(keys)
+    return results
+
+
+def _key(rule: LimitRule, taking: Taking) -> _Key:
+    whose = taking.wallet if rule.scope == LimitRule.Scope.WALLET else ""
+    return rule.name, rule.flow, rule.channel, taking.amount.asset, whose
+
+
+def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day: date | None) -> None:
+    """Lock every counter, made where it is missing, and note what is used of it."""
+    wanted: dict[str, Any] = {
+        "environment": environment,
+        "operator": operator_id,
+        "day": day,
+        "names": [key[0] for key in keys],
+        "flows": [key[1] for key in keys],
+        "channels": [key[2] for key in keys],
+        "assets": [key[3] for key in keys],
+        "wallets": [key[4] for key in keys],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, wanted)
+        (missing,) = cursor.fetchone() or (0,)
+        if missing:  # before any lock: who makes one waits here for who makes the same
+            cursor.execute(_MAKE, wanted)
+        cursor.execute(_FIND, wanted)
+        rows = cursor.fetchall()
+    assert len(rows) == len(keys), "a counter is missing"
+    counters = list(keys.values())
+    for counter, used, place in rows:
+        counters[place - 1].counter, counters[place - 1].used = counter, int(used)
+
+
+def _decide(
+    taking: Taking, rules: Sequence[LimitRule], keys: dict[_Key, _Counter], day: date | None
+) -> tuple[Usage, ...] | LimitExceeded:
+    """Take one payment from all of its counters, or from none."""
+    minor = taking.amount.minor
+    for rule in rules:
+        left = int(rule.cap_minor)
+        if rule.period == LimitRule.Period.DAY:
+            counter = keys[_key(rule, taking)]
+            left = max(left - counter.used - counter.taken, 0)
+        if minor > left:
+            return exceeded(rule, left=left)
+    usages = []
+    for rule in rules:
+        kept = (rule.name, rule.code, rule.number, rule.scope, rule.period, taking.amount)
+        if rule.period == LimitRule.Period.DAY:
+            counter = keys[_key(rule, taking)]
+            counter.taken += minor
+            usages.append(Usage(*kept, counter.counter, day))
+        else:
+            usages.append(Usage(*kept))
+    return tuple(usages)
+
+
+def _take(keys: dict[_Key, _Counter]) -> None:
+    takes = [counter for counter in keys.values() if counter.taken]
+    if not takes:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE, [[c.counter for c in takes], [c.taken for c in takes], [c.cap for c in takes]])
+        if cursor.rowcount != len(takes):
+            raise NeverTaken("a locked counter had not what it showed")
+
+
+def exceeded(rule: LimitRule, *, left: int) -> LimitExceeded:
+    """Return the refusal, which says which limit it is and what is left of it."""
+    cap = assets.text(int(rule.cap_minor), rule.asset)
+    whose = "of the wallet" if rule.scope == LimitRule.Scope.WALLET else "of the operator"
+    span = "in one payment" if rule.period == LimitRule.Period.TRANSACTION else "in a day"
+    return LimitExceeded(
+        f"The limit {rule.name} is {cap} {rule.asset} {whose} {span}.",
+        limit=rule.name,
+        scope=rule.scope,
+        period=rule.period,
+        cap=cap,
+        left=assets.text(left, rule.asset),
+        asset=rule.asset,
+    )
