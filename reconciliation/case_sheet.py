@@ -70,9 +70,10 @@ def chosen(choice: Choice) -> QuerySet[Any]:
     proposed = Approval.objects.filter(
         kind=exception_approvals.KIND, subject=OuterRef("reference"), decision=Approval.Decision.PROPOSED
     )
-    return found.annotate(
+    annotated: QuerySet[Any] = found.annotate(
         proposed_by=Subquery(proposed.values("maker")[:1]), proposed_reason=Subquery(proposed.values("reason")[:1])
-    ).order_by("next_review_on", "pk")
+    )
+    return annotated.order_by("next_review_on", "pk")
 
 
 def as_csv(found: QuerySet[Any], *, now: datetime) -> Iterator[str]:
