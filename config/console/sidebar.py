@@ -70,6 +70,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Close calendar", "calendar_month", "admin:close-calendar", ""),
             ("Closes", "event_available", "admin:reconciliation_closerun_changelist", ""),
             ("Artifacts", "folder_zip", "admin:reconciliation_closeartifact_changelist", ""),
+            ("Exceptions in bulk", "table_edit", "admin:exceptions-bulk", ""),
             ("Statements", "upload_file", "admin:statement-import", ""),
             ("Statement lines", "format_list_bulleted", "admin:reconciliation_statementline_changelist", ""),
             ("Operators' statements", "request_page", "admin:operator-statements", ""),
