@@ -79,7 +79,7 @@ class QuoteAdmin(ReadOnlyAdmin):
 @admin.register(Trade)
 class TradeAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("reference", "order_reference", "quote_reference", "idempotency_key")
+    exact = ("reference", "order_reference", "quote_reference")
     list_display = ("reference", "shown_state", "pool_code", "order_reference", "created_at", "ended_at")
     list_filter = ("state", "pool_code")
 

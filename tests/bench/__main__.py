@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F13", "verify", "inbox", "F7", "delivery")
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F12", "F13", "verify", "inbox", "F7", "delivery")
 _NEED_PROCESSES = {"F7", "inbox", "delivery"}
 
 
@@ -44,6 +44,7 @@ def _bring_up(stack: LocalStack) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
+    from tests.bench import console as pages
     from tests.bench import delivery, ledger, orders, postings, relay, reports, rows, transfers
 
     postings.prepare(stack)
@@ -74,6 +75,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found += delivery.recorded_to_received(stack)
                 case "F11":
                     found.append(reports.trial_balance_and_statement(stack))
+                case "F12":
+                    found.append(pages.queues_and_searches(stack, console.print))
                 case "F13":
                     found += transfers.against_peers(stack, console.print)
                 case "F7":
