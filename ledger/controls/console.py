@@ -101,7 +101,9 @@ class ReadOnlyAdmin(ModelAdmin):
         if not isinstance(named, str):
             return named
         field = self.model._meta.get_field(named)
-        closed = bool(getattr(field, "choices", None)) or not isinstance(field, models.CharField | models.TextField)
+        closed = getattr(field, "choices", None) or isinstance(
+            field, models.BooleanField | models.DateField | models.ForeignKey
+        )
         return named if closed else (named, RecentValues)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
