@@ -14,6 +14,7 @@ from orders.models import Freeze, Market, Order, Pool, PoolHalt, Quote, Return, 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
     list_display = (
         "reference",
@@ -50,8 +51,8 @@ class OrderAdmin(ReadOnlyAdmin):
         return amount(row.target_minor, row.target_asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Order) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Quote)
@@ -91,6 +92,7 @@ class TradeAdmin(ReadOnlyAdmin):
 @admin.register(Return)
 class ReturnAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "order_reference", "trade_reference", "operation_key", "partner_order_id")
     list_display = ("reference", "shown_state", "kind", "leg", "shown_amount", "order_reference", "shown_age")
     list_filter = ("state", "kind", "environment")
@@ -104,8 +106,8 @@ class ReturnAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Return) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Pool)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db import models
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -61,10 +61,16 @@ class RecentValues(admin.FieldListFilter):
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that nobody changes here. `exact` names the columns that the search box compares, whole."""
+    """Rows that nobody changes here. `exact` names the columns that the search box compares, whole.
+
+    Each of them has an index; those in `rarely` have none, and are compared only when no other has what is searched for.
+    `tells_age` gives each row the instant at which it was read, as `seen_at`.
+    """
 
     section: ClassVar[Section]
     exact: ClassVar[Sequence[str]] = ()
+    rarely: ClassVar[Sequence[str]] = ()
+    tells_age: ClassVar[bool] = False
     hidden: ClassVar[Sequence[str]] = ()
     list_per_page = 50
     show_full_result_count = False
@@ -88,10 +94,16 @@ class ReadOnlyAdmin(ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        wanted = Q()
-        for column in self.exact:
-            wanted |= Q(**{column: term})
-        return queryset.filter(wanted), False
+        found = queryset.filter(_any_of(self.exact, term))
+        if self.rarely and not found.exists():
+            return queryset.filter(_any_of(self.rarely, term)), False
+        return found, False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        if self.tells_age:
+            rows = rows.annotate(seen_at=Value(clock.now(), output_field=models.DateTimeField()))
+        return rows
 
     def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
         """Let a column whose words are not a closed set offer those of recent rows."""
@@ -128,6 +140,13 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+def _any_of(columns: Sequence[str], term: str) -> Q:
+    wanted = Q()
+    for column in columns:
+        wanted |= Q(**{column: term})
+    return wanted
+
+
 def actor_of(request: HttpRequest) -> str:
     """How audit rows name a person of the console."""
     return f"user:{request.user.get_username()}"
@@ -148,14 +167,14 @@ def amount(minor: Any, asset: str) -> str:
     return f"{assets.text(int(minor), asset)} {asset}" if asset else ""
 
 
-def age(moment: Any) -> str:
-    """Show how long ago something was."""
-    return timesince(moment, clock.now()).replace("\xa0", " ") if moment else ""
+def age(moment: Any, now: datetime | None = None) -> str:
+    """Show how long ago something was. Rows of a list hand their `seen_at` over: one question of the time for all."""
+    return timesince(moment, now or clock.now()).replace("\xa0", " ") if moment else ""
 
 
-def until(moment: datetime) -> str:
+def until(moment: datetime, now: datetime) -> str:
     """Show how long there is until something."""
-    return timeuntil(moment, clock.now()).replace("\xa0", " ")
+    return timeuntil(moment, now).replace("\xa0", " ")
 
 
 def chosen_date(text: str) -> date | None:

@@ -42,6 +42,10 @@ def _shown(one: Belief) -> dict[str, Any]:
     return {
         "belief": one,
         "ours_amount": amount(ours.amount_minor, ours.asset) if ours else "",
-        "user": str(one.theirs["user_reference"]) if one.theirs else str(ours.request["user_reference"]) if ours else "",
+        "user": str(one.theirs["user_reference"])
+        if one.theirs
+        else str(ours.request["user_reference"])
+        if ours
+        else "",
         "order": ours.owner if ours and ours.owner.startswith("ord_") else "",
     }

@@ -218,6 +218,7 @@ def _pages() -> Iterator[Page]:
     yield Page("search trades by order", f"/console/orders/trade/?q={order}", trade)
     yield Page("search operations by owner", f"/console/wallets/remoteoperation/?q={order}", order)
     yield Page("search operations by their id", f"/console/wallets/remoteoperation/?q=wal_{n}", order)
+    yield Page("search requests by order", f"/console/wallets/apirequest/?q={order}", f"req_{n}")
     yield Page("search moves by subject", f"/console/ledger/move/?q={order}", order)
     for column, value in {"order": order, "request": f"req_{n}", "trade": trade, "their id": f"wal_{n}"}.items():
         yield Page(f"trace by {column}", f"/console/trace/?id={value}", "")
