@@ -33,6 +33,7 @@ from orders.models import (
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
     list_display = (
         "reference",
@@ -70,8 +71,8 @@ class OrderAdmin(ReadOnlyAdmin):
         return amount(row.target_minor, row.target_asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Order) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Intent)
@@ -196,7 +197,7 @@ class QuoteAdmin(ReadOnlyAdmin):
 @admin.register(Trade)
 class TradeAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("reference", "order_reference", "quote_reference", "idempotency_key")
+    exact = ("reference", "order_reference", "quote_reference")
     list_display = ("reference", "shown_state", "pool_code", "order_reference", "created_at", "ended_at")
     list_filter = ("state", "pool_code")
 
@@ -208,6 +209,7 @@ class TradeAdmin(ReadOnlyAdmin):
 @admin.register(Return)
 class ReturnAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "order_reference", "trade_reference", "operation_key", "partner_order_id")
     list_display = ("reference", "shown_state", "kind", "leg", "shown_amount", "order_reference", "shown_age")
     list_filter = ("state", "kind", "environment")
@@ -221,8 +223,8 @@ class ReturnAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Return) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Venue)
