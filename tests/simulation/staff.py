@@ -94,7 +94,7 @@ class Staff:
                 operator_slug="acme",
                 environment="test",
                 reason="their maintenance",
-                lasts=timedelta(minutes=self._world.chance.choice((1, 30))),
+                lasts=timedelta(seconds=self._world.chance.choice((5, 20, 20, 1_800))),
                 actor=self._who(),
                 now=clock.now(),
             )

@@ -295,6 +295,8 @@ _ASK_FAULTS: Final = (
     "garbled",
     "other amount",
     "not found for a while",
+    "not found for a while",
+    "on its way",
     "on its way",
 )
 _LOOKUP_FAULTS: Final = ("not sent", "timeout", "500", "reset", "garbled", "a proxy's 404")
