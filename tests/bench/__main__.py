@@ -14,8 +14,8 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F13", "verify", "inbox", "F7", "delivery", "F5", "F6")
-_NEED_PROCESSES = {"F5", "F6", "F7", "inbox", "delivery"}
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F13", "verify", "inbox", "F7", "delivery", "F5", "F6", "F14")
+_NEED_PROCESSES = {"F5", "F6", "F14", "F7", "inbox", "delivery"}
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def _bring_up(stack: LocalStack) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import delivery, intents, ledger, orders, postings, relay, reports, rows, transfers
+    from tests.bench import delivery, intents, ledger, orders, payouts, postings, relay, reports, rows, transfers
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -80,6 +80,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found += intents.single_transfers(stack, intents.prepare(stack))
                 case "F6":
                     found.append(intents.listed_transfers(stack, intents.prepare(stack)))
+                case "F14":
+                    found += payouts.authorized_to_settled(stack, payouts.prepare(stack))
                 case "F7":
                     found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
     finally:  # what was measured before a row failed is shown
