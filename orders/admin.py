@@ -33,6 +33,7 @@ from orders.models import (
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
     list_display = (
         "reference",
@@ -54,7 +55,8 @@ class OrderAdmin(ReadOnlyAdmin):
         order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
         cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
         context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        page: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return page
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:
@@ -69,8 +71,8 @@ class OrderAdmin(ReadOnlyAdmin):
         return amount(row.target_minor, row.target_asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Order) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Intent)
@@ -195,7 +197,7 @@ class QuoteAdmin(ReadOnlyAdmin):
 @admin.register(Trade)
 class TradeAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("reference", "order_reference", "quote_reference", "idempotency_key")
+    exact = ("reference", "order_reference", "quote_reference")
     list_display = ("reference", "shown_state", "pool_code", "order_reference", "created_at", "ended_at")
     list_filter = ("state", "pool_code")
 
@@ -207,6 +209,7 @@ class TradeAdmin(ReadOnlyAdmin):
 @admin.register(Return)
 class ReturnAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "order_reference", "trade_reference", "operation_key", "partner_order_id")
     list_display = ("reference", "shown_state", "kind", "leg", "shown_amount", "order_reference", "shown_age")
     list_filter = ("state", "kind", "environment")
@@ -220,8 +223,8 @@ class ReturnAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Return) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Venue)

@@ -46,7 +46,8 @@ class StatementLineAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         standing = StatementMatch.objects.filter(line=OuterRef("pk"), state=StatementMatch.State.STANDING)
         found: QuerySet[Any] = super().get_queryset(request).select_related("source")
-        return found.annotate(matched_rule=standing.values("rule")[:1])
+        annotated: QuerySet[Any] = found.annotate(matched_rule=standing.values("rule")[:1])
+        return annotated
 
     @admin.display(description="amount")
     def shown_amount(self, row: StatementLine) -> str:

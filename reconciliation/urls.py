@@ -26,4 +26,6 @@ urlpatterns = [
     ),
     path("exceptions", close_views.ExceptionsView.as_view(), name="exceptions"),
     path("exceptions/<reference:exception_id>", close_views.ExceptionView.as_view(), name="exception"),
+    path("intents/<reference:intent_id>/trace", views.IntentTraceView.as_view(), name="intent-trace"),
+    path("intents/<reference:intent_id>/packet", views.IntentPacketView.as_view(), name="intent-packet"),
 ]

@@ -70,6 +70,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Close calendar", "calendar_month", "admin:close-calendar", ""),
             ("Closes", "event_available", "admin:reconciliation_closerun_changelist", ""),
             ("Artifacts", "folder_zip", "admin:reconciliation_closeartifact_changelist", ""),
+            ("Exceptions in bulk", "table_edit", "admin:exceptions-bulk", ""),
             ("Statements", "upload_file", "admin:statement-import", ""),
             ("Statement lines", "format_list_bulleted", "admin:reconciliation_statementline_changelist", ""),
             ("Operators' statements", "request_page", "admin:operator-statements", ""),
@@ -99,8 +100,23 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Pauses", "pause_circle", "admin:wallets_gatewaypause_changelist", ""),
             ("Sandbox wallet", "science", "admin:sandbox-wallet", ""),
             ("Circuit breakers", "electrical_services", "admin:wallets_breaker_changelist", ""),
-            ("Fee rules", "percent", "admin:wallets_feerule_changelist", ""),
             ("Rates", "currency_exchange", "admin:wallets_fxrate_changelist", ""),
+        ),
+    ),
+    (
+        "Wallets",
+        Section.ORDERS,
+        (
+            ("Wallets", "wallet", "admin:wallets_wallet_changelist", ""),
+            ("Frozen wallets", "severe_cold", "admin:wallets_walletfreeze_changelist", "?lifted_at__isnull=True"),
+        ),
+    ),
+    (
+        "Rules",
+        Section.RULES,
+        (
+            ("Fees and limits", "percent", "admin:rules", ""),
+            ("Limits used", "speed", "admin:wallets_limitusage_changelist", ""),
         ),
     ),
     (

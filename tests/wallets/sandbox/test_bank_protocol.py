@@ -36,7 +36,7 @@ def test_what_we_send_has_its_shape() -> None:
     transport = OwnedTransport(lambda: outbound.OutboundResponse(500, {}, b""))
     at = GatewayConnection("https://bank.example.com", SECRET, "test")
     with outbound.use(transport), clock.use(clock.FixedClock(datetime.now(UTC))):
-        channel_adapter("promptpay").query(QUERY, connection=at, request_id="req_1", timeout_seconds=2)
+        channel_adapter("http_promptpay").query(QUERY, connection=at, request_id="req_1", timeout_seconds=2)
         _ask("promptpay", REQUEST)
         _ask("bank_transfer", REQUEST)
     for sent, name in zip(transport.sent, ("Query", "Confirm", "Transfer"), strict=True):
