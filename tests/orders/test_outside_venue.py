@@ -354,7 +354,27 @@ def test_releases_that_nobody_answers_are_counted(desk: Desk, lanes: Lanes) -> N
     desk.wallet.legs = {"debit": [declined], "release": [server_error]}
     lanes.order()
     desk.drive(passes=5)
-    assert dict((labels["environment"], number) for labels, number in unanswered.collect()) == {"live": 0, "test": 1}
+    assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 1}
     desk.wallet.legs["release"] = [TRUTH]
     desk.drive(passes=30)
-    assert dict((labels["environment"], number) for labels, number in unanswered.collect()) == {"live": 0, "test": 0}
+    assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 0}
+
+
+@pytest.mark.parametrize(("first", "then"), [("execute", "release"), ("release", "execute"), ("release", "reserve")])
+def test_the_door_refuses_what_the_other_leg_forbids_whatever_the_saga_believes(
+    first: str, then: str, desk: Desk, lanes: Lanes
+) -> None:
+    """What may be executed is not released; what was given up is neither executed nor reserved."""
+    from orders.sagas import venue_legs
+    from wallets import remote_operations
+    from wallets.models import RemoteOperation
+
+    order = lanes.order()
+    (trade,) = trades_of(order)
+    desk.wallet.legs = {first: [lost_after]}
+    remote_operations.perform(venue_legs.leg(order, trade, first), waits=lambda: True)
+    calls = list(desk.wallet.calls)
+    with pytest.raises(remote_operations.Unfounded):
+        remote_operations.perform(venue_legs.leg(order, trade, then), waits=lambda: True)
+    assert desk.wallet.calls == calls
+    assert RemoteOperation.objects.get(leg=then).state == "prepared"

@@ -14,7 +14,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from ledger.models import Hold
-from orders.models import Order, Quote, SagaRun, Trade
+from orders.models import Order, Pool, Quote, SagaRun, Trade
 from orders.operations.submit_order import DuplicatePartnerOrder
 from tests.flush import Flush
 from tests.orders import books
@@ -70,6 +70,7 @@ def lived(course: Course, killers: Sequence[Killer], desk: Desk, monkeypatch: py
     desk.wallet.legs = {}
     lanes = open_lanes(desk)
     desk.wallet.applied.clear()
+    Pool.objects.update(quote_lifetime_ms=600_000)  # two dead processes cost more time than a quote lasts
     quote = quoted(course, lanes)
     desk.wallet.legs = {leg: list(steps) for leg, steps in course.legs.items()}
     desk.wallet.calls.clear()
