@@ -48,6 +48,7 @@ def refusing(reason: str) -> Step:
 
 TRUTH = None
 RESERVES, PLAIN = True, False
+UNDISTURBED: Mapping[str, Sequence[Step | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ _HAPPY = "ask reserve, ask debit, ask execute"
 BUYS = [
     Scenario(
         "settled: reserved, debited, executed; finalize debit/credit according to flow",
-        *(RESERVES, {}, "processed", "", _HAPPY, "settled", 5),
+        *(RESERVES, UNDISTURBED, "processed", "", _HAPPY, "settled", 5),
     ),
     Scenario(
         "settled at a venue that cannot reserve: debited, then executed",
-        *(PLAIN, {}, "processed", "", "ask debit, ask execute", "settled", 5),
+        *(PLAIN, UNDISTURBED, "processed", "", "ask debit, ask execute", "settled", 5),
     ),
     Scenario(
         "failed before the debit: the venue refuses to reserve, nothing has moved",
@@ -207,7 +208,7 @@ def assert_over(desk: Desk) -> None:
 SELLS = [
     Scenario(
         "executed at the venue, then our own books settled, then the wallet credited",
-        *(RESERVES, {}, "processed", "", "ask execute, ask credit", "settled", 5),
+        *(RESERVES, UNDISTURBED, "processed", "", "ask execute, ask credit", "settled", 5),
     ),
     Scenario(
         "refused: nothing moved, the position is free again",
