@@ -4,12 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 ONLY ?=
+SEEDS ?= 1-300
 
 # Seconds that each check may take on two cores; over its budget it fails.
-BUDGETS := style=20 format=20 types=400 imports=60 migrations=60 tests=1500 processes=600 browser=300
+BUDGETS := style=20 format=20 types=400 imports=60 migrations=60 tests=1500 simulation=240 processes=600 browser=300
 
 .DEFAULT_GOAL := help
-.PHONY: help run test reset code manage bench lock format
+.PHONY: help run test simulate reset code manage bench lock format
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -32,6 +33,9 @@ run: venv ## start everything on this machine; Ctrl-C stops it
 
 test: venv ## run every check that CI runs
 	@exec $(PY) -m config.local test $(addprefix --budget ,$(BUDGETS)) $(ONLY)
+
+simulate: venv ## live through seeded worlds: make simulate SEEDS=1-300; SEEDS=7 replays one
+	@$(PY) -m tests.simulation $(SEEDS)
 
 reset: venv ## delete the local data, after asking
 	@$(PY) -m config.local reset

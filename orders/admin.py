@@ -1,18 +1,23 @@
-"""Quotes, orders, trades and pools, read-only."""
+"""Quotes, orders, trades, pools and intents, read-only."""
 
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from ledger.controls.console import ReadOnlyAdmin, age, amount, lamp
 from ledger.controls.roles import Section
 from orders.freeze_card import freeze_card
 from orders.models import (
     Freeze,
+    Intent,
     Market,
     Order,
     PayIn,
+    Payout,
     Pool,
     PoolHalt,
     Quote,
@@ -28,6 +33,7 @@ from orders.models import (
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
     list_display = (
         "reference",
@@ -49,7 +55,8 @@ class OrderAdmin(ReadOnlyAdmin):
         order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
         cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
         context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, context)
+        page: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return page
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:
@@ -64,8 +71,105 @@ class OrderAdmin(ReadOnlyAdmin):
         return amount(row.target_minor, row.target_asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Order) -> str:
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
+
+
+@admin.register(Intent)
+class IntentAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "partner_reference", "payer", "payee", "reference_number", "request_id")
+    list_display = (
+        *("page", "shown_state", "kind", "channel", "status_reason", "shown_amount", "payer", "payee"),
+        *("partner_reference", "scheduled_for", "shown_age"),
+    )
+    list_filter = ("state", "kind", "channel", "environment", "asset")
+
+    @admin.display(description="intent", ordering="reference")
+    def page(self, row: Intent) -> str:
+        """Open it from end to end; the page lies on the floor that joins floors."""
+        return format_html(
+            '<a class="hf-mono underline" href="{}">{}</a>',
+            reverse("admin:intent-page", args=[row.reference]),
+            row.reference,
+        )
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Intent) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def shown_amount(self, row: Intent) -> str:
+        return amount(row.amount_minor, row.asset)
+
+    @admin.display(description="in this state for")
+    def shown_age(self, row: Intent) -> str:
         return age(row.updated_at)
+
+
+class InFlight(admin.SimpleListFilter):
+    """Payouts between their hold and their end; the oldest first is what matters."""
+
+    title = "in flight"
+    parameter_name = "in_flight"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "In flight"), ("dead", "Dead letters"), ("no", "Complete")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Payout]") -> "QuerySet[Payout]":
+        state = Payout.State
+        match self.value():
+            case "yes":
+                return queryset.exclude(state=state.COMPLETE)
+            case "dead":
+                return queryset.filter(state__in=(state.DEAD_LETTER, state.MANUAL_REVIEW))
+            case "no":
+                return queryset.filter(state=state.COMPLETE)
+        return queryset
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "intent_reference")
+    list_display = (
+        *(
+            "reference",
+            "page",
+            "shown_state",
+            "shown_amount",
+            "requeries",
+            "next_requery_at",
+            "shown_wait",
+            "shown_age",
+        ),
+    )
+    list_filter = (InFlight, "state", "environment", "asset")
+    ordering = ("created_at",)
+
+    @admin.display(description="intent")
+    def page(self, row: Payout) -> str:
+        return format_html(
+            '<a class="hf-mono underline" href="{}">{}</a>',
+            reverse("admin:intent-page", args=[row.intent_reference]),
+            row.intent_reference,
+        )
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Payout) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="pays out", ordering="amount_minor")
+    def shown_amount(self, row: Payout) -> str:
+        return amount(row.amount_minor, row.asset)
+
+    @admin.display(description="in this state for")
+    def shown_wait(self, row: Payout) -> str:
+        return age(row.updated_at)
+
+    @admin.display(description="age", ordering="created_at")
+    def shown_age(self, row: Payout) -> str:
+        return age(row.created_at)
 
 
 @admin.register(Quote)
@@ -93,7 +197,7 @@ class QuoteAdmin(ReadOnlyAdmin):
 @admin.register(Trade)
 class TradeAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("reference", "order_reference", "quote_reference", "idempotency_key")
+    exact = ("reference", "order_reference", "quote_reference")
     list_display = ("reference", "shown_state", "pool_code", "order_reference", "created_at", "ended_at")
     list_filter = ("state", "pool_code")
 
@@ -105,6 +209,7 @@ class TradeAdmin(ReadOnlyAdmin):
 @admin.register(Return)
 class ReturnAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "order_reference", "trade_reference", "operation_key", "partner_order_id")
     list_display = ("reference", "shown_state", "kind", "leg", "shown_amount", "order_reference", "shown_age")
     list_filter = ("state", "kind", "environment")
@@ -118,8 +223,8 @@ class ReturnAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Return) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Venue)

@@ -34,6 +34,14 @@ def _parts(report: Report) -> list[RenderableType]:
             ],
         ),
         _pairs(
+            "Status reads and flight",
+            [
+                ("asked", str(report.status_reads.asked)),
+                ("told", str(report.status_reads.resolved)),
+                ("payouts in flight", str(report.in_flight)),
+            ],
+        ),
+        _pairs(
             "Zero-sum per asset",
             [(asset, assets.text(net, asset)) for asset, net in report.zero_sum.items()] or [("no postings", "")],
         ),

@@ -1,5 +1,7 @@
 """Close runs, what their checks found, and the cases that people work."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 from django_fsm import FSMField, transition
@@ -13,17 +15,19 @@ from reconciliation.statement_models import StatementMatch as StatementMatch
 from reconciliation.statement_models import StatementSource as StatementSource
 
 
-def _nothing_blocks(close: "CloseRun") -> bool:
+def _nothing_blocks(close: Any) -> bool:
     """Rule C1: no check fails without an approved exception, and no exception lacks owner or next review date."""
     from reconciliation.checklist import checklist_of  # it reads the models of this module
 
+    assert isinstance(close, CloseRun)
     return checklist_of(close).complete
 
 
-def _approvable(case: "ExceptionCase") -> bool:
+def _approvable(case: Any) -> bool:
     """Rule C1: a ledger row without terminal trade cannot be approved."""
     from reconciliation.check_registry import is_approvable
 
+    assert isinstance(case, ExceptionCase)
     return is_approvable(case.type)
 
 

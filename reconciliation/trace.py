@@ -16,7 +16,7 @@ from ledger import assets
 from ledger.controls.rest.answers import instant, instant_or_none
 from ledger.models import Event, Move, Posting
 from orders import answers
-from orders.models import Order, Quote, Return, ReviewCase, Trade
+from orders.models import Intent, Order, Quote, Return, ReviewCase, Trade
 from reconciliation.models import ExceptionCase
 from wallets.models import ApiRequest, RemoteAttempt, RemoteOperation
 from webhooks.models import Delivery, DeliveryAttempt
@@ -33,14 +33,26 @@ Record = dict[str, Any]
 
 def find_orders(identifier: str) -> list[Order]:
     """Return the orders that an id names, newest first: theirs or ours, of whatever record. At most 50."""
-    wanted = identifier.strip()
-    if not wanted or len(wanted) > _LONGEST_ID or "\0" in wanted:
+    wanted = searchable(identifier)
+    if not wanted:
         return []
-    posting = _POSTING.fullmatch(wanted)
+    posting = posting_id(wanted)
     with connection.cursor() as cursor:
-        cursor.execute(_FIND, {"id": wanted, "posting": UUID(posting[1]) if posting else None})
+        cursor.execute(_FIND, {"id": wanted, "posting": UUID(posting) if posting else None})
         found = [row[0] for row in cursor.fetchall()]
     return list(Order.objects.filter(pk__in=found).order_by("-pk"))
+
+
+def searchable(identifier: str) -> str:
+    """Return an id as it can be looked for, or "" when it can be nobody's."""
+    wanted = identifier.strip()
+    return "" if len(wanted) > _LONGEST_ID or "\0" in wanted else wanted
+
+
+def posting_id(wanted: str) -> str:
+    """Return the hexadecimal part of a ledger id, or "" where it is none."""
+    found = _POSTING.fullmatch(wanted)
+    return found[1] if found else ""
 
 
 def trace_of(order: Order, *, inside: bool) -> Record:
@@ -49,7 +61,11 @@ def trace_of(order: Order, *, inside: bool) -> Record:
     trades = list(Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
     returns = list(Return.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
     owners = [order.reference, *(found.reference for found in returns)]
-    operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
+    asked = [
+        *owners,
+        *(trade.reference for trade in trades if inside),
+    ]  # a trade's are a venue's: nobody's but the house's
+    operations = list(RemoteOperation.objects.filter(owner__in=asked).order_by("pk")[:MOST])
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
     subjects = [
         *owners,
@@ -58,9 +74,9 @@ def trace_of(order: Order, *, inside: bool) -> Record:
         *(operation.reference for operation in operations),
         *(case.reference for case in cases if inside),
     ]
-    events = _events(subjects, inside=inside)
-    ledger = _ledger([order.reference, *owners[1:]], trades, inside=inside)
-    requests = _requests(order, subjects)
+    events = event_rows(subjects, inside=inside)
+    ledger = ledger_rows([order.reference, *owners[1:]], trades, inside=inside)
+    requests = request_rows(order, subjects)
     newest = trades[-1] if trades else None
     traced: Record = {
         "record": _minimal(order, newest, ledger=ledger, events=events, requests=requests),
@@ -69,14 +85,14 @@ def trace_of(order: Order, *, inside: bool) -> Record:
         "quote": answers.quote(quote) if quote else None,
         "trades": [_trade(trade) for trade in trades],
         "ledger": ledger,
-        "operations": _operations(operations, inside=inside),
-        "moves": _moves(subjects, inside=inside),
+        "operations": operation_rows(operations, inside=inside),
+        "moves": move_rows(subjects, inside=inside),
         "requests": requests,
         "events": events,
         "returns": [_return(found) for found in returns],
     }
     if inside:
-        traced["review_cases"] = [_review(case) for case in cases]
+        traced["review_cases"] = [review_row(case) for case in cases]
         traced["exception_cases"] = _exceptions(order)
     return traced
 
@@ -125,7 +141,7 @@ def _trade(trade: Trade) -> Record:
     }
 
 
-def _ledger(subjects: Sequence[str], trades: Iterable[Trade], *, inside: bool) -> list[Record]:
+def ledger_rows(subjects: Sequence[str], trades: Iterable[Trade], *, inside: bool) -> list[Record]:
     rows = (
         Posting.objects.filter(transaction__subject__in=subjects)
         .select_related("transaction", "debit_account", "credit_account")
@@ -155,7 +171,7 @@ def _ledger(subjects: Sequence[str], trades: Iterable[Trade], *, inside: bool) -
     return shown
 
 
-def _operations(operations: Sequence[RemoteOperation], *, inside: bool) -> list[Record]:
+def operation_rows(operations: Sequence[RemoteOperation], *, inside: bool) -> list[Record]:
     attempts = list(
         RemoteAttempt.objects.filter(operation_id__in=[one.pk for one in operations]).order_by(
             "operation_id", "number"
@@ -191,7 +207,7 @@ def _attempt(attempt: RemoteAttempt, *, inside: bool) -> Record:
     return shown | {"detail": attempt.detail} if inside else shown
 
 
-def _moves(subjects: Sequence[str], *, inside: bool) -> list[Record]:
+def move_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:
     rows = Move.objects.filter(subject__in=subjects).order_by("moved_at", "pk")[:MOST]
     shown: list[Record] = []
     for row in rows:
@@ -210,9 +226,9 @@ def _moves(subjects: Sequence[str], *, inside: bool) -> list[Record]:
     return shown
 
 
-def _requests(order: Order, subjects: Sequence[str]) -> list[Record]:
+def request_rows(owner: Order | Intent, subjects: Sequence[str]) -> list[Record]:
     rows = ApiRequest.objects.filter(
-        operator_id=order.operator_id or 0, environment=order.environment, subject__in=subjects
+        operator_id=owner.operator_id or 0, environment=owner.environment, subject__in=subjects
     ).order_by("received_at", "pk")[:MOST]
     return [
         {
@@ -229,7 +245,7 @@ def _requests(order: Order, subjects: Sequence[str]) -> list[Record]:
     ]
 
 
-def _events(subjects: Sequence[str], *, inside: bool) -> list[Record]:
+def event_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:
     rows = Event.objects.filter(aggregate__in=subjects).order_by("recorded_at", "pk")
     events = list((rows if inside else rows.filter(public=True))[:MOST])
     deliveries = list(Delivery.objects.filter(event_id__in=[event.pk for event in events]).order_by("pk")[:MOST])
@@ -283,7 +299,7 @@ def _return(found: Return) -> Record:
     }
 
 
-def _review(case: ReviewCase) -> Record:
+def review_row(case: ReviewCase) -> Record:
     return {
         "review_case_id": case.reference,
         "subject": case.subject,

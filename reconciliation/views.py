@@ -1,4 +1,4 @@
-"""Trace and support packet over REST: an operator's own orders, in the partner's view."""
+"""Trace and support packet over REST: an operator's own orders and intents, in the partner's view."""
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -11,8 +11,8 @@ from ledger.controls.rest.answers import answer
 from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
-from orders.models import Order
-from reconciliation import packets, trace
+from orders.models import Intent, Order
+from reconciliation import intent_trace, packets, trace
 
 
 class OrderTraceView(ApiView):
@@ -40,6 +40,41 @@ class OrderPacketView(ApiView):
             content_type=packets.CONTENT_TYPE,
             headers={"Content-Disposition": f'attachment; filename="{packets.name_of(order)}"'},
         )
+
+
+class IntentTraceView(ApiView):
+    scopes = {"GET": Scope.READ}
+
+    @extend_schema(operation_id="get_intent_trace", responses={200: OpenApiTypes.OBJECT}, tags=["intents"])
+    def get(self, request: Request, intent_id: str) -> HttpResponse:
+        """The transfer or payout from end to end: every record that it joins to, by id."""
+        read_query(request, Shape)
+        return answer(intent_trace.trace_of_intent(_intent(self, intent_id), inside=False))
+
+
+class IntentPacketView(ApiView):
+    scopes = {"GET": Scope.READ}
+
+    @extend_schema(
+        operation_id="get_intent_packet", responses={(200, packets.CONTENT_TYPE): OpenApiTypes.BINARY}, tags=["intents"]
+    )
+    def get(self, request: Request, intent_id: str) -> HttpResponse:
+        """The support packet: a ZIP of the trace as JSON and as a printable page."""
+        read_query(request, Shape)
+        intent = _intent(self, intent_id)
+        return HttpResponse(
+            packets.packet_of_intent(intent, now=clock.now()),
+            content_type=packets.CONTENT_TYPE,
+            headers={"Content-Disposition": f'attachment; filename="{packets.name_of(intent)}"'},
+        )
+
+
+def _intent(view: ApiView, intent_id: str) -> Intent:
+    mine = Intent.objects.filter(operator_id=view.caller.operator_id, environment=view.caller.environment)
+    row = mine.filter(reference=intent_id).first()
+    if row is None:
+        raise NotFound
+    return row
 
 
 def _order(view: ApiView, order_id: str) -> Order:

@@ -1,6 +1,10 @@
 """Operators, their gateways, rates, fees and remote operations, read-only. Secrets and hashes are never shown."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
@@ -17,6 +21,8 @@ from wallets.models import (
     OperatorKey,
     RemoteAttempt,
     RemoteOperation,
+    Wallet,
+    WalletFreeze,
 )
 
 
@@ -68,13 +74,20 @@ class BreakerAdmin(ReadOnlyAdmin):
 
 
 class RuleAdmin(ReadOnlyAdmin):
-    section = Section.OPERATORS
+    section = Section.RULES
     exact = ("reference", "code", "name")
     list_filter = ("state", "environment", "flow")
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: FeeRule | LimitRule) -> str:
         return lamp(row.state)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A version has a page of its own."""
+        reference = self.model.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:rule", reference) if reference else redirect("admin:rules")
 
 
 @admin.register(FeeRule)
@@ -93,13 +106,36 @@ class LimitRuleAdmin(RuleAdmin):
 
 @admin.register(LimitUsage)
 class LimitUsageAdmin(ReadOnlyAdmin):
-    section = Section.OPERATORS
+    section = Section.RULES
     exact = ("wallet", "name")
     list_display = ("day", "name", "operator_id", "wallet", "flow", "channel", "shown_used")
 
     @admin.display(description="used")
     def shown_used(self, row: LimitUsage) -> str:
         return amount(row.used_minor, row.asset)
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "user_reference")
+    list_display = ("reference", "user_reference", "kind", "environment", "operator_id", "opened_at", "closed_at")
+    list_filter = ("environment", "kind")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A wallet has a page of its own."""
+        reference = Wallet.objects.filter(pk=object_id).values_list("reference", flat=True).first()
+        return redirect("admin:wallet-page", reference) if reference else redirect("admin:index")
+
+
+@admin.register(WalletFreeze)
+class WalletFreezeAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("wallet__reference",)
+    list_display = ("wallet", "reason", "frozen_by", "frozen_at", "lifted_by", "lifted_at")
+    list_select_related = ("wallet",)
 
 
 @admin.register(FxRate)
@@ -135,7 +171,8 @@ class RemoteAttemptAdmin(ReadOnlyAdmin):
 @admin.register(ApiRequest)
 class ApiRequestAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("request_id", "subject", "idempotency_key")
+    exact = ("request_id", "subject")
+    rarely = ("idempotency_key",)
     list_display = (
         "request_id",
         "method",

@@ -137,6 +137,8 @@ def _bounded(condition: str) -> None:
         word, sign, after = found["word"], found["sign"], text[found.end() :].lstrip()[:1]
         if found["number"] and int(found["number"]) >= _INT64:
             raise ConditionRefused(f"The number at character {place + 1} is too large.")
+        if not word and not sign and before == "literal":
+            raise ConditionRefused(f"Two values stand side by side at character {place + 1}.")  # as in '''a'''
         if word and not _may_stand(word, before, after):
             raise ConditionRefused(f"The condition may not say {word!r}; it knows {', '.join(sorted(FACTS))}.")
         if sign == "(" and (before.isidentifier() and before not in _METHODS | {"in"}):

@@ -11,6 +11,7 @@ from ledger.environments import Environment
 from wallets.rule_models import FeeRule as FeeRule
 from wallets.rule_models import LimitRule as LimitRule
 from wallets.rule_models import LimitUsage as LimitUsage
+from wallets.rule_models import RuleFailure as RuleFailure
 from wallets.wallet_models import Wallet as Wallet
 from wallets.wallet_models import WalletAsset as WalletAsset
 from wallets.wallet_models import WalletFreeze as WalletFreeze

@@ -10,16 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
-import structlog
-
 from ledger import assets
 from ledger.controls.refusals import Refusal
 from ledger.money import Money, Rounding, divide
-from wallets import conditions
+from wallets import conditions, rule_failures
 from wallets.conditions import Fact
 from wallets.rule_models import FeeRule, Rule
-
-log = structlog.get_logger(__name__)
 
 PRE: Final = FeeRule.Phase.PRE.value
 POST: Final = FeeRule.Phase.POST.value
@@ -138,12 +134,13 @@ def price_with(
     amount: Money,
     facts: Mapping[str, Fact],
     now: datetime,
+    trial: bool = False,
 ) -> Priced:
-    """Price a payment by given rules, whatever their state: a dry run has a draft among them."""
+    """Price a payment by given rules, whatever their state. A trial has a draft among them, and alarms nobody."""
     known = {**facts, "amount_minor": amount.minor, "asset": amount.asset, "flow": flow, "channel": channel}
     chosen: dict[str, FeeRule] = {}
     for rule in in_order(rules, operator_id=operator_id, flow=flow, channel=channel, asset=amount.asset, now=now):
-        if rule.name not in chosen and _holds(rule, known):
+        if rule.name not in chosen and _holds(rule, known, trial=trial):
             chosen[rule.name] = rule
     priced = Priced(amount, tuple(_item(rule, amount) for _, rule in sorted(chosen.items())))
     if priced.credit.minor <= 0:
@@ -192,10 +189,12 @@ def _terms(rule: FeeRule, minor: int) -> tuple[int, int]:
     return int(rule.fixed_minor), rule.basis_points
 
 
-def _holds(rule: FeeRule, facts: Mapping[str, Fact]) -> bool:
+def _holds(rule: FeeRule, facts: Mapping[str, Fact], *, trial: bool) -> bool:
     try:
         return conditions.holds(rule.condition, facts)
     except conditions.ConditionFailed as refusal:
-        log.error("fee_rule.failed", rule=rule.code, version=rule.number, reason=refusal.fields.get("reason"))
-        refusal.fields = {"rule": rule.code, "version": rule.number}
+        if trial:
+            raise
+        rule_failures.record(rule, reason=str(refusal.fields.get("reason")))
+        refusal.fields = {}  # which rule it was is ours to know
         raise

@@ -133,3 +133,19 @@ class LimitUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.wallet or 'operator'} {self.day}"
+
+
+class RuleFailure(models.Model):
+    """How often a version's condition could not be answered: each time a payment was refused. Its rule needs mending."""
+
+    environment = models.CharField(max_length=4, choices=Environment.choices)
+    rule = models.CharField(max_length=40, unique=True, help_text="the version's reference")
+    code = models.CharField(max_length=60)
+    number = models.PositiveIntegerField()
+    reason = models.CharField(max_length=100, help_text="of the last one")
+    failures = models.PositiveIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.code} v{self.number}: {self.failures}"

@@ -16,6 +16,14 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Manual review", "gavel", "admin:orders_reviewcase_changelist", ""),
             ("Compensation", "undo", "admin:orders_order_changelist", "?state__exact=compensation_pending"),
             ("Sagas at work", "sync", "admin:orders_sagarun_changelist", ""),
+            (
+                "Scheduled transfers",
+                "schedule",
+                "admin:orders_intent_changelist",
+                "?state__exact=created&kind__exact=transfer",
+            ),
+            ("Payouts in flight", "send_money", "admin:orders_payout_changelist", "?in_flight=yes"),
+            ("Payouts, dead letters", "mark_email_unread", "admin:orders_payout_changelist", "?in_flight=dead"),
             ("Found waiting", "hourglass_disabled", "admin:orders_stalefinding_changelist", ""),
             ("Notices", "notifications", "admin:reconciliation_notice_changelist", ""),
         ),
@@ -26,6 +34,7 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
         (
             ("Trace", "travel_explore", "admin:trace-search", ""),
             ("Orders", "receipt_long", "admin:orders_order_changelist", ""),
+            ("Transfers and payouts", "payments", "admin:orders_intent_changelist", ""),
             ("Quotes", "request_quote", "admin:orders_quote_changelist", ""),
             ("Trades", "swap_horiz", "admin:orders_trade_changelist", ""),
             ("Returns", "assignment_return", "admin:orders_return_changelist", ""),
@@ -91,8 +100,23 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
             ("Pauses", "pause_circle", "admin:wallets_gatewaypause_changelist", ""),
             ("Sandbox wallet", "science", "admin:sandbox-wallet", ""),
             ("Circuit breakers", "electrical_services", "admin:wallets_breaker_changelist", ""),
-            ("Fee rules", "percent", "admin:wallets_feerule_changelist", ""),
             ("Rates", "currency_exchange", "admin:wallets_fxrate_changelist", ""),
+        ),
+    ),
+    (
+        "Wallets",
+        Section.ORDERS,
+        (
+            ("Wallets", "wallet", "admin:wallets_wallet_changelist", ""),
+            ("Frozen wallets", "severe_cold", "admin:wallets_walletfreeze_changelist", "?lifted_at__isnull=True"),
+        ),
+    ),
+    (
+        "Rules",
+        Section.RULES,
+        (
+            ("Fees and limits", "percent", "admin:rules", ""),
+            ("Limits used", "speed", "admin:wallets_limitusage_changelist", ""),
         ),
     ),
     (

@@ -25,6 +25,7 @@ class Section(StrEnum):
     WEBHOOKS = "webhooks"
     CLOSE = "close"
     OPERATORS = "operators"
+    RULES = "rules"
     AUDIT = "audit"
     PEOPLE = "people"
 
@@ -35,7 +36,7 @@ class Ability(StrEnum):
     NOTE = "write notes"
     WORK_REVIEWS = "assign, look up, propose"
     APPROVE_REVIEWS = "approve resolutions"
-    HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders, lift any of them, report returned trades"
+    HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders and wallets, lift any of them, report returned trades"
     RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close, prepare it, propose to open it again"
@@ -45,6 +46,8 @@ class Ability(StrEnum):
     MANAGE_ENDPOINTS = "manage webhook endpoints"
     PROPOSE_CHART = "propose charts, mappings and templates"
     ACTIVATE_CHART = "activate charts, mappings and templates"
+    PROPOSE_RULES = "propose fee and limit rules"
+    ACTIVATE_RULES = "activate fee and limit rules"
     PROPOSE_POSTINGS = "propose adjustments and settlements"
     APPROVE_POSTINGS = "approve adjustments and settlements"
     WORK_STATEMENTS = "import statements, match and unmatch their lines"
@@ -60,6 +63,7 @@ _SEES: dict[Section, set[Role]] = {
     Section.WEBHOOKS: {*_OPS, Role.AUDITOR, Role.ADMIN},
     Section.CLOSE: {*_FINANCE, Role.AUDITOR},
     Section.OPERATORS: {*_OPS, Role.AUDITOR, Role.ADMIN},
+    Section.RULES: {*_OPS, *_FINANCE, Role.AUDITOR, Role.ADMIN},
     Section.AUDIT: {*_OPS, *_FINANCE, Role.AUDITOR},
     Section.PEOPLE: {Role.ADMIN},
 }
@@ -78,6 +82,8 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.MANAGE_ENDPOINTS: {Role.ADMIN},
     Ability.PROPOSE_CHART: _FINANCE,
     Ability.ACTIVATE_CHART: {Role.FINANCE_LEAD},
+    Ability.PROPOSE_RULES: _FINANCE,
+    Ability.ACTIVATE_RULES: {Role.FINANCE_LEAD},
     Ability.PROPOSE_POSTINGS: _FINANCE,
     Ability.APPROVE_POSTINGS: {Role.FINANCE_LEAD},
     Ability.WORK_STATEMENTS: _FINANCE,

@@ -14,7 +14,7 @@ _SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0030_review_deadlines")]
+    dependencies = [("orders", "0031_searched_columns")]
 
     operations = [
         migrations.RemoveIndex("intent", "intent_due"),
@@ -41,6 +41,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             "intent",
             models.Index(fields=["updated_at"], condition=models.Q(ended_at__isnull=True), name="intent_open"),
+        ),
+        *(
+            migrations.AddIndex("intent", models.Index(fields=[field], condition=~models.Q(**{field: ""}), name=name))
+            for field, name in (
+                ("reference_number", "intent_number"),
+                ("lookup_ref", "intent_lookup"),
+                ("response_id", "intent_response"),
+            )
         ),
         run_sql_file(_SQL / "lock_parties.sql", reverse="DROP FUNCTION orders_lock_parties(text, bigint, text[])"),
         run_sql_file(

@@ -120,8 +120,10 @@ def _belongs_to(subject: Subject) -> tuple[str, str]:
         case Payout():
             asked = Intent.objects.filter(reference=subject.intent_reference).values_list("request_id", flat=True)
             return subject.intent_reference, asked.first() or ""
-        case _:
+        case Return():
             return subject.order_reference or subject.intent_reference, ""
+        case _:
+            return subject.order_reference, ""
 
 
 def _again(subject: Subject) -> Subject:

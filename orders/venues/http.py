@@ -157,7 +157,7 @@ def _body(request: RemoteRequest, connection: GatewayConnection) -> bytes:
         "transact_id": request.owner,
         "taken_asset": request.asset,
         "taken_amount": request.amount_text,
-        **{name: request.metadata[name] for name in _TERMS},
+        **{name: request.details[name] for name in _TERMS},
     }
     if connection.environment == Environment.TEST:
         content["user_reference"] = request.user_reference

@@ -152,8 +152,8 @@ def _terms(request: RemoteRequest) -> Mapping[str, str]:
         "transact_id": request.owner,
         "taken_asset": request.asset,
         "taken_amount": request.amount_text,
-        "given_asset": request.metadata["given_asset"],
-        "given_amount": request.metadata["given_amount"],
+        "given_asset": request.details["given_asset"],
+        "given_amount": request.details["given_amount"],
     }
 
 

@@ -20,10 +20,15 @@ WITH movements AS (
     LEFT JOIN LATERAL (SELECT m.to_state FROM ledger_move m
                        WHERE m.subject = i.reference AND m.moved_at <= %(as_of)s
                        ORDER BY m.sequence DESC LIMIT 1) m ON true
+    UNION ALL
+    SELECT y.operator_id, y.provider_code, 'pay_in', y.kind, y.asset, y.gross_minor, y.asset,
+           y.gross_minor - CASE y.kind WHEN 'collected' THEN y.fee_minor + y.vat_minor ELSE 0 END, y.reference
+    FROM orders_payin y
+    WHERE y.environment = %(environment)s AND y.created_at >= %(from)s AND y.created_at < %(to)s
 ), judged AS (
     SELECT v.*, CASE WHEN f.order_reference IS NOT NULL THEN 'exception'
                      WHEN v.status IN ('processed', 'failed', 'compensated', 'settled', 'cancelled') THEN 'matched'
-                     ELSE 'open' END AS reconciliation
+                     WHEN v.flow = 'pay_in' THEN 'matched' ELSE 'open' END AS reconciliation
     FROM movements v
     LEFT JOIN (SELECT DISTINCT c.order_reference FROM reconciliation_closefinding c
                WHERE c.close_reference = %(close)s AND c.found AND c.state <> 'resolved') f

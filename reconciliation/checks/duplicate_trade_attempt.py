@@ -1,8 +1,8 @@
 """More than one trade of an order that is not released-then-retried, or an idempotency conflict on its acceptance.
 
-The trade too many is named, not its order: the first one stands. A trade that was released may be followed by one more
-(0Pools: "Remove hold and allow retry"). A conflict is a request that came with the key of an acceptance and asked for
-something else; it names the order that the key made.
+The trade too many is named, not its order: the first one stands. A trade that was released may be followed by one more that
+names it (0Pools: "Remove hold and allow retry"). A conflict is a request that came with the key of an acceptance and asked
+for something else; it names the order that the key made.
 """
 
 from reconciliation.check import Check
@@ -24,7 +24,7 @@ SELECT n.reference AS subject, n.order_reference, n.operator_id, coalesce(o.sour
                           'quote_id', n.quote_reference, 'idempotency_key', n.idempotency_key,
                           'request_id', o.request_id) AS detail
 FROM numbered n LEFT JOIN orders_order o ON o.reference = n.order_reference
-WHERE n.place > 2 OR (n.place = 2 AND n.before <> 'released')
+WHERE n.place > 2 OR (n.place = 2 AND (n.before <> 'released' OR n.retry_of <> n.first_reference))
 UNION ALL
 SELECT o.reference, o.reference, o.operator_id, o.source_asset, o.source_minor,
        jsonb_build_object('reason', 'idempotency conflict on its acceptance', 'order_id', o.reference,

@@ -6,9 +6,11 @@ Its return is the case that they work: once adjusted or dismissed there our book
 from reconciliation.check import Check
 
 _QUERY = """
-SELECT r.reference AS subject, r.order_reference, r.operator_id, r.asset, r.amount_minor,
+SELECT r.reference AS subject, coalesce(nullif(r.order_reference, ''), r.intent_reference) AS order_reference,
+       r.operator_id, r.asset, r.amount_minor,
        jsonb_build_object('reason', r.leg || ' confirmed after the end', 'return_id', r.reference, 'key', r.operation_key,
-                          'order_id', r.order_reference, 'partner_order_id', r.partner_order_id,
+                          'order_id', nullif(r.order_reference, ''), 'intent_id', nullif(r.intent_reference, ''),
+                          'partner_order_id', r.partner_order_id,
                           'transact_id', r.terms ->> 'trade', 'quote_id', r.terms ->> 'quote') AS detail
 FROM close_returns(%(environment)s, %(from)s, %(to)s) r
 WHERE r.state = 'open' AND r.kind = 'late_effect'

@@ -4,8 +4,9 @@ A trade: each named amount of its terms is one line of its reservation, of its s
 release once it is released or failed. A leg: what the wallet was debited, and what it was given back; what it was
 credited; of a sell that was unwound each line of its trade turned round, where any is (else: returned trade without
 adjustment). A return: what it adjusted, gave back or kept; of a trade taken back the totals per asset, since a receivable
-may share a line. A transfer or payout: its debit, or nothing left standing. What should stand in the books is what the
-moves say happened; lines are joined by ids (order, trade), amounts compared exactly.
+may share a line. A transfer or payout: its debit, or nothing left standing. A pay-in: the gross that its provider moved.
+What should stand in the books is what the moves say happened; lines are joined by ids (order, trade), amounts compared
+exactly.
 
 The last move of a record of the window cannot lie before it: that keeps the join with the moves as small as the window.
 It is an outer join, since the planner takes an inner one on (subject, sequence) for a handful of rows and then loops; a
@@ -80,16 +81,16 @@ WITH trades AS (
                    WHERE t.order_reference = o.reference AND t.to_state = 'returned' AND a.minor <> 0) END) AS due
     FROM orders o LEFT JOIN booked_legs b ON b.reference = o.reference
 ), returns AS (
-    SELECT r.*, CASE r.kind WHEN 'trade_returned' THEN 'TRADE_RETURN' ELSE 'LATE_EFFECT' END AS adjusted_by,
+    SELECT r.*, CASE r.kind WHEN 'trade_returned' THEN 'TRADE_RETURN' WHEN 'payout_returned' THEN 'PAYOUT_RETURN'
+                ELSE 'LATE_EFFECT' END AS adjusted_by,
            CASE r.state WHEN 'given_back' THEN 'RETURN_GIVEN_BACK' WHEN 'kept' THEN 'RETURN_KEPT' END AS ended_by
     FROM close_returns(%(environment)s, %(from)s, %(to)s) r
-    WHERE r.state IN ('adjusted', 'given_back', 'kept') AND r.kind IN ('trade_returned', 'late_effect')
-      AND r.leg IN ('debit', 'credit', 'reverse')
+    WHERE r.state IN ('adjusted', 'given_back', 'kept') AND r.leg IN ('debit', 'credit', 'reverse', 'submit')
 ), due_returns AS (
     SELECT r.reference, r.adjusted_by || ' ' || a.asset || ' ' || sum(a.minor) AS line
     FROM returns r
     CROSS JOIN LATERAL (
-        SELECT r.asset, r.amount_minor AS minor WHERE r.kind = 'late_effect'
+        SELECT r.asset, r.amount_minor AS minor WHERE r.kind <> 'trade_returned'
         UNION ALL
         SELECT value ->> 'asset', (value ->> 'minor')::numeric FROM orders_trade t, jsonb_each(t.terms -> 'amounts')
         WHERE r.kind = 'trade_returned' AND t.reference = r.trade_reference) a
@@ -140,7 +141,7 @@ SELECT c.reference, c.reference, c.operator_id, c.wallet_asset, c.wallet_minor,
 FROM compared_legs c
 WHERE CASE WHEN c.due = '' THEN false ELSE c.booked IS DISTINCT FROM c.due END
 UNION ALL
-SELECT c.reference, c.order_reference, c.operator_id, c.asset, c.amount_minor,
+SELECT c.reference, coalesce(nullif(c.order_reference, ''), c.intent_reference), c.operator_id, c.asset, c.amount_minor,
        jsonb_build_object('reason', 'the return''s postings differ from its terms', 'return_id', c.reference,
                           'order_id', c.order_reference, 'partner_order_id', c.partner_order_id,
                           'transact_id', c.terms ->> 'trade', 'due', c.due, 'booked', c.booked)
@@ -154,6 +155,20 @@ SELECT i.reference, i.reference, i.operator_id, i.asset, i.amount_minor,
                           'due', CASE WHEN i.stands THEN i.debit_minor ELSE 0 END, 'booked', p.minor)
 FROM intents i LEFT JOIN paid p ON p.reference = i.reference
 WHERE CASE WHEN i.stands THEN (p.minor, p.asset) IS DISTINCT FROM (i.debit_minor, i.asset::text) ELSE p.minor IS NOT NULL END
+UNION ALL
+SELECT y.reference, y.reference, y.operator_id, y.asset, y.gross_minor,
+       jsonb_build_object('reason', CASE WHEN b.minor IS NULL THEN 'postings missing'
+                                         ELSE 'postings differ from what the provider moved' END,
+                          'pay_in_id', y.reference, 'event_id', y.inbound_event, 'kind', y.kind, 'due', d.minor,
+                          'booked', b.minor)
+FROM orders_payin y
+CROSS JOIN LATERAL (SELECT y.gross_minor + CASE y.kind WHEN 'collected' THEN 0 ELSE y.fee_minor + y.vat_minor END AS minor) d
+LEFT JOIN LATERAL (
+    SELECT sum(p.amount_minor) AS minor, string_agg(DISTINCT p.asset, ' ') AS asset
+    FROM ledger_transaction x JOIN ledger_posting p ON p.transaction_id = x.id
+    WHERE x.subject = y.reference AND x.book_id = %(book)s AND x.event_type LIKE 'PAYIN%%') b ON true
+WHERE y.environment = %(environment)s AND y.created_at >= %(from)s AND y.created_at < %(to)s
+  AND (b.minor, b.asset) IS DISTINCT FROM (d.minor, y.asset::text)
 """
 
 CHECK = Check(

@@ -20,7 +20,7 @@ WITH unjoined AS (
                WHEN x.event_type LIKE 'PAYOUT%%' OR x.event_type LIKE 'TRANSFER%%'
                    THEN CASE WHEN i.id IS NULL THEN 'no such intent' END
                WHEN x.event_type LIKE 'PAYIN%%'
-                   THEN CASE WHEN n.id IS NULL THEN 'no such provider event' END
+                   THEN CASE WHEN y.id IS NULL THEN 'no such pay-in' WHEN n.id IS NULL THEN 'no such provider event' END
                WHEN x.event_type IN ('MANUAL_ADJUSTMENT', 'OPERATOR_SETTLEMENT')
                    THEN CASE WHEN a.id IS NULL THEN 'nobody approved it' END
                WHEN x.event_type = 'MARKET_VOID'
@@ -33,7 +33,8 @@ WITH unjoined AS (
     LEFT JOIN orders_quote q ON q.reference = x.refs ->> 'quote'
     LEFT JOIN orders_return r ON r.reference = x.subject
     LEFT JOIN orders_intent i ON i.reference = x.subject
-    LEFT JOIN webhooks_inboundevent n ON n.reference = x.subject
+    LEFT JOIN orders_payin y ON y.reference = x.subject
+    LEFT JOIN webhooks_inboundevent n ON n.reference = x.refs ->> 'inbound_event'
     LEFT JOIN ledger_approval a ON a.reference = x.refs ->> 'approval' AND a.decision = 'approved'
     LEFT JOIN orders_market k ON k.reference = x.subject
     WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s

@@ -21,7 +21,8 @@ WITH operations AS (
     FROM operations p LEFT JOIN wallets_remoteattempt a ON a.operation_id = p.id
     GROUP BY p.id
 )
-SELECT p.reference AS subject, coalesce(o.reference, r.order_reference, t.order_reference, p.owner) AS order_reference,
+SELECT p.reference AS subject, coalesce(o.reference, nullif(r.order_reference, ''), r.intent_reference, t.order_reference,
+                                        y.intent_reference, p.owner) AS order_reference,
        p.operator_id, p.asset, p.amount_minor,
        jsonb_build_object('reason', d.reason, 'key', p.key, 'leg', p.leg, 'state', p.state, 'owner', p.owner,
                           'order_id', o.reference, 'remote_ref', p.remote_ref) AS detail
@@ -30,6 +31,7 @@ JOIN answers a ON a.id = p.id
 LEFT JOIN orders_order o ON o.reference = p.owner
 LEFT JOIN orders_return r ON r.reference = p.owner
 LEFT JOIN orders_trade t ON t.reference = p.owner
+LEFT JOIN orders_payout y ON y.reference = p.owner
 CROSS JOIN LATERAL (SELECT CASE
     WHEN p.state = 'confirmed' AND a.confirmed_in = 0 THEN 'we say confirmed, no answer does'
     WHEN p.state = 'confirmed' AND a.rejected_in > a.confirmed_in THEN 'we say confirmed, a later answer says rejected'

@@ -2,8 +2,8 @@
 
 Of orders, quotes, trades, returns, intents and payouts. Any move that no machine declares counts: it went backward or
 overwrote a final state. The counterparty's terminal answer is that of the order's remote operations: a debit, a giving back
-or a credit that the order denies, or the other way round. A late effect that has a return of its own is no conflict: people
-work it there. Neither is what two people settled with the operator outside the protocol.
+or a credit that the order denies, or the other way round; of a payout its submission. A late effect that has a return of
+its own is no conflict: people work it there. Neither is what two people settled with the operator outside the protocol.
 """
 
 from reconciliation.check import Check
@@ -20,7 +20,8 @@ WITH orders AS MATERIALIZED (
     SELECT t.reference, t.state, t.version, t.order_reference
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
     UNION ALL
-    SELECT r.reference, r.state, r.version, r.order_reference FROM close_returns(%(environment)s, %(from)s, %(to)s) r
+    SELECT r.reference, r.state, r.version, coalesce(nullif(r.order_reference, ''), r.intent_reference)
+    FROM close_returns(%(environment)s, %(from)s, %(to)s) r
     UNION ALL
     SELECT i.reference, i.state, i.version, i.reference FROM close_intents(%(environment)s, %(from)s, %(to)s) i
     UNION ALL
@@ -76,6 +77,22 @@ WITH orders AS MATERIALIZED (
         (a.not_reversed AND NOT a.reversed AND o.status_reason <> 'settled_outside' AND o.state = 'compensated',
          'the order was compensated, the operator says it was not given back')) AS c (stands, reason)
     WHERE c.stands
+    UNION ALL
+    SELECT t.reference, t.order_reference,
+           'the trade is ' || t.state || ', its venue says that it was ' ||
+           CASE p.state WHEN 'confirmed' THEN 'executed' ELSE 'not' END
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    JOIN wallets_remoteoperation p ON p.owner = t.reference AND p.leg = 'execute' AND p.environment = %(environment)s
+    WHERE (p.state = 'confirmed' AND t.state IN ('failed', 'released'))
+       OR (p.state IN ('rejected', 'absent', 'withdrawn') AND t.state IN ('settled', 'returned'))
+    UNION ALL
+    SELECT i.reference, i.reference, 'the intent ' || i.state || ', the channel says it was '
+                                     || CASE p.state WHEN 'confirmed' THEN 'paid' ELSE 'rejected' END
+    FROM close_intents(%(environment)s, %(from)s, %(to)s) i
+    JOIN orders_payout y ON y.intent_reference = i.reference
+    JOIN wallets_remoteoperation p ON p.owner = y.reference AND p.leg = 'submit'
+    LEFT JOIN orders_return r ON r.operation_key = p.key
+    WHERE (i.state = 'failed' AND p.state = 'confirmed' AND r.id IS NULL) OR (i.state = 'settled' AND p.state = 'rejected')
 )
 SELECT c.reference AS subject, c.order_reference, o.operator_id, coalesce(o.source_asset, '') AS asset,
        coalesce(o.source_minor, 0) AS amount_minor,

@@ -7,7 +7,7 @@ WITH ended AS (
     SELECT o.reference, o.reference AS belongs_to, o.operator_id, o.state
     FROM close_orders(%(environment)s, %(from)s, %(to)s) o WHERE o.state IN ('processed', 'failed', 'compensated')
     UNION ALL
-    SELECT r.reference, r.order_reference, r.operator_id, r.state
+    SELECT r.reference, coalesce(nullif(r.order_reference, ''), r.intent_reference), r.operator_id, r.state
     FROM close_returns(%(environment)s, %(from)s, %(to)s) r WHERE r.state IN ('dismissed', 'given_back', 'kept')
     UNION ALL
     SELECT i.reference, i.reference, i.operator_id, i.state

@@ -39,14 +39,20 @@ LEFT JOIN ledger_queuedevent w ON w.event_id = v.id
 WHERE w.dead_at IS NULL AND NOT EXISTS (
     SELECT FROM webhooks_delivery d WHERE d.event_id = v.id AND d.state = 'dead')
 UNION ALL
-SELECT n.reference, '', n.operator_id, '', 0,
+SELECT coalesce(y.reference, n.reference), coalesce(y.reference, ''), coalesce(y.operator_id, n.operator_id),
+       coalesce(y.asset, ''), coalesce(y.gross_minor, 0),
        jsonb_build_object('reason', 'the provider''s transaction was taken, nothing is booked', 'event_id', n.reference,
                           'provider', n.provider_code, 'provider_event_id', n.provider_event_id,
-                          'provider_transaction', t.reference, 'kind', t.kind, 'request_id', n.request_id)
+                          'provider_transaction', t.reference, 'kind', t.kind, 'pay_in_id', y.reference,
+                          'request_id', n.request_id)
 FROM webhooks_inboundevent n
 JOIN webhooks_providertransaction t ON t.event_reference = n.reference
+LEFT JOIN orders_payin y ON y.inbound_event = n.reference
 WHERE n.environment = %(environment)s AND n.created_at >= %(from)s AND n.created_at < %(to)s AND n.state = 'applied'
-  AND NOT EXISTS (SELECT FROM ledger_transaction x WHERE x.subject = n.reference AND x.book_id = %(book)s)
+  AND NOT EXISTS (
+    SELECT FROM ledger_transaction x JOIN ledger_posting p ON p.transaction_id = x.id
+    WHERE x.subject = y.reference AND x.book_id = %(book)s)
+  AND (y.id IS NOT NULL OR t.kind NOT LIKE 'payout%%')
 """
 
 CHECK = Check(

@@ -21,7 +21,7 @@ from ledger.environments import Environment
 from orders.models import Pool
 from orders.operations import freeze_order, halt_pool, return_trade
 from reconciliation import exception_cases
-from reconciliation.console import endpoint_operations, messaging
+from reconciliation.console import endpoint_operations, messaging, wallet_operations
 from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
@@ -334,4 +334,5 @@ OPERATIONS: dict[str, Operation] = {
     ),
     **messaging.OPERATIONS,
     **endpoint_operations.OPERATIONS,
+    **wallet_operations.OPERATIONS,
 }

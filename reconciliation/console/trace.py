@@ -13,6 +13,7 @@ from ledger.controls.console import amount, lamp
 from ledger.controls.roles import Section, sees
 from orders.models import Order, Trade
 from reconciliation import packets
+from reconciliation.intent_trace import find_intents
 from reconciliation.trace import find_orders, trace_of
 
 MOST_TRADES_DRAWN: Final = 5
@@ -20,12 +21,17 @@ MOST_TRADES_DRAWN: Final = 5
 
 @require_GET
 def search(request: HttpRequest) -> HttpResponse:
-    """Find orders by any exact id; a single hit opens its trace."""
+    """Find orders and intents by any exact id; a single hit opens its trace."""
     _need(request)
     wanted = request.GET.get("id", "").strip()
     found = find_orders(wanted) if wanted else []
-    if len(found) == 1:
-        return redirect("admin:trace", found[0].reference)
+    intents = find_intents(wanted) if wanted else []
+    if len(found) + len(intents) == 1:
+        return (
+            redirect("admin:trace", found[0].reference)
+            if found
+            else redirect("admin:intent-page", intents[0].reference)
+        )
     context = {
         **admin.site.each_context(request),
         "title": "Trace",
@@ -38,6 +44,9 @@ def search(request: HttpRequest) -> HttpResponse:
                 "target": amount(row.target_minor, row.target_asset),
             }
             for row in found
+        ],
+        "intents": [
+            {"row": row, "state": lamp(row.state), "amount": amount(row.amount_minor, row.asset)} for row in intents
         ],
     }
     return render(request, "console/trace_search.html", context)

@@ -14,8 +14,8 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F13", "verify", "inbox", "F7", "delivery")
-_NEED_PROCESSES = {"F7", "inbox", "delivery"}
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F12", "F13", "verify", "inbox", "F7", "delivery", "F5", "F6", "F9")
+_NEED_PROCESSES = {"F5", "F6", "F7", "F9", "inbox", "delivery"}
 
 
 def main() -> None:
@@ -44,7 +44,8 @@ def _bring_up(stack: LocalStack) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import delivery, ledger, orders, postings, relay, reports, rows, transfers
+    from tests.bench import close, delivery, intents, ledger, orders, postings, relay, reports, rows, transfers
+    from tests.bench import console as pages
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -74,8 +75,16 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found += delivery.recorded_to_received(stack)
                 case "F11":
                     found.append(reports.trial_balance_and_statement(stack))
+                case "F9":  # and F10, of the same day; the last, since it fills the live book
+                    found += close.checks_and_artifacts(stack, console.print)
+                case "F12":
+                    found.append(pages.queues_and_searches(stack, console.print))
                 case "F13":
                     found += transfers.against_peers(stack, console.print)
+                case "F5":
+                    found += intents.single_transfers(stack, intents.prepare(stack))
+                case "F6":
+                    found.append(intents.listed_transfers(stack, intents.prepare(stack)))
                 case "F7":
                     found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
     finally:  # what was measured before a row failed is shown

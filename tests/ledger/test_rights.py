@@ -84,6 +84,7 @@ TABLES: Final = {
     "wallets_feerule": CHANGE,
     "wallets_limitrule": CHANGE,
     "wallets_limitusage": CHANGE,
+    "wallets_rulefailure": CHANGE,
     "wallets_gateway": CHANGE,
     "wallets_gatewaypause": CHANGE,
     "wallets_wallet": CHANGE,

@@ -227,9 +227,9 @@ def _second_trade(day: Day, order: Order) -> str:
     reference = references.new(references.Prefix.TRADE)
     day.plant(
         "INSERT INTO orders_trade (reference, environment, operator_id, version, created_at, updated_at, state,"
-        " order_reference, quote_reference, pool_id, pool_code, idempotency_key, hold_key, terms, ended_at)"
+        " order_reference, quote_reference, pool_id, pool_code, idempotency_key, hold_key, retry_of, terms, ended_at)"
         " SELECT %s, environment, operator_id, version, created_at, updated_at, state, order_reference,"
-        " quote_reference, pool_id, pool_code, idempotency_key, %s, terms, ended_at"
+        " quote_reference, pool_id, pool_code, idempotency_key, %s, '', terms, ended_at"
         " FROM orders_trade WHERE order_reference = %s ORDER BY id LIMIT 1",
         reference,
         f"{reference}:reserve",

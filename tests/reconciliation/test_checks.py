@@ -128,6 +128,18 @@ def test_an_order_is_frozen_when_its_states_conflict(day: Day) -> None:
     assert not Freeze.objects.filter(subject=sound.reference).exists()
 
 
+@pytest.mark.parametrize(("names_it", "breaks"), [(True, 0), (False, 1)])
+def test_a_released_trade_may_be_retried_once_by_a_trade_that_names_it(day: Day, names_it: bool, breaks: int) -> None:
+    order = day.failed()
+    first = trade_of(order)
+    assert first.state == "released"
+    planted = next(planted for planted in BREAKS if planted.title == "_second_trade")
+    second = planted.plant(day, order)
+    if names_it:
+        day.plant("UPDATE orders_trade SET retry_of = %s WHERE reference = %s", first.reference, second)
+    assert day.close().breaks["duplicate_trade_attempt"] == breaks
+
+
 def test_a_resent_delivery_takes_the_dead_ones_place(day: Day) -> None:
     order = day.processed()
     planted = next(planted for planted in BREAKS if planted.title == "_delivery_dead")

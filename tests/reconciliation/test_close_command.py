@@ -56,3 +56,24 @@ def test_a_date_that_has_not_begun_gets_a_message(day: Day) -> None:
     with pytest.raises(CommandError, match=r"2026-03-15 has not begun\."):
         _close("--date", (DATE + timedelta(days=1)).isoformat(), "--environment", "test")
     assert CloseRun.objects.count() == 0
+
+
+def test_files_made_again_are_the_same_bytes_or_it_says_so(day: Day) -> None:
+    order = day.processed()
+    day.after_midnight()
+    _close("--date", "2026-03-14", "--environment", "test")
+    place = day.files / "test" / "2026-03-14"
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+    (place / "orders.csv").unlink()
+    asked = ("--make-again", "--date", "2026-03-14", "--environment", "test")
+    assert "11 files of 2026-03-14 (test): the same bytes." in _close(*asked)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    day.plant("UPDATE orders_order SET partner_order_id = 'another' WHERE reference = %s", order.reference)
+    with pytest.raises(
+        CommandError, match=r"orders\.csv, reconciliation\.csv, manifest\.json would be other files now"
+    ):
+        _close(*asked)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+    for incomplete in (("--make-again",), ("--make-again", "--date", "2026-03-13", "--environment", "test")):
+        with pytest.raises(CommandError):
+            _close(*incomplete)

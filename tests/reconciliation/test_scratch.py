@@ -44,7 +44,7 @@ def empty(superuser_connection: psycopg.Connection) -> Iterator[psycopg.Connecti
 
 
 def _numbers(connection: psycopg.Connection[Any], query: str) -> list[Any]:
-    return connection.execute(query).fetchall()  # type: ignore[call-overload]  # our own text
+    return connection.execute(query).fetchall()
 
 
 def test_the_sample_query_runs_word_for_word_and_everything_rejoins(day: Day, empty: psycopg.Connection[Any]) -> None:

@@ -184,6 +184,12 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/intents/{intent_id}/events": Route(
         Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/events")
     ),
+    "GET /v1/intents/{intent_id}/trace": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/trace")
+    ),
+    "GET /v1/intents/{intent_id}/packet": Route(
+        Reach.ONE, lambda api, world: api.get(f"/v1/intents/{world.transfer}/packet")
+    ),
     "GET /v1/holds": Route(Reach.HOUSE, lambda api, world: api.get("/v1/holds")),
     "GET /v1/review-cases": Route(Reach.HOUSE, lambda api, world: api.get("/v1/review-cases")),
     "GET /v1/review-cases/{review_case_id}": Route(

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from django.db import transaction as db_transaction
 
-from ledger import accounts
+from ledger import accounts, journal
 from ledger.assets import UnknownAsset
 from ledger.controls import clock
 from ledger.controls.refusals import Malformed, NotFound
+from ledger.drafts import Draft
 from ledger.environments import Environment
 from ledger.models import Account
+from ledger.money import Money
 from tests.wallets.people import fund, operator, wallet
 from wallets import holders
 from wallets.holders import AssetBalance
@@ -129,6 +131,47 @@ def test_a_wallet_with_money_cannot_close_and_an_empty_one_closes_for_good() -> 
     for act in (lambda: holders.refuse_paying(closed), lambda: holders.refuse_receiving(closed), lambda: wallet("bob")):
         with pytest.raises(holders.WalletClosed):
             act()
+
+
+def test_a_wallet_with_money_on_its_way_in_cannot_close() -> None:
+    """A hold towards it that is not settled yet: nothing is posted, and it is not empty."""
+    payer, payee = wallet("alice"), wallet("bob")
+    fund(payer, 1_000)
+    amounts = {
+        "debit": Money(1_000, "EUR"),
+        "credit": Money(1_000, "EUR"),
+        "fee": Money(0, "EUR"),
+        "vat": Money(0, "EUR"),
+    }
+    places = {
+        "payer": holders.available_address(payer), "payee": holders.available_address(payee),
+        "transit": accounts.TRANSFER_TRANSIT, "revenue": accounts.TRANSFER_REVENUE, "vat": accounts.VAT_PAYABLE,
+    }  # fmt: skip
+    hold = Draft(event_type="TRANSFER_HOLD", key="hold", subject="int_1", amounts=amounts, accounts=places, timeout=300)
+    journal.post_all(environment=Environment.TEST, drafts=[hold])
+    assert holders.balances_of(payer) == [AssetBalance("EUR", posted=1_000, held=1_000, incoming=0, receivable=0)]
+    assert holders.balances_of(payer)[0].available == 0
+    assert holders.balances_of(payee) == [AssetBalance("EUR", posted=0, held=0, incoming=1_000, receivable=0)]
+    for one in (payer, payee):
+        with pytest.raises(holders.WalletNotEmpty):
+            _close(one)
+
+
+def test_nothing_is_paid_into_a_wallet_that_closes_at_the_same_time(run_threads: Callable[..., Sequence[Any]]) -> None:
+    """Whoever pays locks the wallet's row, and so does a close: one of them sees what the other did."""
+    for n in range(6):
+        found = wallet(f"user-{n}")
+
+        @db_transaction.atomic
+        def pay(found: Wallet = found) -> str:
+            holders.refuse_receiving(holders.lock_wallet(found.reference))
+            fund(found, 100)
+            return "paid"
+
+        ends = run_threads(pay, lambda found=found: _close(found).reference)
+        paid, closed = ("paid" in ends), (found.reference in ends)
+        assert paid != closed, ends
+        assert holders.balances_of(found)[0].posted == (100 if paid else 0)
 
 
 def test_wallets_are_locked_in_one_order() -> None:

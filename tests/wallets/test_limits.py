@@ -152,3 +152,15 @@ def test_exactly_the_cap_passes_when_many_pay_at_once(scope: str, run_threads: C
     refused = [end for end in ends if isinstance(end, LimitExceeded)]
     assert (len(passed), len(refused)) == (5, 7)
     assert sorted(int(row.used_minor) for row in LimitUsage.objects.all()) == [5_000, 5_000]
+
+
+def test_a_limit_of_any_flow_counts_transfers_and_payouts_of_every_channel_together() -> None:
+    """Consistent rules regardless of channel."""
+    in_force(limit("daily", cap_minor=10_000))
+    in_force(limit("payouts", flow="payout", cap_minor=10_000))
+    _take(6_000, flow="transfer")
+    _take(3_000, flow="payout", channel="promptpay")
+    with pytest.raises(LimitExceeded) as caught:
+        _take(1_001, flow="payout", channel="bank_transfer")
+    assert (caught.value.fields["limit"], caught.value.fields["left"]) == ("daily", "10.00")
+    assert {row.name: int(row.used_minor) for row in LimitUsage.objects.all()} == {"daily": 9_000, "payouts": 3_000}

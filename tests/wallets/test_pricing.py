@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
+from django.db import transaction as db_transaction
+from django.test import Client
 
 from ledger.environments import Environment
 from ledger.money import Money
@@ -11,6 +13,7 @@ from tests.wallets.people import operator
 from tests.wallets.rules import fee, in_force
 from wallets import pricing
 from wallets.conditions import ConditionFailed, Fact
+from wallets.models import RuleFailure
 from wallets.pricing import Priced
 from wallets.rule_terms import FeeTerms, Tier
 
@@ -161,8 +164,15 @@ def test_payment_is_refused_when_a_condition_cannot_be_answered() -> None:
     assert _price(600).items[0].rule == "broken"
     with pytest.raises(ConditionFailed) as caught:
         _price(500)
-    assert caught.value.fields == {"rule": "broken", "version": 1}
+    assert caught.value.fields == {}, "which rule it was is ours to know"
     assert not caught.value.kept, "the key stays free: the same request may come again once the rule is mended"
+    with pytest.raises(ConditionFailed), db_transaction.atomic():
+        _price(500)
+    failure = RuleFailure.objects.get()
+    assert (failure.code, failure.number, failure.failures, failure.reason) == ("broken", 1, 2, "ZeroDivisionError")
+    assert 'holdfast_fee_rule_failures{environment="test",rule="broken",version="1"} 2' in (
+        Client().get("/metrics").content.decode()
+    ), "counted although each payment's transaction rolled back"
 
 
 def test_payment_is_refused_when_an_amount_is_beyond_what_a_condition_can_count() -> None:

@@ -20,17 +20,20 @@ def carry_over(apps: Any, schema_editor: Any) -> None:
         standing = next((row for row in reversed(rows) if row.valid_from <= now), None)
         code = f"{name}-{flow}-{asset}".lower() + (f"-{operator_id}" if operator_id else "")
         for row in rows:
-            row.reference = references.new(references.Prefix.FEE_RULE)
-            row.code = code[:60]
-            row.made_by = row.activated_by = "before versions had a machine"
-            row.created_at = row.updated_at = row.activated_at = row.valid_from
-            row.state = "active" if row is standing else "retired"
+            values = {
+                "reference": references.new(references.Prefix.FEE_RULE),
+                "code": code[:60],
+                "made_by": "before versions had a machine",
+                "created_at": row.valid_from,
+                "updated_at": row.valid_from,
+            }
             if row.valid_from > now:
-                row.state, row.activated_by, row.activated_at = "draft", "", None
-                row.note = f"was to price from {row.valid_from.isoformat()}"
-            elif row is not standing:
-                row.retired_at = now
-            row.save()
+                values["note"] = f"was to price from {row.valid_from.isoformat()}"
+            else:
+                values |= {"activated_by": values["made_by"], "activated_at": row.valid_from, "state": "active"}
+                if row is not standing:
+                    values |= {"state": "retired", "retired_at": now}
+            rules.objects.filter(pk=row.pk).update(**values)  # the field is protected against being set
 
 
 class Migration(migrations.Migration):

@@ -45,7 +45,6 @@ class Migration(migrations.Migration):
         ),
         guard_moves("wallets_feerule", "fee_rule"),
         guard_moves("wallets_limitrule", "limit_rule"),
-        # the way back drops the tables' triggers with them; the function is this file's alone
-        run_sql_file(_SQL / "rules.sql", reverse=migrations.RunSQL.noop),
+        run_sql_file(_SQL / "rules.sql", reverse="DROP FUNCTION guard_rule() CASCADE"),
         grants({"wallets_feerule": CHANGE, "wallets_limitrule": CHANGE, "wallets_limitusage": CHANGE}),
     ]

@@ -15,8 +15,10 @@ from rich.progress import Progress as Bar
 from ledger.controls import clock
 from ledger.controls.refusals import Refusal
 from ledger.environments import Environment
-from reconciliation import close_runs, schedule
+from reconciliation import close_runs, making_again, schedule
+from reconciliation.artifact_registry import every_artifact
 from reconciliation.close_summary import print_summary
+from reconciliation.models import CloseRun
 from reconciliation.windows import business_date_of
 
 BREAKS_FOUND = 3
@@ -39,8 +41,17 @@ class Command(BaseCommand):
             help=f"exit with status {BREAKS_FOUND} when the close found a break",
         )
 
+        parser.add_argument(
+            "--make-again",
+            action="store_true",
+            help="make the files of a date again, put them in their place, and fail if they are other bytes",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         asked = _date(options["date"])
+        if options["make_again"]:
+            self._make_again(asked, options["environment"])
+            return
         environments = [options["environment"]] if options["environment"] else _with_records()
         if not environments:
             self.stdout.write("There is nothing to close: no book has any record.")
@@ -48,6 +59,20 @@ class Command(BaseCommand):
         breaks = sum(self._close(environment, asked) for environment in environments)
         if breaks and options["fail_on_breaks"]:
             raise CommandError(f"{breaks} records break a check.", returncode=BREAKS_FOUND)
+
+    def _make_again(self, asked: date | None, environment: str | None) -> None:
+        if asked is None or environment is None:
+            raise CommandError("--make-again needs --date and --environment.")
+        close = CloseRun.objects.filter(environment=environment, business_date=asked).first()
+        if close is None:
+            raise CommandError(f"There is no close of {asked.isoformat()} ({environment}).")
+        try:
+            with _bar() as progress:
+                progress.plan(len(every_artifact()))
+                names = making_again.restore(close, progress=progress)
+        except (Refusal, OSError) as error:
+            raise CommandError(f"The files were not made again: {error}") from error
+        self.stdout.write(f"{len(names)} files of {asked.isoformat()} ({environment}): the same bytes.")
 
     def _close(self, environment: str, asked: date | None) -> int:
         day = asked or business_date_of(environment=environment, instant=clock.now())

@@ -1,0 +1,51 @@
+"""One transfer or payout from end to end, and its support packet. It only shows."""
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from ledger.controls import clock
+from ledger.controls.console import lamp
+from ledger.controls.roles import Section, sees
+from orders.freeze_card import freeze_card
+from orders.models import Intent, Payout
+from reconciliation import packets
+from reconciliation.intent_trace import trace_of_intent
+
+
+@require_GET
+def page(request: HttpRequest, reference: str) -> HttpResponse:
+    """Show one intent's whole join graph."""
+    intent = _intent(request, reference)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"{intent.kind.capitalize()} {intent.reference}",
+        "intent": intent,
+        "state": lamp(intent.state),
+        "payout": Payout.objects.filter(intent_reference=reference).first(),
+        "traced": trace_of_intent(intent, inside=True),
+        **freeze_card(request, intent),
+    }
+    return render(request, "console/intent.html", context)
+
+
+@require_GET
+def packet(request: HttpRequest, reference: str) -> HttpResponse:
+    """Download the support packet: the partner's view, to be handed over."""
+    intent = _intent(request, reference)
+    return HttpResponse(
+        packets.packet_of_intent(intent, now=clock.now()),
+        content_type=packets.CONTENT_TYPE,
+        headers={"Content-Disposition": f'attachment; filename="{packets.name_of(intent)}"'},
+    )
+
+
+def _intent(request: HttpRequest, reference: str) -> Intent:
+    if not sees(request.user, Section.ORDERS):
+        raise PermissionDenied
+    intent = Intent.objects.filter(reference=reference).first()
+    if intent is None:
+        raise Http404
+    return intent

@@ -1,0 +1,103 @@
+"""Trace of one transfer or payout from end to end, found by any id along its join graph. It only reads.
+
+The partner's view names no account, no staff and no evidence; the inside view adds them for those who work here.
+"""
+
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+
+from ledger import assets
+from ledger.controls.rest.answers import instant, instant_or_none
+from orders import intent_answers
+from orders.models import Intent, Payout, ReviewCase, WalletEntry
+from reconciliation import trace
+from reconciliation.trace import MOST, Record
+from wallets.models import RemoteOperation
+
+_FIND: Final = (Path(__file__).parent / "sql" / "find_intents.sql").read_text(encoding="utf-8")
+
+
+def find_intents(identifier: str) -> list[Intent]:
+    """Return the intents that an id names, newest first: theirs or ours, of whatever record. At most 50."""
+    wanted = trace.searchable(identifier)
+    if not wanted:
+        return []
+    posting = trace.posting_id(wanted)
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, {"id": wanted, "posting": UUID(posting) if posting else None})
+        found = [row[0] for row in cursor.fetchall()]
+    return list(Intent.objects.filter(pk__in=found).order_by("-pk"))
+
+
+def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
+    """Walk the whole join graph of an intent: its payout, ledger, history, operations, moves, requests and events."""
+    payouts = list(Payout.objects.filter(intent_reference=intent.reference))
+    owners = [intent.reference, *(payout.reference for payout in payouts)]
+    operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
+    cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
+    subjects = [
+        *owners,
+        *(operation.reference for operation in operations),
+        *(case.reference for case in cases if inside),
+    ]
+    ledger = trace.ledger_rows(owners, [], inside=inside)
+    events = trace.event_rows(subjects, inside=inside)
+    requests = trace.request_rows(intent, subjects)
+    traced: Record = {
+        "record": {
+            "intent_id": intent.reference,
+            "partner_reference": intent.partner_reference or None,
+            "environment": intent.environment,
+            "idempotency_key": requests[0]["idempotency_key"] if requests else None,
+            "latest_status": intent.state.upper(),
+            "reference_number": intent.reference_number or None,
+            "ledger_ref": ledger[-1]["ledger_id"] if ledger else None,
+            "last_event_id": events[-1]["event_id"] if events else None,
+            "last_request_id": requests[-1]["request_id"] if requests else intent.request_id,
+        },
+        "intent": intent_answers.intent(intent),
+        "payouts": [_payout(payout) for payout in payouts],
+        "ledger": ledger,
+        "history": _history(intent),
+        "operations": trace.operation_rows(operations, inside=inside),
+        "moves": trace.move_rows(subjects, inside=inside),
+        "requests": requests,
+        "events": events,
+    }
+    if inside:
+        traced["limits"] = intent.usages
+        traced["review_cases"] = [trace.review_row(case) for case in cases]
+    return traced
+
+
+def _payout(payout: Payout) -> Record:
+    return {
+        "payout_id": payout.reference,
+        "status": payout.state,
+        "requeries": payout.requeries,
+        "created_at": instant(payout.created_at),
+        "ended_at": instant_or_none(payout.ended_at),
+    }
+
+
+def _history(intent: Intent) -> list[Record]:
+    """Return what the intent did to its operator's wallets, with the balances after."""
+    rows = WalletEntry.objects.filter(
+        subject=intent.reference, operator_id=intent.operator_id or 0, environment=intent.environment
+    ).order_by("pk")[:MOST]
+    return [
+        {
+            "wallet_id": row.wallet,
+            "kind": row.kind,
+            "asset": row.asset,
+            "amount": assets.text(int(row.amount_minor), row.asset),
+            "posted_after": assets.text(int(row.posted_minor), row.asset),
+            "held_after": assets.text(int(row.held_minor), row.asset),
+            "ledger_id": row.ledger_reference or None,
+            "recorded_at": instant(row.recorded_at),
+        }
+        for row in rows
+    ]

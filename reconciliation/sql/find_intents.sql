@@ -1,0 +1,30 @@
+-- The intents that an id names, whatever kind of id it is: exact ids only, never an amount or a time.
+WITH named AS (
+    SELECT i.reference AS subject FROM orders_intent i WHERE i.reference = %(id)s
+    UNION SELECT i.reference FROM orders_intent i WHERE i.reference_number = %(id)s AND i.reference_number <> ''
+    UNION SELECT i.reference FROM orders_intent i WHERE i.lookup_ref = %(id)s AND i.lookup_ref <> ''
+    UNION SELECT i.reference FROM orders_intent i WHERE i.response_id = %(id)s AND i.response_id <> ''
+    UNION SELECT i.reference FROM wallets_operator w CROSS JOIN (VALUES ('live'), ('test')) AS v (environment)
+        JOIN orders_intent i  -- by its index
+        ON i.operator_id = w.id AND i.environment = v.environment AND i.partner_reference = %(id)s
+        AND i.partner_reference <> ''
+    UNION SELECT p.intent_reference FROM orders_payout p WHERE p.reference = %(id)s
+    UNION SELECT p.owner FROM wallets_remoteoperation p
+        WHERE p.reference = %(id)s OR p.key = %(id)s OR (p.remote_ref = %(id)s AND p.remote_ref <> '')
+    UNION SELECT p.owner FROM wallets_remoteattempt a JOIN wallets_remoteoperation p ON p.id = a.operation_id
+        WHERE a.request_id = %(id)s
+    UNION SELECT q.subject FROM wallets_apirequest q WHERE q.request_id = %(id)s
+    UNION SELECT q.subject FROM wallets_operator w CROSS JOIN (VALUES ('live'), ('test')) AS v (environment)
+        JOIN wallets_apirequest q  -- by its index
+        ON q.operator_id = w.id AND q.environment = v.environment AND q.idempotency_key = %(id)s
+    UNION SELECT e.aggregate FROM ledger_event e WHERE e.reference = %(id)s
+    UNION SELECT d.aggregate FROM webhooks_delivery d WHERE d.reference = %(id)s
+    UNION SELECT c.subject FROM orders_reviewcase c WHERE c.reference = %(id)s
+    UNION SELECT x.subject FROM ledger_posting g JOIN ledger_transaction x ON x.id = g.transaction_id
+        WHERE g.id = %(posting)s::uuid
+    UNION SELECT x.subject FROM ledger_key k JOIN ledger_transaction x ON x.id = k.transaction_id WHERE k.key = %(id)s
+), resolved AS (
+    SELECT n.subject AS reference FROM named n
+    UNION SELECT p.intent_reference FROM named n JOIN orders_payout p ON p.reference = n.subject
+)
+SELECT i.id FROM resolved r JOIN orders_intent i ON i.reference = r.reference ORDER BY i.id DESC LIMIT 50

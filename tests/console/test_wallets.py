@@ -1,0 +1,100 @@
+"""Wallets in the console: listed, shown with balances, statement and freezes; frozen and lifted by an ops lead."""
+
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from ledger.controls import clock
+from orders.models import WalletEntry
+from tests.wallets.people import fund, wallet
+from wallets import holders
+from wallets.models import Wallet, WalletFreeze
+
+pytestmark = pytest.mark.usefixtures("database")
+
+SignIn = Callable[[str, str], Client]
+
+
+def _page(client: Client, found: Wallet, query: str = "") -> str:
+    response = client.get(reverse("admin:wallet-page", args=[found.reference]) + query)
+    assert response.status_code == 200
+    return unescape(response.content.decode())
+
+
+def _do(client: Client, name: str, found: Wallet, **form: str) -> str:
+    url = reverse("admin:operation", args=[name])
+    response = client.post(url, {"reference": found.reference, **form})
+    return unescape(response.content.decode()) if response.status_code == 200 else str(response.status_code)
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"),
+    [("support", True), ("ops", True), ("finance", True), ("auditor", True), ("admin", False)],
+)
+def test_who_sees_wallets(role: str, sees: bool, signed_in: SignIn) -> None:
+    found = wallet()
+    client = signed_in("somebody", role)
+    expected = 200 if sees else 403
+    assert client.get(reverse("admin:wallet-page", args=[found.reference])).status_code == expected
+    listed = client.get(reverse("admin:wallets_wallet_changelist"))
+    assert listed.status_code == expected
+    if sees:
+        assert found.reference in listed.content.decode()
+        one = client.get(reverse("admin:wallets_wallet_change", args=[found.pk]))
+        assert one.headers["Location"] == reverse("admin:wallet-page", args=[found.reference])
+
+
+def test_a_wallet_shows_its_balances_statement_and_history(signed_in: SignIn) -> None:
+    found = wallet(assets=["EUR", "USDT"])
+    fund(found, 12_345)
+    WalletEntry.objects.create(
+        wallet=found.reference, environment="test", operator_id=found.operator_id, subject="int_1", kind="payin",
+        asset="EUR", amount_minor=12_345, posted_minor=12_345, held_minor=0, recorded_at=clock.now(),
+    )  # fmt: skip
+    page = _page(signed_in("fina", "finance"), found)
+    assert "<strong>123.45 EUR</strong>" in page
+    assert "OPENING_BALANCE" in page
+    assert "+123.45 EUR" in page
+    assert "@world" in page
+    assert ">payin<" in page
+    assert reverse("admin:ledger-account", args=["test", "EUR", holders.available_address(found)]) in page
+    assert "Nothing was posted." in _page(signed_in("sam", "support"), found, "?asset=USDT")
+    client = signed_in("olga", "ops")
+    assert reverse("admin:ledger-account", args=["test", "EUR", holders.available_address(found)]) not in _page(
+        client, found
+    )
+    for query in ("?asset=XXX", "?asset="):
+        assert client.get(reverse("admin:wallet-page", args=[found.reference]) + query).status_code == 404
+    assert client.get(reverse("admin:wallet-page", args=["wal_0"])).status_code == 404
+
+
+def test_a_wallet_is_frozen_and_lifted_by_an_ops_lead_and_by_nobody_else(signed_in: SignIn) -> None:
+    found = wallet()
+    ops, lead = signed_in("olga", "ops"), signed_in("lena", "ops lead")
+    assert "Your role may not halt pools" in _page(ops, found)
+    assert _do(ops, "freeze-wallet", found, reason="x") == "403"
+    assert "It is not frozen." in _page(lead, found)
+    assert "A reason is needed" in _do(lead, "freeze-wallet", found, reason=" ")
+    assert WalletFreeze.objects.count() == 0
+    assert "is frozen: it pays nothing out" in _do(lead, "freeze-wallet", found, reason="a court's order")
+    page = _page(lead, found)
+    assert "It is frozen already." in page
+    assert "a court's order" in page
+    with pytest.raises(holders.WalletFrozen):
+        holders.refuse_paying(found)
+    assert "is frozen: it pays nothing out, and is still credited" in _do(lead, "freeze-wallet", found, reason="again")
+    assert WalletFreeze.objects.count() == 1
+    assert "may pay again" in _do(lead, "lift-wallet-freeze", found)
+    holders.refuse_paying(found)
+    assert "There is no such wallet" in _do(lead, "freeze-wallet", Wallet(reference="wal_0"), reason="x")
+
+
+def test_a_closed_wallet_offers_nothing(signed_in: SignIn) -> None:
+    found = wallet()
+    Wallet.objects.filter(pk=found.pk).update(closed_at=clock.now(), closed_by="operator:op_1")
+    page = _page(signed_in("lena", "ops lead"), found)
+    assert page.count("The wallet is closed.") >= 2
+    assert "operator:op_1" in page

@@ -1,0 +1,176 @@
+"""Transfers, payouts and pay-ins in a close: none of their ends is a false break; each planted break is found, alone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ledger.controls import clock
+from orders.models import Intent, PayIn
+from reconciliation import close_runs
+from reconciliation.close_runs import Report
+from reconciliation.models import ExceptionCase
+from tests.orders.conftest import bank, fixed_clock, payouts, till
+from tests.orders.desk import START
+from tests.orders.payouts import PayoutDesk, payout_of
+from tests.orders.test_pay_ins import Psp, psp, shop
+from tests.orders.till import Till
+from tests.orders.wallet import declined, lost_before, pending
+from tests.reconciliation.conftest import files
+from tests.reconciliation.day import Day
+from wallets.models import Wallet
+
+__all__ = ["bank", "files", "fixed_clock", "payouts", "psp", "shop", "till"]
+
+pytestmark = pytest.mark.usefixtures("database", "files")
+
+
+@pytest.fixture
+def plain(superuser_connection: psycopg.Connection, files: Path) -> Day:
+    superuser_connection.execute("SET session_replication_role = replica")
+    return Day(None, superuser_connection, files)  # type: ignore[arg-type]  # these days have no orders
+
+
+def _close() -> Report:
+    return close_runs.run(close=close_runs.ensure(environment="test", business_date=START.date()))
+
+
+def _found() -> list[tuple[str, str]]:
+    live = ExceptionCase.objects.filter(state__in=["open", "assigned"])
+    return sorted(live.values_list("type", "subject"))
+
+
+def _ended_in_every_way(payouts: PayoutDesk, till: Till, psp: Psp, shop: Wallet) -> dict[str, Intent]:
+    ended = {}
+    payouts.bank.script = []
+    ended["settled"] = payouts.pay("1000.00")
+    payouts.drive(passes=2, pause=timedelta(seconds=1))
+    payouts.bank.script = [declined]
+    ended["failed"] = payouts.pay("10.00")
+    payouts.drive(passes=2, pause=timedelta(seconds=1))
+    payouts.bank.script = []
+    ended["cancelled"] = payouts.cancel(payouts.pay("5.00", confirm=False))
+    alice, bob = till.wallet("alice", funds=100_000), till.wallet("bob")
+    ended["transferred"] = till.pay(alice, bob, "12.50")
+    psp.collects(shop)
+    psp.gives_back("40.00")
+    psp.takes_back("10.00")
+    states = {name: Intent.objects.get(reference=one.reference).state for name, one in ended.items()}
+    assert states == {"settled": "settled", "failed": "failed", "cancelled": "cancelled", "transferred": "settled"}
+    return ended
+
+
+def test_close_finds_nothing_when_intents_and_pay_ins_have_ended_in_every_way(
+    payouts: PayoutDesk, till: Till, psp: Psp, shop: Wallet
+) -> None:
+    _ended_in_every_way(payouts, till, psp, shop)
+    report = _close()
+    assert list(ExceptionCase.objects.values_list("type", "detail")) == []
+    assert sum(report.breaks.values()) == 0
+    assert set(report.zero_sum.values()) == {0}
+    assert report.records["movement_report"] == 7
+
+
+def test_a_payout_within_its_gateways_pending_horizon_is_in_flight_and_no_break(payouts: PayoutDesk) -> None:
+    payouts.bank.script = [pending]
+    intent = payouts.pay("1000.00")
+    payouts.drive(passes=2, pause=timedelta(seconds=1))
+    report = _close()
+    assert (report.in_flight, _found()) == (1, [])
+    payouts.later(hours=2)  # the horizon is an hour
+    report = _close()
+    assert report.in_flight == 0
+    assert _found() == [("ledger_row_without_terminal_trade", intent.reference)]
+    payouts.bank.script = [lost_before]
+    payouts.drive(passes=60)
+    assert _close().breaks["ledger_row_without_terminal_trade"] == 1  # a case is open; it holds the close
+
+
+def _settlement_deleted(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    intent = ended["settled"]
+    day.plant("DELETE FROM ledger_transaction WHERE subject = %s AND event_type = 'PAYOUT_SETTLE'", intent.reference)
+    return "ledger_mismatch", intent.reference
+
+
+def _paid_though_failed(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    owner = payout_of(ended["failed"]).reference
+    day.plant("UPDATE wallets_remoteoperation SET state = 'confirmed' WHERE owner = %s", owner)
+    return "terminal_state_conflict", ended["failed"].reference
+
+
+def _transfer_of_another_amount(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    intent = ended["transferred"]
+    day.plant("UPDATE orders_intent SET debit_minor = debit_minor + 1 WHERE reference = %s", intent.reference)
+    return "ledger_mismatch", intent.reference
+
+
+def _half_a_transfer(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    """Taken from the payer and never given to the payee."""
+    intent = ended["transferred"]
+    day.plant(
+        "DELETE FROM ledger_posting p USING ledger_transaction x, ledger_account d WHERE p.transaction_id = x.id"
+        " AND d.id = p.debit_account_id AND x.subject = %s AND x.event_type = 'TRANSFER_SETTLE'"
+        " AND d.address LIKE 'transit:%%'",
+        intent.reference,
+    )
+    return "transit_not_zero", intent.reference
+
+
+def _event_deleted(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    intent = ended["settled"]
+    day.plant("DELETE FROM ledger_event WHERE aggregate = %s AND topic = 'intent.SETTLED'", intent.reference)
+    return "missing_webhook", intent.reference
+
+
+def _intent_overwritten(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    intent = ended["cancelled"]
+    day.plant("UPDATE orders_intent SET state = 'created' WHERE reference = %s", intent.reference)
+    return "terminal_state_conflict", intent.reference
+
+
+def _pay_in_of_another_amount(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    pay_in = PayIn.objects.get(kind="collected")
+    day.plant("UPDATE orders_payin SET gross_minor = gross_minor + 1 WHERE reference = %s", pay_in.reference)
+    return "ledger_mismatch", pay_in.reference
+
+
+def _pay_in_not_booked(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    pay_in = PayIn.objects.get(kind="refunded")
+    day.plant("DELETE FROM ledger_transaction WHERE subject = %s", pay_in.reference)
+    return "webhook_without_ledger_row", pay_in.reference
+
+
+def _pay_in_of_no_event(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    pay_in = PayIn.objects.get(kind="charged_back")
+    found = day.superuser.execute(
+        "SELECT p.id FROM ledger_posting p JOIN ledger_transaction x ON x.id = p.transaction_id"
+        " WHERE x.subject = %s AND p.position = 0",
+        [pay_in.reference],
+    ).fetchone()
+    assert found is not None
+    day.plant("DELETE FROM webhooks_inboundevent WHERE reference = %s", pay_in.inbound_event)
+    return "posting_that_joins_to_nothing", f"led_{found[0].hex}"
+
+
+_PLANTS = (
+    *(_settlement_deleted, _paid_though_failed, _transfer_of_another_amount, _half_a_transfer, _event_deleted),
+    *(_intent_overwritten, _pay_in_of_another_amount, _pay_in_not_booked, _pay_in_of_no_event),
+)
+
+
+@pytest.mark.parametrize("plant", _PLANTS, ids=lambda plant: plant.__name__)
+def test_close_finds_a_planted_break_of_an_intent_or_pay_in_alone(
+    plant: Callable[[Day, dict[str, Intent]], tuple[str, str]],
+    plain: Day,
+    payouts: PayoutDesk,
+    till: Till,
+    psp: Psp,
+    shop: Wallet,
+) -> None:
+    expected = plant(plain, _ended_in_every_way(payouts, till, psp, shop))
+    plain.refold()
+    _close()
+    assert _found() == [expected]
+    assert clock.now() >= START

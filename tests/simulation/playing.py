@@ -1,0 +1,67 @@
+"""Live through the worlds of some seeds, one after the other, and gather what they reached and what broke."""
+
+import io
+from collections.abc import Callable, Iterable
+
+from django.core.management import call_command
+from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.servers import TestServers
+from tests.simulation.cast import cast
+from tests.simulation.played import Played
+from tests.simulation.stage import Stage
+from tests.simulation.world import World
+
+
+def play(
+    stage: Stage,
+    seeds: Iterable[int],
+    *,
+    say: Callable[[str], None] = print,
+    trace: bool = False,
+    most_failures: int = 10,
+) -> Played:
+    played = Played()
+    for seed in seeds:
+        world = live(stage, seed)
+        played.worlds += 1
+        played.checks += world.checks
+        played.reach.add(world.reach)
+        if trace:
+            say("\n".join(world.trace))
+        if world.breaks:
+            played.failed.append(seed)
+            played.breaks[seed] = world.breaks
+            say(f"seed {seed} broke {'; '.join(map(str, world.breaks))}\n  replay it: {replay(seed)}")
+            if len(played.failed) >= most_failures:
+                break
+    return played
+
+
+def live(stage: Stage, seed: int) -> World:
+    """Live through one world."""
+    world = World(seed, stage)
+    world.live(cast)
+    return world
+
+
+def replay(seed: int) -> str:
+    """Return the command that plays a seed again."""
+    return f"make simulate SEEDS={seed}"
+
+
+def migrate(servers: TestServers) -> None:
+    """Make the database as the owner, and go on as the application."""
+    _ = servers.postgres
+    _become(servers.url("holdfast_owner"))
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("reference_rows", stdout=io.StringIO())
+    _become(servers.url("holdfast_app"))
+    connection.close()
+
+
+def _become(url: str) -> None:
+    parts = conninfo_to_dict(url)
+    connection.close()
+    connection.settings_dict.update(USER=parts["user"], PASSWORD=parts["password"])

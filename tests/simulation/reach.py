@@ -1,0 +1,81 @@
+"""What the worlds of CI have to meet between them, and what is excused, each with its reason."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.controls import machines
+from tests.simulation import receiver, wallet_service
+from tests.simulation.played import Reach
+
+# Machines of flows that no actor of these worlds plays.
+ELSEWHERE: Final = {
+    "chart_version": "finance's, tested with the chart",
+    "gl_mapping": "finance's, tested with the chart",
+    "posting_template": "finance's, tested with the chart",
+    "close": "finance's, tested with the close",
+    "exception_case": "finance's, tested with the close",
+}
+
+# Edges that no world can walk.
+EXCUSED: Final = {
+    ("order", "processing", "manual_review"): "only a trade at an outside venue is unknown at the cap",
+    ("order", "operator_debited", "manual_review"): "a built-in venue answers in the transaction that asks it",
+}
+
+_CRASHES: Final = tuple(
+    f"{side} {what}" for what in ("commit", "statement", "ask", "lookup", "webhook") for side in ("before", "after")
+)
+_SLEEPS: Final = (
+    *(f"{side} {what}" for what in ("ask", "lookup", "webhook") for side in ("before", "after")),
+    "after commit",
+    "after statement",
+    "before the first lock",
+    "between statements",
+)
+THINGS: Final = {
+    "crash": _CRASHES,
+    "sleep": _SLEEPS,
+    "ask": (*wallet_service.FAULTS["ask"], "refused as too late"),
+    "lookup": wallet_service.FAULTS["lookup"],
+    "webhook": receiver.FAULTS,
+    "news": ("duplicate", "reordered", "false"),
+    "time": ("a minute", "hours"),
+    "client": ("the same again", "again, unanswered", "another request with the same key"),
+    "staff": (
+        "freeze",
+        "lift freeze",
+        "halt",
+        "lift halt",
+        "pause",
+        "lift pause",
+        "trade taken back",
+        "market decided",
+        "replay",
+    ),
+    "review": ("approved", "refused", "self-approval refused"),
+}
+
+
+def missing(reach: Reach) -> list[str]:
+    """Return what was not met: states, edges, faults, crash points, acts."""
+    return [*_edges(reach), *_things(reach)]
+
+
+def _edges(reach: Reach) -> Iterator[str]:
+    for machine in machines.every():
+        if machine.name in ELSEWHERE:
+            continue
+        for source, target in machine.edges():
+            met = (machine.name, source, target) in reach.edges
+            excused = (machine.name, source, target) in EXCUSED
+            if not met and not excused:
+                yield f"{machine.name}: {source or 'born'} → {target}"
+            if met and excused:
+                yield f"{machine.name}: {source} → {target} was met, and is excused"
+
+
+def _things(reach: Reach) -> Iterator[str]:
+    for kind, things in THINGS.items():
+        for thing in things:
+            if (kind, thing) not in reach.things:
+                yield f"{kind}: {thing}"

@@ -1,0 +1,163 @@
+"""Everything that stands in a world before anybody acts: operator, wallet service, receiver, pools, a market, positions."""
+
+from copy import deepcopy
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction as db_transaction
+
+from ledger.controls import drains
+from ledger.controls.rest.caller import Caller
+from ledger.money import Money
+from orders import sandbox_pools
+from orders.operations.create_quote import create_quote
+from orders.operations.open_market import open_market
+from orders.operations.submit_order import submit_order
+from tests.simulation.outside import Outside
+from tests.simulation.receiver import Receiver
+from tests.simulation.truth import Truth
+from tests.simulation.wallet_news import WalletNews
+from tests.simulation.wallet_service import WalletService
+from wallets import inbox_provider, operators
+from wallets.models import Gateway
+from webhooks import endpoints
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+MARKET: Final = "RAIN-2026"
+USERS: Final = ("alice", "bob")
+PEOPLE: Final = ("ann", "ben", "cleo")
+WALLET_URL: Final = "http://wallet.invalid"
+HOOKS_URL: Final = "https://hooks.example.com/in"
+
+
+class Scene:
+    """`caller` is the operator's key; `wallet` and `receiver` are its servers; `truth` compares them with our rows."""
+
+    caller: Caller
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.truth = Truth(world)
+        self.news = WalletNews(world)
+        self.wallet = WalletService(world, told=self.news.tell)
+        self.receiver = Receiver(world)
+        self.outside = Outside(world, wallet=self.wallet, receiver=self.receiver)
+
+    def prepare(self) -> None:
+        """Put the scene's rows back, or set it up when it is the first of its kind; then give it this world's terms."""
+        terms, stage = self.world.terms, self.world.stage
+        name = f"{'held' if terms.holds_position else 'empty'}_{'market' if terms.has_market else 'plain'}"
+        if not stage.backdrop.has(name):
+            stage.backdrop.clear()
+            self._set_up()
+            stage.backdrop.keep(name)
+            stage.scenes[name] = deepcopy(self._kept())
+        stage.backdrop.put_back(name)
+        self._take(deepcopy(stage.scenes[name]))
+        Gateway.objects.update(
+            requery_cap=terms.requery_cap,
+            not_found_horizon_ms=terms.not_found_horizon // timedelta(milliseconds=1),
+            resubmit=terms.resubmit,
+            concurrency=terms.concurrency,
+        )
+
+    def _kept(self) -> dict[str, Any]:
+        return {
+            "caller": self.caller,
+            "provider": self.news.provider,
+            "secrets": (self.news.secret, self.receiver.secret),
+            "taken": self.receiver.taken,
+            "wallet": (self.wallet.operations, self.wallet.movements),
+        }
+
+    def _take(self, kept: dict[str, Any]) -> None:
+        self.caller, self.news.provider = kept["caller"], kept["provider"]
+        self.news.secret, self.receiver.secret = kept["secrets"]
+        self.receiver.taken = kept["taken"]
+        self.wallet.operations, self.wallet.movements = kept["wallet"]
+
+    def _set_up(self) -> None:
+        world = self.world
+        now = world.clock.now()
+        sandbox_pools.load(now=now)
+        operator = operators.create_operator(name="Acme", slug="acme", kind="operator", now=now)
+        operators.open_operator_accounts(operator=operator, environment="test", wallet_asset="EUR")
+        gateway = Gateway.objects.create(
+            operator=operator,
+            environment="test",
+            base_url=WALLET_URL,
+            secret="whsec_YSB3YWxsZXQgc2VjcmV0IG9mIHNvbWUgbGVuZ3Ro",
+            wallet_asset="EUR",
+            time_limit_ms=2_000,
+            requery_backoff_ms=500,
+            pending_backoff_ms=5_000,
+            pending_horizon_ms=60_000,
+            breaker_failures=6,
+            breaker_open_ms=5_000,
+        )
+        made = inbox_provider.ensure(gateway, now=now)
+        assert made is not None
+        self.news.provider, self.news.secret = made.provider.code, made.secret
+        self.caller = Caller(
+            operator_id=operator.pk,
+            operator_reference=operator.reference,
+            operator_slug=operator.slug,
+            is_house=False,
+            environment="test",
+            key_id=0,
+            scopes=frozenset(operators.OPERATOR_SCOPES),
+        )
+        self.receiver.secret = endpoints.create(
+            operator_id=operator.pk,
+            environment="test",
+            url=HOOKS_URL,
+            topics=["order.*", "trade.*"],
+            description="",
+            now=now,
+        ).secret
+        if world.terms.has_market:
+            self._open_market()
+        if world.terms.holds_position:
+            self._buy("EUR-USDT", "300.00")
+            if world.terms.has_market:
+                self._buy(f"{MARKET}-YES", "50.00")
+            drains.drain("sagas")
+        for kind in ("relay", "deliveries", "seals", "fold"):
+            drains.drain(kind)
+
+    def _open_market(self) -> None:
+        with db_transaction.atomic():
+            open_market(
+                environment="test",
+                code=MARKET,
+                question="Will it rain?",
+                funding=Money(100_000, "EUR"),
+                minimum_minor=100,
+                maximum_minor=5_000_000,
+                actor="user:cleo",
+                now=self.world.clock.now(),
+            )
+
+    def _buy(self, pool: str, amount: str) -> None:
+        """Have a user hold something."""
+        with db_transaction.atomic():
+            quote = create_quote(
+                caller=self.caller,
+                pool_code=pool,
+                side="buy",
+                source_asset="EUR",
+                source_amount=amount,
+                user_reference="alice",
+                firm=True,
+                now=self.world.clock.now(),
+            )
+            submit_order(
+                caller=self.caller,
+                quote_reference=quote.reference,
+                partner_order_id=f"before-{pool}",
+                user_reference="alice",
+                idempotency_key=f"before:{pool}",
+                now=self.world.clock.now(),
+            )

@@ -1,0 +1,66 @@
+"""Worlds outside pytest: a server of their own, or several processes that share the seeds out."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import django
+import psycopg
+
+from tests.servers import TestServers
+from tests.simulation.played import Played
+
+
+def played_here(seeds: range, *, say: Callable[[str], None], trace: bool = False) -> Played:
+    """Start a server, migrate, live through the worlds, and stop it."""
+    servers = TestServers()
+    os.environ.update(servers.environment())
+    django.setup()
+    from tests.flush import Flush
+    from tests.simulation import reach
+    from tests.simulation.playing import migrate, play
+    from tests.simulation.stage import stage
+
+    try:
+        migrate(servers)
+        with closing(psycopg.connect(servers.url("postgres"), autocommit=True)) as superuser:
+            flush = Flush(superuser)
+            with stage(flush=flush, superuser=superuser, url=servers.url("holdfast_app")) as made:
+                played = play(made, seeds, say=say, trace=trace)
+        played.missing = reach.missing(played.reach)
+        return played
+    finally:
+        servers.stop()
+
+
+def played_in_shares(seeds: range, processes: int, *, say: Callable[[str], None]) -> Played:
+    """Have each process live through every so-many-th stretch of the seeds; put together what they report."""
+    length = -(-len(seeds) // processes)
+    with tempfile.TemporaryDirectory() as folder:
+        shares = []
+        for number, start in enumerate(range(0, len(seeds), length)):
+            share = seeds[start : start + length]
+            report = Path(folder) / f"{number}.json"
+            command = [sys.executable, "-m", "tests.simulation", f"{share[0]}-{share[-1]}", "--report", str(report)]
+            shares.append((subprocess.Popen(command), share, report))
+        total = Played()
+        for process, share, report in shares:
+            if process.wait() != 0:
+                say(f"[red]the process of seeds {share[0]}-{share[-1]} ended with {process.returncode}[/]")
+                total.failed += [share[0]]
+            else:
+                total.add(Played.read(report))
+    _set_up_to_name_machines()
+    from tests.simulation import reach
+
+    total.missing = reach.missing(total.reach)
+    return total
+
+
+def _set_up_to_name_machines() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.static_settings")
+    django.setup()

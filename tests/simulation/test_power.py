@@ -1,0 +1,29 @@
+"""Faults that are planted are found, each by some seed of a bounded number, and by the rule that it breaks."""
+
+import pytest
+
+from tests.simulation.planted import FAULTS, Fault
+from tests.simulation.playing import live
+from tests.simulation.stage import Stage
+
+MOST_SEEDS = 60
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_planted_fault_is_found(fault: Fault, played_on: Stage) -> None:
+    for seed in [fault.by, *range(1, MOST_SEEDS + 1)]:
+        with fault.plant():
+            broken = live(played_on, seed).breaks
+        if broken:
+            assert {one.rule for one in broken} & fault.rules, (seed, [str(one) for one in broken])
+            return
+    pytest.fail(f"{fault.name} was not found by seeds 1 to {MOST_SEEDS}")
+
+
+def test_worlds_without_a_planted_fault_are_sound(played_on: Stage) -> None:
+    for seed in sorted({fault.by for fault in FAULTS}):
+        assert live(played_on, seed).breaks == [], seed
+
+
+def test_at_least_twelve_faults_are_planted() -> None:
+    assert len({fault.name for fault in FAULTS}) >= 12

@@ -1,0 +1,64 @@
+"""The house's own processes: workers that drive sagas, relays, deliveries, the poller, and the clockwork."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ledger import fold, seals
+from orders.operations import drive_stale, expire_quotes
+from orders.sagas import runner
+from wallets import rates
+from webhooks import delivery, relay
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Worker:
+    """Does one batch of one kind of work in a turn; it rests shortly while there is more."""
+
+    def __init__(self, world: "World", name: str, work: Callable[[], int], *, rest: timedelta) -> None:
+        self._world = world
+        self.name = name
+        self._work = work
+        self._longest = rest
+        self.rest = rest
+
+    def turn(self) -> None:
+        self.rest = self._longest
+        done = self._work()
+        if done:
+            self._world.note(self.name, f"did {done}")
+            self.rest = timedelta(milliseconds=50)
+
+
+class Clockwork:
+    """What the beat rings for by the clock: rates, quotes that expire, folds, seals, the poller."""
+
+    name = "clockwork"
+    rest = timedelta(seconds=18)
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def turn(self) -> None:
+        kinds = (rates.refresh, rates.refresh, expire_quotes.expire_quotes, drive_stale.drive_stale, fold.fold, _seal)
+        kind = self._world.chance.choice(kinds)
+        done = kind()
+        if done:
+            self._world.note(self.name, f"{kind.__name__} {done}")
+
+
+def workers(world: "World") -> list[Worker | Clockwork]:
+    quick, slow = timedelta(seconds=3), timedelta(seconds=25)
+    return [
+        *(Worker(world, f"worker {number}", runner.work, rest=quick) for number in (1, 2, 3)),
+        *(Worker(world, f"relay {number}", relay.relay, rest=slow) for number in (1, 2)),
+        Worker(world, "deliveries", delivery.deliver, rest=slow),
+        Clockwork(world),
+    ]
+
+
+def _seal() -> int:
+    block = seals.seal("test")
+    return 0 if block is None else block.members
