@@ -29,7 +29,7 @@ class StatementQuery(shapes.Shape):
         max_length=40,
         required=False,
         default="",
-        help_text="whose, with a house key that has the scope finance; left out: your own",
+        help_text="whose, with a house key; left out: your own",
     )
 
 
