@@ -1,4 +1,4 @@
-"""Adjustments and settlements: one person (or a house key) proposes a draft, another person approves it and it is posted.
+"""Postings by two people: one person (or a house key) proposes a draft, another approves it and it is posted.
 
 The draft is kept in the proposal as it was shown, with its postings; approving posts exactly that.
 """
@@ -22,6 +22,9 @@ from ledger.models import Approval, LedgerKey
 from ledger.money import Money
 
 KIND: Final = "ledger_posting"
+PROPOSABLE: Final = TWO_PEOPLE | {"FX_REVALUATION", "OPENING_BALANCE", "POOL_FUNDING"}
+"""What a person may propose to another. The last three a house key may also post at once."""
+
 _VERSION: Final = 1  # a proposal's draft never changes; what it decides has one version
 
 
@@ -52,7 +55,7 @@ def propose(
     What the ledger would refuse now is refused now. Raises ReasonMissing, AlreadyProposed, KeyTaken,
     journal.PostingRefused or what `direct_posting.check` raises.
     """
-    if draft.event_type not in TWO_PEOPLE:
+    if draft.event_type not in PROPOSABLE:
         raise OnePersonIsEnough(f"{draft.event_type} is not posted by two people.")
     _need_reason(reason)
     direct_posting.check(environment=environment, drafts=[draft])

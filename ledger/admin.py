@@ -51,7 +51,8 @@ class AccountAdmin(ReadOnlyAdmin):
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
-    exact = ("key", "subject", "request_id")
+    exact = ("key", "subject")
+    rarely = ("request_id",)
     list_display = ("key", "event_type", "phase", "subject", "template", "effective_at", "page")
     list_filter = ("event_type", "phase")
     ordering = ("-recorded_at", "-id")
@@ -112,7 +113,8 @@ class HoldAdmin(ReadOnlyAdmin):
 @admin.register(Move)
 class MoveAdmin(ReadOnlyAdmin):
     section = Section.AUDIT
-    exact = ("subject", "request_id", "event_reference", "actor")
+    exact = ("subject",)
+    rarely = ("request_id", "event_reference", "actor")
     list_display = ("subject", "machine", "from_state", "to_state", "actor", "cause", "moved_at")
     list_filter = ("machine",)
 
@@ -120,7 +122,8 @@ class MoveAdmin(ReadOnlyAdmin):
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
-    exact = ("reference", "aggregate", "topic", "request_id")
+    exact = ("reference", "aggregate")
+    rarely = ("topic", "request_id")
     list_display = ("reference", "topic", "aggregate", "sequence", "public", "recorded_at")
     list_filter = ("environment", "public")
 

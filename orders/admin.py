@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -16,6 +17,7 @@ from orders.models import (
     Market,
     Order,
     PayIn,
+    Payout,
     Pool,
     PoolHalt,
     Quote,
@@ -31,6 +33,7 @@ from orders.models import (
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "partner_order_id", "quote_reference", "idempotency_key", "request_id", "user_reference")
     list_display = (
         "reference",
@@ -68,8 +71,8 @@ class OrderAdmin(ReadOnlyAdmin):
         return amount(row.target_minor, row.target_asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Order) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Intent)
@@ -104,6 +107,71 @@ class IntentAdmin(ReadOnlyAdmin):
         return age(row.updated_at)
 
 
+class InFlight(admin.SimpleListFilter):
+    """Payouts between their hold and their end; the oldest first is what matters."""
+
+    title = "in flight"
+    parameter_name = "in_flight"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "In flight"), ("dead", "Dead letters"), ("no", "Complete")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Payout]") -> "QuerySet[Payout]":
+        state = Payout.State
+        match self.value():
+            case "yes":
+                return queryset.exclude(state=state.COMPLETE)
+            case "dead":
+                return queryset.filter(state__in=(state.DEAD_LETTER, state.MANUAL_REVIEW))
+            case "no":
+                return queryset.filter(state=state.COMPLETE)
+        return queryset
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("reference", "intent_reference")
+    list_display = (
+        *(
+            "reference",
+            "page",
+            "shown_state",
+            "shown_amount",
+            "requeries",
+            "next_requery_at",
+            "shown_wait",
+            "shown_age",
+        ),
+    )
+    list_filter = (InFlight, "state", "environment", "asset")
+    ordering = ("created_at",)
+
+    @admin.display(description="intent")
+    def page(self, row: Payout) -> str:
+        return format_html(
+            '<a class="hf-mono underline" href="{}">{}</a>',
+            reverse("admin:intent-page", args=[row.intent_reference]),
+            row.intent_reference,
+        )
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, row: Payout) -> str:
+        return lamp(row.state)
+
+    @admin.display(description="pays out", ordering="amount_minor")
+    def shown_amount(self, row: Payout) -> str:
+        return amount(row.amount_minor, row.asset)
+
+    @admin.display(description="in this state for")
+    def shown_wait(self, row: Payout) -> str:
+        return age(row.updated_at)
+
+    @admin.display(description="age", ordering="created_at")
+    def shown_age(self, row: Payout) -> str:
+        return age(row.created_at)
+
+
 @admin.register(Quote)
 class QuoteAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
@@ -129,7 +197,7 @@ class QuoteAdmin(ReadOnlyAdmin):
 @admin.register(Trade)
 class TradeAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("reference", "order_reference", "quote_reference", "idempotency_key")
+    exact = ("reference", "order_reference", "quote_reference")
     list_display = ("reference", "shown_state", "pool_code", "order_reference", "created_at", "ended_at")
     list_filter = ("state", "pool_code")
 
@@ -141,6 +209,7 @@ class TradeAdmin(ReadOnlyAdmin):
 @admin.register(Return)
 class ReturnAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "order_reference", "trade_reference", "operation_key", "partner_order_id")
     list_display = ("reference", "shown_state", "kind", "leg", "shown_amount", "order_reference", "shown_age")
     list_filter = ("state", "kind", "environment")
@@ -154,8 +223,8 @@ class ReturnAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Return) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 @admin.register(Venue)

@@ -19,7 +19,7 @@ class OrdersConfig(AppConfig):
             start_payout,
         )
         from orders.pay_ins import hearing
-        from orders.sagas import runner
+        from orders.sagas import releasing, runner
         from webhooks import event_types
 
         machines.register(models.Quote, name="quote", first="active")
@@ -35,6 +35,7 @@ class OrdersConfig(AppConfig):
         open_return.register()
         hear_contradiction.register()
         runner.register()
+        releasing.register()
         hearing.register()
         operation_news.register()
         venue_news.register()

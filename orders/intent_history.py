@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+import psycopg
 from django.db import connection
 
 from ledger.books import number_of
@@ -40,7 +41,8 @@ class Entry:
 
 def record(*, environment: str, entries: Sequence[Entry], now: datetime) -> None:
     """Write the lines in their order, in one statement."""
-    with connection.cursor() as cursor:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(
             _RECORD,
             {
@@ -58,5 +60,6 @@ def record(*, environment: str, entries: Sequence[Entry], now: datetime) -> None
                 "transaction": [entry.transaction_id for entry in entries],
                 "now": now,
             },
+            prepare=True,
         )
         assert cursor.rowcount == len(entries), "an account of the history is not open"

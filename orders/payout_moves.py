@@ -15,6 +15,7 @@ from ledger.money import Money
 from orders import intent_history, intent_moves, payout_terms
 from orders.intent_history import Entry
 from orders.models import Intent, Payout, Return, ReviewCase
+from orders.reviews import deadlines
 
 SAGA = "payout saga"
 
@@ -58,6 +59,7 @@ def open_case(intent: Intent, payout: Payout, *, next_action: str, why: Why, now
         next_action=next_action,
         asset=payout.asset,
         amount_minor=Decimal(payout_terms.debited(intent).minor),
+        due_at=deadlines.due_at("payout_unknown", now=now),
     )
     intent_moves.stop_for_review(
         intent,

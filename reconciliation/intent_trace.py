@@ -86,7 +86,7 @@ def _payout(payout: Payout) -> Record:
 def _history(intent: Intent) -> list[Record]:
     """Return what the intent did to its operator's wallets, with the balances after."""
     rows = WalletEntry.objects.filter(
-        subject=intent.reference, operator_id=intent.operator_id, environment=intent.environment
+        subject=intent.reference, operator_id=intent.operator_id or 0, environment=intent.environment
     ).order_by("pk")[:MOST]
     return [
         {

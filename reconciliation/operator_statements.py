@@ -4,8 +4,6 @@ In the operator's words and ids only: no account, no gateway, nobody else's. Amo
 the operator owes us.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from ledger import accounts, assets
 from ledger.books import number_of
 from ledger.controls.rest.answers import instant
 from ledger.reports.account_days import AccountDay, AssetDay
+from reconciliation import cells
 from wallets.models import Operator
 from wallets.operations import settle_operator
 
@@ -142,16 +141,16 @@ def movements(found: OperatorStatement) -> Iterator[StatementMovement]:
 
 def as_csv(found: OperatorStatement) -> Iterator[str]:
     """Yield the statement's movements as CSV. A text that a spreadsheet would take for a formula is made harmless."""
-    yield _row(COLUMNS)
+    yield cells.row(COLUMNS)
     for one in movements(found):
-        yield _row(
+        yield cells.row(
             (
                 found.business_date.isoformat(),
                 instant(one.effective_at),
                 one.ledger_id,
                 one.kind,
                 one.order_id,
-                harmless(one.partner_order_id),
+                cells.harmless(one.partner_order_id),
                 one.return_id,
                 one.statement,
                 one.asset,
@@ -162,11 +161,6 @@ def as_csv(found: OperatorStatement) -> Iterator[str]:
 
 def file_name(found: OperatorStatement) -> str:
     return f"statement-{found.operator.slug}-{found.environment}-{found.business_date.isoformat()}.csv"
-
-
-def harmless(text: str) -> str:
-    """Return a text cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") and text else text
 
 
 def _told(day: AccountDay) -> list[AssetDay]:
@@ -196,9 +190,3 @@ def _part(found: AssetDay) -> Part:
 
 def _kind(event_type: str) -> str:
     return KINDS.get(event_type, "adjustment")
-
-
-def _row(cells: Sequence[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()

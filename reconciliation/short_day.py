@@ -170,12 +170,12 @@ def subscribe(api: Api, sandbox_url: str, *, run: str) -> None:
         raise DayInterrupted(f"the receiver did not take the secret: {status}")
 
 
-def connect_inbox(sandbox_url: str, *, url: str, secret: str) -> None:
-    """Tell the sandbox's wallet where its events go, and what signs them."""
+def connect_inbox(sandbox_url: str, *, place: str, url: str, secret: str) -> None:
+    """Tell the sandbox's wallet (`place`: inbox) or bank (bank-inbox) where its events go, and what signs them."""
     body = json.dumps({"url": url, "secret": secret}).encode()
-    status, _ = Api(sandbox_url, "").call("POST", "/admin/inbox", body)
+    status, _ = Api(sandbox_url, "").call("POST", f"/admin/{place}", body)
     if status != 200:
-        raise DayInterrupted(f"the wallet did not take the inbox: {status}")
+        raise DayInterrupted(f"the sandbox did not take the {place}: {status}")
 
 
 def connect_venue_inbox(venue_url: str, *, pool: str, url: str, secret: str) -> None:

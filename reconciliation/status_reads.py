@@ -13,8 +13,7 @@ from django.db import connection
 
 from ledger.controls import bell, clock
 from reconciliation.windows import Window
-from wallets import remote_operations
-from wallets.outcomes import Confirmed, Rejected
+from wallets.status_reads import read_status
 
 _MOST: Final = 500
 _MOST_SECONDS: Final = 120.0
@@ -47,9 +46,8 @@ def read(*, window: Window, keep: Callable[[], None]) -> Reads:
         if clock.monotonic() > until:
             break
         keep()
-        outcome = remote_operations.look_up(key)
         asked += 1
-        resolved += isinstance(outcome, Confirmed | Rejected)
+        resolved += read_status(key)
     if resolved:
         bell.ring_after_commit("sagas")
     return Reads(asked=asked, resolved=resolved)

@@ -61,7 +61,11 @@ def trace_of(order: Order, *, inside: bool) -> Record:
     trades = list(Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
     returns = list(Return.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
     owners = [order.reference, *(found.reference for found in returns)]
-    operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
+    asked = [
+        *owners,
+        *(trade.reference for trade in trades if inside),
+    ]  # a trade's are a venue's: nobody's but the house's
+    operations = list(RemoteOperation.objects.filter(owner__in=asked).order_by("pk")[:MOST])
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
     subjects = [
         *owners,

@@ -10,6 +10,8 @@ paths.register()
 urlpatterns = [
     path("orders/<reference:order_id>/trace", views.OrderTraceView.as_view(), name="order-trace"),
     path("orders/<reference:order_id>/packet", views.OrderPacketView.as_view(), name="order-packet"),
+    path("intents/<reference:intent_id>/trace", views.IntentTraceView.as_view(), name="intent-trace"),
+    path("intents/<reference:intent_id>/packet", views.IntentPacketView.as_view(), name="intent-packet"),
     path("review-cases", review_views.ReviewCasesView.as_view(), name="review-cases"),
     path("review-cases/<reference:review_case_id>", review_views.ReviewCaseView.as_view(), name="review-case"),
     path("statements", statement_views.OperatorStatementView.as_view(), name="operator-statement"),

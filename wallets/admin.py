@@ -171,7 +171,8 @@ class RemoteAttemptAdmin(ReadOnlyAdmin):
 @admin.register(ApiRequest)
 class ApiRequestAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("request_id", "subject", "idempotency_key")
+    exact = ("request_id", "subject")
+    rarely = ("idempotency_key",)
     list_display = (
         "request_id",
         "method",

@@ -15,8 +15,9 @@ from django.db import connection
 
 from ledger import assets
 from ledger.money import Money
-from wallets.limits import LimitExceeded, NeverTaken, Usage, applicable, day_of, standing
+from wallets.limits import LimitExceeded, NeverTaken, Usage, applicable
 from wallets.rule_models import LimitRule
+from wallets.standing_rules import Standing
 
 _FIND: Final = """
 SELECT u.id, u.used_minor, w.n
@@ -32,16 +33,12 @@ INSERT INTO wallets_limitusage (environment, operator_id, name, flow, channel, a
 SELECT %(environment)s, %(operator)s, w.name, w.flow, w.channel, w.asset, w.wallet, %(day)s, 0
 FROM unnest(%(names)s::text[], %(flows)s::text[], %(channels)s::text[], %(assets)s::text[], %(wallets)s::text[])
      AS w (name, flow, channel, asset, wallet)
-ORDER BY w.asset, w.name, w.flow, w.channel, w.wallet
-ON CONFLICT DO NOTHING
-"""
-_MISSING: Final = """
-SELECT count(*) FROM unnest(%(names)s::text[], %(flows)s::text[], %(channels)s::text[], %(assets)s::text[],
-                            %(wallets)s::text[]) AS w (name, flow, channel, asset, wallet)
 WHERE NOT EXISTS (
     SELECT FROM wallets_limitusage AS u
     WHERE (u.name, u.flow, u.channel, u.asset, u.wallet) = (w.name, w.flow, w.channel, w.asset, w.wallet)
       AND u.environment = %(environment)s AND u.operator_id = %(operator)s AND u.day = %(day)s)
+ORDER BY w.asset, w.name, w.flow, w.channel, w.wallet
+ON CONFLICT DO NOTHING
 """
 _TAKE: Final = """
 UPDATE wallets_limitusage AS u SET used_minor = u.used_minor + t.taken
@@ -70,7 +67,14 @@ class _Counter:
 
 
 def take_each(
-    *, environment: str, operator_id: int, flow: str, channel: str, takings: Sequence[Taking], now: datetime
+    *,
+    environment: str,
+    operator_id: int,
+    flow: str,
+    channel: str,
+    takings: Sequence[Taking],
+    standing: Standing,
+    now: datetime,
 ) -> list[tuple[Usage, ...] | LimitExceeded]:
     """Take from the limits, payment by payment, and return for each what it took, or why it took nothing.
 
@@ -78,7 +82,7 @@ def take_each(
     """
     rules = {
         asset: applicable(
-            standing(environment=environment, asset=asset),
+            standing.limits_of(asset=asset),
             operator_id=operator_id,
             flow=flow,
             channel=channel,
@@ -92,7 +96,7 @@ def take_each(
         for rule in rules[taking.amount.asset]:
             if rule.period == LimitRule.Period.DAY:
                 keys.setdefault(_key(rule, taking), _Counter(int(rule.cap_minor)))
-    day = day_of(operator_id, now) if keys else None
+    day = standing.day(now)
     if keys:
         _lock(keys, environment=environment, operator_id=operator_id, day=day)
     results = [_decide(taking, rules[taking.amount.asset], keys, day) for taking in takings]
@@ -105,8 +109,11 @@ def _key(rule: LimitRule, taking: Taking) -> _Key:
     return rule.name, rule.flow, rule.channel, taking.amount.asset, whose
 
 
-def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day: date | None) -> None:
-    """Lock every counter, made where it is missing, and note what is used of it."""
+def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day: date) -> None:
+    """Lock every counter, made where it is missing, and note what is used of it: two statements in one message.
+
+    Who makes one waits for who makes the same, before either has locked any.
+    """
     wanted: dict[str, Any] = {
         "environment": environment,
         "operator": operator_id,
@@ -118,11 +125,8 @@ def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day
         "wallets": [key[4] for key in keys],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_MISSING, wanted)
-        (missing,) = cursor.fetchone() or (0,)
-        if missing:  # before any lock: who makes one waits here for who makes the same
-            cursor.execute(_MAKE, wanted)
-        cursor.execute(_FIND, wanted)
+        cursor.execute(f"{_MAKE};{_FIND}", wanted)
+        cursor.nextset()
         rows = cursor.fetchall()
     assert len(rows) == len(keys), "a counter is missing"
     counters = list(keys.values())
@@ -131,7 +135,7 @@ def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day
 
 
 def _decide(
-    taking: Taking, rules: Sequence[LimitRule], keys: dict[_Key, _Counter], day: date | None
+    taking: Taking, rules: Sequence[LimitRule], keys: dict[_Key, _Counter], day: date
 ) -> tuple[Usage, ...] | LimitExceeded:
     """Take one payment from all of its counters, or from none."""
     minor = taking.amount.minor

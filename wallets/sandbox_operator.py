@@ -1,4 +1,4 @@
-"""The sandbox's operator: an operator, its test gateway, the house, and a test key. Idempotent."""
+"""The sandbox's operator: an operator, its test gateway, the house with its payout channels, and a test key. Idempotent."""
 
 import base64
 from datetime import datetime
@@ -15,6 +15,8 @@ from wallets.models import Gateway, Operator, OperatorKey
 SLUG = "sandbox"
 HOUSE = "house"
 _ASSET = "EUR"
+CHANNELS = {"promptpay": "THB", "bank_transfer": "EUR"}
+"""What each of the house's channels pays out in the sandbox."""
 
 
 def load(*, now: datetime) -> dict[str, str]:
@@ -44,10 +46,37 @@ def load(*, now: datetime) -> dict[str, str]:
             gateway.base_url = _wallet_url()
             gateway.save(update_fields=["base_url"])
         inbox_provider.ensure(gateway, now=now)
+        for channel, asset in CHANNELS.items():
+            _connect_channel(house, channel, asset, now)
         found = {"operator": operator.reference}
         found |= _key(operator, "api_key", [str(scope) for scope in operators.OPERATOR_SCOPES], now)
         found |= _key(house, "house_key", [str(scope) for scope in operators.HOUSE_ONLY], now)
     return found
+
+
+def _connect_channel(house: Operator, channel: str, asset: str, now: datetime) -> None:
+    """Connect a channel of the house to the sandbox's bank: it serves every operator."""
+    base_url = f"{_wallet_url()}/bank"
+    gateway, made = Gateway.objects.get_or_create(
+        operator=house,
+        environment=Environment.TEST,
+        channel=channel,
+        defaults={
+            "adapter": channel,
+            "base_url": base_url,
+            "secret": _secret(),
+            "wallet_asset": asset,
+            "time_limit_ms": 2_000,
+            "requery_cap": 10,
+            "requery_backoff_ms": 500,
+            "not_found_horizon_ms": 30_000,
+            "pending_backoff_ms": 2_000,
+        },
+    )
+    if not made and gateway.base_url != base_url:
+        gateway.base_url = base_url
+        gateway.save(update_fields=["base_url"])
+    inbox_provider.ensure(gateway, now=now)
 
 
 def _wallet_url() -> str:

@@ -52,6 +52,24 @@ KINDS: Final = {
         (("bank", "Bank account (bank:…)"), ("due", "Operator's account (operators:…:due)")),
         (("received", "The operator paid us"), ("paid", "We paid the operator")),
     ),
+    "opening": Kind(
+        "OPENING_BALANCE",
+        "Opening balance",
+        (("world", "From outside of the book (@world)"), ("account", "Account that opens with it")),
+        (("amount", "Amount"),),
+    ),
+    "funding": Kind(
+        "POOL_FUNDING",
+        "Funding of a pool or maker",
+        (("world", "From (@world, bank:… or makers:…)"), ("pool", "Pool, venue or maker that is filled")),
+        (("amount", "Amount"),),
+    ),
+    "revaluation": Kind(
+        "FX_REVALUATION",
+        "Revaluation of open exchange positions, in the reporting asset",
+        (("fx", "Exchange account (fx:…)"), ("result", "Result (revenue:fx)")),
+        (("gain", "They are worth more by"), ("loss", "They are worth less by")),
+    ),
 }
 
 

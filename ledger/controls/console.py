@@ -1,12 +1,15 @@
 """What every page of the console is: read-only, seen by role, searched by exact id, never a 500 for a refusal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import Q, QuerySet, Value
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
 from unfold.admin import ModelAdmin
@@ -17,14 +20,62 @@ from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.roles import Section, sees
 
 
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # generic in its stubs only
+    """Counts no further than it takes: a list of millions is narrowed by its filters and its search, not paged through."""
+
+    MOST: Final = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.MOST].count())
+
+
+class RecentValues(admin.FieldListFilter):
+    """Offers the values that a column has in the newest rows, and the chosen one: to read every row for it takes seconds."""
+
+    LOOKS_AT: Final = 2_000
+    MOST: Final = 50
+
+    def __init__(
+        self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
+    ) -> None:
+        self.parameter = field_path
+        self.chosen = str(params.get(field_path, [""])[-1])
+        newest = model._default_manager.order_by("-pk").values_list(field_path, flat=True)[: self.LOOKS_AT]
+        self.values = sorted({str(value) for value in newest if value} | ({self.chosen} - {""}))[: self.MOST]
+        super().__init__(field, request, params, model, model_admin, field_path)
+
+    def expected_parameters(self) -> list[str | None]:
+        return [self.parameter]
+
+    def has_output(self) -> bool:
+        return bool(self.values)
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        everything = changelist.get_query_string(remove=[self.parameter])
+        yield {"selected": not self.chosen, "query_string": everything, "display": "All"}
+        for value in self.values:
+            query = changelist.get_query_string({self.parameter: value})
+            yield {"selected": value == self.chosen, "query_string": query, "display": value}
+
+
 class ReadOnlyAdmin(ModelAdmin):
-    """Rows that nobody changes here. `exact` names the columns that the search box compares, whole."""
+    """Rows that nobody changes here. `exact` names the columns that the search box compares, whole.
+
+    Each of them has an index; those in `rarely` have none, and are compared only when no other has what is searched for.
+    `tells_age` gives each row the instant at which it was read, as `seen_at`.
+    """
 
     section: ClassVar[Section]
     exact: ClassVar[Sequence[str]] = ()
+    rarely: ClassVar[Sequence[str]] = ()
+    tells_age: ClassVar[bool] = False
     hidden: ClassVar[Sequence[str]] = ()
     list_per_page = 50
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    paginator = BoundedPaginator
     actions = None
     ordering: Sequence[str] = ()
     list_display_links: Sequence[str] | None = None
@@ -43,10 +94,29 @@ class ReadOnlyAdmin(ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        wanted = Q()
-        for column in self.exact:
-            wanted |= Q(**{column: term})
-        return queryset.filter(wanted), False
+        found = queryset.filter(_any_of(self.exact, term))
+        if self.rarely and not found.exists():
+            return queryset.filter(_any_of(self.rarely, term)), False
+        return found, False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        if self.tells_age:
+            rows = rows.annotate(seen_at=Value(clock.now(), output_field=models.DateTimeField()))
+        return rows
+
+    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+        """Let a column whose words are not a closed set offer those of recent rows."""
+        return [self._filter_of(one) for one in super().get_list_filter(request)]
+
+    def _filter_of(self, named: Any) -> Any:
+        if not isinstance(named, str):
+            return named
+        field = self.model._meta.get_field(named)
+        closed = getattr(field, "choices", None) or isinstance(
+            field, models.BooleanField | models.DateField | models.ForeignKey
+        )
+        return named if closed else (named, RecentValues)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [field.name for field in self.model._meta.fields if field.name not in self.hidden]
@@ -70,6 +140,13 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+def _any_of(columns: Sequence[str], term: str) -> Q:
+    wanted = Q()
+    for column in columns:
+        wanted |= Q(**{column: term})
+    return wanted
+
+
 def actor_of(request: HttpRequest) -> str:
     """How audit rows name a person of the console."""
     return f"user:{request.user.get_username()}"
@@ -90,14 +167,14 @@ def amount(minor: Any, asset: str) -> str:
     return f"{assets.text(int(minor), asset)} {asset}" if asset else ""
 
 
-def age(moment: Any) -> str:
-    """Show how long ago something was."""
-    return timesince(moment, clock.now()).replace("\xa0", " ") if moment else ""
+def age(moment: Any, now: datetime | None = None) -> str:
+    """Show how long ago something was. Rows of a list hand their `seen_at` over: one question of the time for all."""
+    return timesince(moment, now or clock.now()).replace("\xa0", " ") if moment else ""
 
 
-def until(moment: datetime) -> str:
+def until(moment: datetime, now: datetime) -> str:
     """Show how long there is until something."""
-    return timeuntil(moment, clock.now()).replace("\xa0", " ")
+    return timeuntil(moment, now).replace("\xa0", " ")
 
 
 def chosen_date(text: str) -> date | None:

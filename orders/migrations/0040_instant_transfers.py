@@ -14,7 +14,7 @@ _SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0030_review_deadlines")]
+    dependencies = [("orders", "0031_searched_columns")]
 
     operations = [
         migrations.RemoveIndex("intent", "intent_due"),

@@ -65,6 +65,8 @@ class Order(Stateful):
             models.Index(fields=["environment", "created_at"], name="order_window"),
             models.Index(fields=["partner_order_id"], name="order_by_partner_id"),
             models.Index(fields=["request_id"], name="order_by_request"),
+            models.Index(fields=["user_reference"], name="order_by_user"),
+            models.Index(fields=["idempotency_key"], name="order_by_key"),
         ]
 
     @transition(field=state, source=State.QUEUED, target=State.PROCESSING)

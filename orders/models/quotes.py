@@ -80,6 +80,8 @@ class Quote(Stateful):
         indexes = [
             models.Index(fields=["operator_id", "environment", "id"], name="quote_of_operator"),
             models.Index(fields=["expires_at"], condition=Q(state="active"), name="quote_expiring"),
+            models.Index(fields=["user_reference"], name="quote_by_user"),
+            models.Index(fields=["order_reference"], condition=~Q(order_reference=""), name="quote_by_order"),
         ]
 
     @property

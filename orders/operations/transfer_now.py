@@ -32,9 +32,10 @@ from orders.models import Intent
 from orders.transfers import entries, parties, terms, walk
 from orders.transfers.parties import Party
 from orders.transfers.requests import Asked
-from wallets import limits, limits_of_lists, pricing
+from wallets import limits, limits_of_lists, pricing, standing_rules
 from wallets.limits import LimitExceeded
 from wallets.limits_of_lists import Taking
+from wallets.standing_rules import Standing
 
 _SERIALISE: Final = """
 SELECT pg_advisory_xact_lock(k.key)
@@ -69,6 +70,14 @@ class _Plan:
     intent: Intent
     payer: Party
     payee: Party
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Partner references that are taken, by intent, and the wallets that are locked."""
+
+    taken: dict[str, str]
+    parties: dict[str, Party]
 
 
 def transfer_now(*, caller: Caller, asked: Asked, now: datetime) -> Intent:
@@ -109,8 +118,10 @@ def taken_partner_references(caller: Caller, wanted: Sequence[str]) -> dict[str,
 
 def _carry_out(caller: Caller, asked: Sequence[Asked], *, bulk: bool, now: datetime) -> list[Intent | Refusal]:
     done: list[Intent | Refusal | None] = [None] * len(asked)
-    plans = _planned(caller, asked, done, bulk=bulk, now=now)
-    plans = _within_limits(caller, plans, done, now=now)
+    found = _locked(caller, asked)
+    rules = standing_rules.standing(environment=caller.environment, operator_id=caller.operator_id)
+    plans = _planned(caller, asked, done, found=found, rules=rules, bulk=bulk, now=now)
+    plans = _within_limits(caller, plans, done, rules=rules, now=now)
     settled = _posted(caller, plans, done, now=now)
     if settled:
         intents = [plan.intent for plan, _ in settled]
@@ -120,32 +131,41 @@ def _carry_out(caller: Caller, asked: Sequence[Asked], *, bulk: bool, now: datet
     return [one for one in done if one is not None]
 
 
-def _planned(
-    caller: Caller, asked: Sequence[Asked], done: list[Intent | Refusal | None], *, bulk: bool, now: datetime
-) -> list[_Plan]:
-    """Lock, look and price; note in `done` why one cannot be tried."""
+def _locked(caller: Caller, asked: Sequence[Asked]) -> _Found:
+    """Serialise on the partner references and lock the wallets."""
     taken = taken_partner_references(caller, [one.partner_reference for one in asked])
-    found = parties.lock_parties(
+    locked = parties.lock_parties(
         environment=caller.environment,
         operator_id=caller.operator_id,
         references={reference for one in asked for reference in (one.payer, one.payee)},
     )
-    rules = {
-        asset: pricing.standing(environment=caller.environment, flow=terms.FLOW, asset=asset)
-        for asset in sorted({one.amount.asset for one in asked})
-    }
+    return _Found(taken, locked)
+
+
+def _planned(
+    caller: Caller,
+    asked: Sequence[Asked],
+    done: list[Intent | Refusal | None],
+    *,
+    found: _Found,
+    rules: Standing,
+    bulk: bool,
+    now: datetime,
+) -> list[_Plan]:
+    """Look and price; note in `done` why one cannot be tried."""
+    fees = {asset: rules.fees_of(flow=terms.FLOW, asset=asset) for asset in sorted({one.amount.asset for one in asked})}
     plans = []
     for place, one in enumerate(asked):
-        refusal = parties.refusal_of(one, found)
-        if one.partner_reference in taken:
-            refusal = DuplicatePartnerReference(intent_id=taken[one.partner_reference])
+        refusal = parties.refusal_of(one, found.parties)
+        if one.partner_reference in found.taken:
+            refusal = DuplicatePartnerReference(intent_id=found.taken[one.partner_reference])
         if refusal is not None:
             done[place] = refusal
             continue
-        payer, payee = found[one.payer], found[one.payee]
+        payer, payee = found.parties[one.payer], found.parties[one.payee]
         try:
             priced = pricing.price_with(
-                rules[one.amount.asset],
+                fees[one.amount.asset],
                 operator_id=caller.operator_id,
                 flow=terms.FLOW,
                 channel=terms.CHANNEL,
@@ -190,7 +210,7 @@ def _intent(caller: Caller, asked: Asked, values: Mapping[str, Any], *, now: dat
 
 
 def _within_limits(
-    caller: Caller, plans: Sequence[_Plan], done: list[Intent | Refusal | None], *, now: datetime
+    caller: Caller, plans: Sequence[_Plan], done: list[Intent | Refusal | None], *, rules: Standing, now: datetime
 ) -> list[_Plan]:
     takings = [Taking(plan.intent.payer, Money(int(plan.intent.amount_minor), plan.intent.asset)) for plan in plans]
     results = limits_of_lists.take_each(
@@ -199,6 +219,7 @@ def _within_limits(
         flow=terms.FLOW,
         channel=terms.CHANNEL,
         takings=takings,
+        standing=rules,
         now=now,
     )
     within = []

@@ -15,7 +15,7 @@ from orders.reviews.evidence import (
 from orders.reviews.matter import Choice, Matter
 from orders.reviews.payout_resolutions import PAYOUT_RULES
 from orders.reviews.resolutions import F, Resolution, Rule, rules_of
-from orders.reviews.return_resolutions import RETURN_RULES
+from orders.reviews.return_resolutions import PAYOUT_RETURN_RULES, RETURN_RULES
 from orders.reviews.trade_resolutions import TRADE_RULES, TRADE_RULES_OF_PAYOUTS
 
 
@@ -80,12 +80,14 @@ def _of_payout(facts: PayoutFacts) -> Matter:
 
 def _of_return(facts: ReturnFacts) -> Matter:
     found = facts.found
+    rules = PAYOUT_RETURN_RULES if found.intent_reference else RETURN_RULES
+    webhook = "payout.returned" if found.intent_reference else "order.returned"
     return Matter(
         subject=found.reference,
         version=found.version,
         held=f"The return has ended: it is {found.state}." if found.terminal else "",
         look_up=facts.movement,
-        choices={name: _choice(rule, facts, webhook="order.returned") for name, rule in RETURN_RULES.items()},
+        choices={name: _choice(rule, facts, webhook=webhook) for name, rule in rules.items()},
         goes_on=lambda: not found.terminal,
     )
 

@@ -26,8 +26,6 @@ def _not_open(facts: ReturnFacts) -> str:
 
 
 def _not_adjusted(facts: ReturnFacts) -> str:
-    if facts.found.intent_reference:
-        return "A payout's return is booked against the wallet: adjusted is its end."
     if facts.found.state == _State.OPEN:
         return "Say first whether it is so: adjust or dismiss."
     return "" if facts.found.state == _State.ADJUSTED else f"The return is {facts.found.state}."
@@ -165,3 +163,7 @@ RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
         _keep,
     ),
 }
+
+
+PAYOUT_RETURN_RULES = {one: RETURN_RULES[one] for one in (Resolution.ADJUST, Resolution.DISMISS)}
+"""A payout's return is booked against its wallet: adjusted is its end, and nothing is left to give back or to keep."""

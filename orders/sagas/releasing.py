@@ -6,13 +6,15 @@
 4 confirmed, or refused for sure: done
 """
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 import structlog
 
-from ledger.controls import bell, clock
+from ledger.controls import bell, clock, metrics, references
 from ledger.controls.moves import Birth, Change
+from ledger.environments import Environment
 from orders import trade_terms
 from orders.locks import lock_order
 from orders.models import Order, SagaRun, Trade
@@ -28,6 +30,21 @@ _SKEW: Final = timedelta(seconds=5)
 _LONGEST: Final = timedelta(minutes=30)
 _SHORTEST: Final = timedelta(seconds=1)
 _MAY_STAND: Final = ("asked", "unknown", "absent", "confirmed")
+
+
+def register() -> None:
+    metrics.register(
+        "holdfast_releases_unanswered",
+        "Reservations at outside venues that were given up and whose release is not answered yet.",
+        "gauge",
+        _unanswered,
+    )
+
+
+def _unanswered() -> Iterator[tuple[Mapping[str, str], int]]:
+    for environment in Environment.values:
+        rows = SagaRun.objects.filter(environment=environment, subject__startswith=f"{references.Prefix.TRADE}_")
+        yield {"environment": environment}, rows.count()
 
 
 def given_up(order: Order, trade: Trade, *, now: datetime) -> list[Birth | Change]:

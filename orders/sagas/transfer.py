@@ -27,7 +27,7 @@ from orders.transfers import entries, parties, terms
 from orders.transfers.parties import SameWallet
 from orders.transfers.requests import Asked
 from orders.transitions import SAGA
-from wallets import limits_of_lists, pricing
+from wallets import limits_of_lists, pricing, standing_rules
 from wallets.conditions import ConditionFailed
 from wallets.holders import AssetNotHeld, WalletClosed, WalletFrozen
 from wallets.limits import LimitExceeded
@@ -109,6 +109,7 @@ def _hold(intent: Intent, *, now: datetime) -> None:
         flow=terms.FLOW,
         channel=terms.CHANNEL,
         takings=[Taking(intent.payer, amount)],
+        standing=standing_rules.standing(environment=intent.environment, operator_id=intent.operator_id),
         now=now,
     )
     if isinstance(usages, LimitExceeded):

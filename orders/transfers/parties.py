@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
 from django.db import connection
 
 from ledger import accounts
@@ -38,8 +39,9 @@ class Party:
 
 def lock_parties(*, environment: str, operator_id: int, references: Collection[str]) -> dict[str, Party]:
     """Lock an operator's wallets in the order of their references. Those that it does not have are left out."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [environment, operator_id, sorted(set(references))])
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_LOCK, [environment, operator_id, sorted(set(references))], prepare=True)
         rows = cursor.fetchall()
     return {row[0]: Party(row[0], row[1], row[2], row[3], frozenset(row[4])) for row in rows}
 

@@ -1,4 +1,7 @@
-"""An order whose quote id is absent or names no quote: ours, or one that only a line of an operator's statement names."""
+"""An order whose quote id is absent or names no quote: ours, or a line of an operator's statement with a partner order id.
+
+A line says its quote id itself, or else is of the order that has its partner order id.
+"""
 
 from reconciliation.check import Check
 
@@ -12,16 +15,19 @@ FROM close_orders(%(environment)s, %(from)s, %(to)s) o
 WHERE NOT EXISTS (SELECT FROM orders_quote q
                   WHERE q.reference = o.quote_reference AND q.environment = o.environment)
 UNION ALL
-SELECT l.reference, '', l.operator_id, l.asset, abs(l.amount_minor),
-       jsonb_build_object('reason', 'the operator''s statement names an order that has no quote here', 'source', s.code,
-                          'line_id', l.line_id, 'partner_order_id', l.partner_order_id, 'key', nullif(l.our_key, ''))
+SELECT l.reference, coalesce(o.reference, ''), l.operator_id, l.asset, abs(l.amount_minor),
+       jsonb_build_object('reason', CASE WHEN l.quote_reference <> '' THEN 'no such quote'
+                                         WHEN o.reference IS NULL THEN 'no such partner order'
+                                         ELSE 'quote id absent' END,
+                          'statement_line', l.line_id, 'order_id', o.reference, 'partner_order_id', l.partner_order_id,
+                          'quote_id', l.quote_reference, 'booked_on', l.booked_on)
 FROM close_statement_lines(%(environment)s, %(from)s, %(to)s) l
-JOIN reconciliation_statementsource s ON s.id = l.source_id AND s.kind = 'operator'
-WHERE l.partner_order_id <> '' AND NOT EXISTS (
-    SELECT FROM orders_order o
-    WHERE o.partner_order_id = l.partner_order_id AND o.operator_id = l.operator_id AND o.environment = l.environment)
-  AND NOT EXISTS (
-    SELECT FROM reconciliation_statementmatch m WHERE m.line_id = l.id AND m.state = 'standing')
+LEFT JOIN orders_order o ON o.partner_order_id = l.partner_order_id AND o.operator_id = l.operator_id
+                        AND o.environment = l.environment
+WHERE l.partner_order_id <> '' AND l.operator_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM orders_quote q
+                  WHERE q.reference = coalesce(nullif(l.quote_reference, ''), o.quote_reference)
+                    AND q.operator_id = l.operator_id AND q.environment = l.environment)
 """
 
 CHECK = Check(

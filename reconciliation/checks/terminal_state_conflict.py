@@ -78,6 +78,14 @@ WITH orders AS MATERIALIZED (
          'the order was compensated, the operator says it was not given back')) AS c (stands, reason)
     WHERE c.stands
     UNION ALL
+    SELECT t.reference, t.order_reference,
+           'the trade is ' || t.state || ', its venue says that it was ' ||
+           CASE p.state WHEN 'confirmed' THEN 'executed' ELSE 'not' END
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    JOIN wallets_remoteoperation p ON p.owner = t.reference AND p.leg = 'execute' AND p.environment = %(environment)s
+    WHERE (p.state = 'confirmed' AND t.state IN ('failed', 'released'))
+       OR (p.state IN ('rejected', 'absent', 'withdrawn') AND t.state IN ('settled', 'returned'))
+    UNION ALL
     SELECT i.reference, i.reference, 'the intent ' || i.state || ', the channel says it was '
                                      || CASE p.state WHEN 'confirmed' THEN 'paid' ELSE 'rejected' END
     FROM close_intents(%(environment)s, %(from)s, %(to)s) i

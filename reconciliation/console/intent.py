@@ -9,7 +9,8 @@ from django.views.decorators.http import require_GET
 from ledger.controls import clock
 from ledger.controls.console import lamp
 from ledger.controls.roles import Section, sees
-from orders.models import Intent
+from orders.freeze_card import freeze_card
+from orders.models import Intent, Payout
 from reconciliation import packets
 from reconciliation.intent_trace import trace_of_intent
 
@@ -23,7 +24,9 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "title": f"{intent.kind.capitalize()} {intent.reference}",
         "intent": intent,
         "state": lamp(intent.state),
+        "payout": Payout.objects.filter(intent_reference=reference).first(),
         "traced": trace_of_intent(intent, inside=True),
+        **freeze_card(request, intent),
     }
     return render(request, "console/intent.html", context)
 

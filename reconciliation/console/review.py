@@ -15,7 +15,7 @@ from ledger.controls.console import actor_of, age, amount, attempt, chosen_date
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move, Posting
 from orders.freeze_card import freeze_card
-from orders.models import Order, Return, ReviewCase, Trade
+from orders.models import Intent, Order, Payout, Return, ReviewCase, Trade
 from orders.operations import review_case
 from orders.reviews import deadlines
 from orders.reviews.offers import offers
@@ -34,8 +34,11 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     if case is None:
         raise Http404
     found = Return.objects.filter(reference=case.subject).first()
-    order = Order.objects.filter(reference=found.order_reference if found else case.subject).first()
-    subjects = [case.subject, found.order_reference] if found else [case.subject]
+    owner = (found.order_reference or found.intent_reference) if found else case.subject
+    order = Order.objects.filter(reference=owner).first()
+    intent = Intent.objects.filter(reference=owner).first()
+    payout = Payout.objects.filter(intent_reference=owner).first()
+    subjects = list(dict.fromkeys([case.subject, owner, *([payout.reference] if payout else [])]))
     is_open = case.state != ReviewCase.State.RESOLVED
     proposal = Approval.objects.filter(subject=case.reference, decision=Approval.Decision.PROPOSED).first()
     now = clock.now()
@@ -45,10 +48,12 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "title": f"Review {case.reference}",
         "case": case,
         "order": order,
+        "intent": intent,
+        "payout": payout,
         "return": found,
         "amount": amount(case.amount_minor, case.asset),
-        "age": age(case.created_at),
-        "due": shown_due(case),
+        "age": age(case.created_at, now),
+        "due": shown_due(case, now=now),
         "overdue": deadlines.is_overdue(case, now=now, today=today),
         "today": today,
         "reviewers": reviewers() if is_open else [],
@@ -65,7 +70,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "may_approve": may(request.user, Ability.APPROVE_REVIEWS),
         "may_note": may(request.user, Ability.NOTE),
         "is_maker": proposal is not None and proposal.maker == actor_of(request),
-        **freeze_card(request, order),
+        **freeze_card(request, order or intent),
     }
     return render(request, "console/review_case.html", context)
 

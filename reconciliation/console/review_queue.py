@@ -1,5 +1,6 @@
 """The queue of review cases: open ones first due first, those overdue marked; many are assigned or looked up at once."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -54,6 +55,7 @@ class Waiting(admin.SimpleListFilter):
 @admin.register(ReviewCase)
 class ReviewCaseAdmin(ReadOnlyAdmin):
     section = Section.QUEUES
+    tells_age = True
     exact = ("reference", "subject")
     list_display = (
         *("reference", "shown_state", "reason", "at_risk", "shown_due", "owner", "shown_review", "shown_age"),
@@ -82,12 +84,12 @@ class ReviewCaseAdmin(ReadOnlyAdmin):
         return format_html('<span style="display:inline-block;min-width:18rem">{}</span>', row.next_action)
 
     @admin.display(description="due", ordering="due_at")
-    def shown_due(self, row: ReviewCase) -> str:
-        return shown_due(row)
+    def shown_due(self, row: Any) -> str:
+        return shown_due(row, now=row.seen_at)
 
     @admin.display(description="age", ordering="created_at")
-    def shown_age(self, row: ReviewCase) -> str:
-        return age(row.created_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.created_at, row.seen_at)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Offer them to those who may work reviews; nothing else is ever done to many rows here."""
@@ -122,14 +124,13 @@ class ReviewCaseAdmin(ReadOnlyAdmin):
         return redirect("admin:review-case", reference) if reference else redirect("admin:index")
 
 
-def shown_due(case: ReviewCase) -> str:
+def shown_due(case: ReviewCase, *, now: datetime) -> str:
     """Show how long there is, or how long it is overdue."""
     if case.state == ReviewCase.State.RESOLVED or case.due_at is None:
         return ""
-    left = case.due_at - clock.now()
-    if left.total_seconds() < 0:
-        return lamp("overdue", f"overdue {age(case.due_at)}")
-    return f"in {until(case.due_at)}"
+    if case.due_at < now:
+        return lamp("overdue", f"overdue {age(case.due_at, now)}")
+    return f"in {until(case.due_at, now)}"
 
 
 def _many(

@@ -27,6 +27,8 @@ WITH named AS (
     UNION SELECT c.subject FROM named n JOIN orders_reviewcase c ON c.reference = n.subject
     UNION SELECT r.order_reference FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
         JOIN orders_return r ON r.reference = p.owner
+    UNION SELECT t.order_reference FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
+        JOIN orders_trade t ON t.reference = p.owner
     UNION SELECT p.owner FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
 )
 SELECT o.id FROM resolved r JOIN orders_order o ON o.reference = r.reference ORDER BY o.id DESC LIMIT 50

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F13", "verify", "inbox", "F7", "delivery", "F5", "F6", "F9")
+_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F12", "F13", "verify", "inbox", "F7", "delivery", "F5", "F6", "F9")
 _NEED_PROCESSES = {"F5", "F6", "F7", "F9", "inbox", "delivery"}
 
 
@@ -45,6 +45,7 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
     from tests.bench import close, delivery, intents, ledger, orders, postings, relay, reports, rows, transfers
+    from tests.bench import console as pages
 
     postings.prepare(stack)
     found: list[rows.Row] = []
@@ -76,6 +77,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found.append(reports.trial_balance_and_statement(stack))
                 case "F9":  # and F10, of the same day; the last, since it fills the live book
                     found += close.checks_and_artifacts(stack, console.print)
+                case "F12":
+                    found.append(pages.queues_and_searches(stack, console.print))
                 case "F13":
                     found += transfers.against_peers(stack, console.print)
                 case "F5":

@@ -42,8 +42,8 @@ def prepare(stack: LocalStack) -> list[str]:
     caller = operators.caller_with_key(secret=str(stack.kept()["api_key"]))
     assert caller is not None
     in_force(fee("bench", flow="transfer", phase="PRE", fixed_minor=5, basis_points=10, vat_basis_points=700))
-    in_force(limit("bench-single", period="transaction", cap_minor=1_000_000))
-    in_force(limit("bench-daily", cap_minor=10**12))
+    in_force(limit("bench_single", period="transaction", cap_minor=1_000_000))
+    in_force(limit("bench_daily", cap_minor=10**12))
     open_accounts(environment="test", openings=[Opening(WORLD, "EUR", OUTSIDE)])
     opened = []
     for number in range(_WALLETS):

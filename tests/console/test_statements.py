@@ -1,8 +1,11 @@
 """Statements in the console: who sees and works them, a file's dry run and import, a line's match, a settlement."""
 
+import csv
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +13,13 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from ledger import periods
 from ledger.controls import clock
 from ledger.models import Approval, Move, Transaction
-from reconciliation.models import StatementFile, StatementLine, StatementMatch, StatementSource
+from reconciliation import close_runs
+from reconciliation.models import ExceptionCase, StatementFile, StatementLine, StatementMatch, StatementSource
 from tests.orders.desk import Desk, reloaded
 from tests.reconciliation.statements import HEADER, bank_source, open_bank, operator_source, rules, text
 
@@ -253,3 +258,55 @@ def test_what_is_not_there_is_not_found(desk: Desk, signed_in: SignIn) -> None:
     assert client.post(reverse("admin:statement-file-act", args=["stf_x", "eat"])).status_code == 404
     where = ["test", "acme", "2026-01-01"]
     assert client.post(reverse("admin:operator-statement-act", args=[*where, "eat"])).status_code == 404
+
+
+def test_exceptions_are_worked_in_bulk(desk: Desk, signed_in: SignIn, settings: Settings, tmp_path: Path) -> None:
+    settings.ARTIFACTS_ROOT = tmp_path / "closes"
+    source = operator_source()
+    client, lead, auditor = (
+        signed_in(name, role) for name, role in (("fay", "finance"), ("lee", "finance lead"), ("ann", "auditor"))
+    )
+    upload(client, source, text(HEADER, [f"t{n},{today()},{n}.00,debit,,," for n in range(1, 4)]))
+    act(client, "statement-file-act", StatementFile.objects.get().reference, "import")
+    close_runs.run(close=close_runs.ensure(environment="test", business_date=clock.now().date()))
+    cases = list(ExceptionCase.objects.order_by("pk"))
+    assert {case.type for case in cases} == {"statement_line_unmatched"}
+    url = reverse("admin:exceptions-bulk")
+    assert "3 cases" in shown(client.get(url))
+    assert "0 cases" in shown(client.get(url + "?type=missing_trade&business_date=nonsense&owner=%00"))
+    assert signed_in("olga", "ops lead").get(url).status_code == 403
+
+    review = (clock.now().date() + timedelta(days=5)).isoformat()
+    chosen = {"do": "assign", "case": [case.reference for case in cases], "owner": "fay", "next_review_on": review}
+    assert "may not" in shown(auditor.post(url, chosen))
+    assert "Choose cases first" in shown(client.post(url, {**chosen, "case": []}))
+    assert "YYYY-MM-DD" in shown(client.post(url, {**chosen, "next_review_on": "soon"}))
+    assert "3 assigned to fay, 1 refused" in shown(client.post(url, {**chosen, "case": [*chosen["case"], "exc_x"]}))
+    assert LogEntry.objects.filter(object_repr="3 exceptions assigned to fay").count() == 1
+
+    response = client.get(url + "?state=assigned&format=csv")
+    sheet = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]  # it streams
+    rows = list(csv.DictReader(io.StringIO(sheet)))
+    assert len(rows) == 3
+    rows[0].update(resolution="propose approval", reason="too small to chase")
+    rows[1].update(resolution="approve", reason="mine")
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    page = shown(client.post(url, {"do": "dry-run", "file": SimpleUploadedFile("e.csv", out.getvalue().encode())}))
+    assert "1 changed, 1 unchanged, 1 refused" in page
+    assert "Your role may not approve exceptions" in page
+    assert not Approval.objects.exists()
+    page = shown(client.post(url, {"do": "carry-out", "text": out.getvalue()}))
+    assert "Carried out: 1 changed." in page
+    assert Approval.objects.get().maker == "user:fay"
+    rows[0].update(resolution="approve", reason="seen")
+    out = io.StringIO()
+    writer = csv.DictWriter(out, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerow(rows[0])
+    shown(lead.post(url, {"do": "carry-out", "text": out.getvalue()}))
+    assert ExceptionCase.objects.get(pk=cases[0].pk).state == "approved"
+    for wrong in ({"do": "dry-run", "text": "x"}, {"do": "eat"}, {"do": "carry-out", "text": ""}):
+        assert "Carried out" not in shown(client.post(url, wrong))

@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPException
@@ -123,12 +123,12 @@ def test_funds_return_by_themselves_when_the_hold_expires_before_anybody_goes_on
 def _gate(superuser: "psycopg.Connection[Any]", table: str, condition: str) -> Iterator[None]:
     """Hold whoever comes to this point until the body has ended; later ones pass."""
     superuser.execute("SELECT pg_advisory_lock(99)")
-    superuser.execute(_GATE.format(table=table, condition=condition))  # type: ignore[arg-type]  # the tables above
+    superuser.execute(_GATE.format(table=table, condition=condition))
     try:
         yield
     finally:
         superuser.execute("SELECT pg_advisory_unlock(99)")
-        superuser.execute(f"DROP TRIGGER gate ON {table}")  # type: ignore[arg-type]  # as above
+        superuser.execute(f"DROP TRIGGER gate ON {table}")
         superuser.execute("DROP FUNCTION wait_at_gate()")
 
 
@@ -232,7 +232,7 @@ def _answers(stack: LocalStack) -> bool:
         return False
 
 
-def _in_background(stack: LocalStack, body: dict[str, object], key: str) -> threading.Thread:
+def _in_background(stack: LocalStack, body: Mapping[str, object], key: str) -> threading.Thread:
     def ask() -> None:
         with suppress(OSError, HTTPException):
             _post(stack, "/v1/transfers", body, key)
@@ -242,7 +242,7 @@ def _in_background(stack: LocalStack, body: dict[str, object], key: str) -> thre
     return thread
 
 
-def _post(stack: LocalStack, path: str, body: dict[str, object], key: str) -> dict[str, Any]:
+def _post(stack: LocalStack, path: str, body: Mapping[str, object], key: str) -> dict[str, Any]:
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     return _json(stack, path, body=json.dumps(body).encode(), headers=headers)
 

@@ -345,3 +345,16 @@ def test_review_of_an_unknown_trade_waits_for_people_and_shows_the_venue_s_side_
         "trade_unknown",
         "Look up the trade at its venue; prove it or its absence.",
     )
+
+
+def test_releases_that_nobody_answers_are_counted(desk: Desk, lanes: Lanes) -> None:
+    from ledger.controls import metrics
+
+    (unanswered,) = (metric for metric in metrics.registered() if metric.name == "holdfast_releases_unanswered")
+    desk.wallet.legs = {"debit": [declined], "release": [server_error]}
+    lanes.order()
+    desk.drive(passes=5)
+    assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 1}
+    desk.wallet.legs["release"] = [TRUTH]
+    desk.drive(passes=30)
+    assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 0}

@@ -312,6 +312,20 @@ def test_no_venue_is_named_to_an_operator(desk: Desk, venue: VenueTransport) -> 
             assert word not in text, word
 
 
+def test_people_of_the_house_find_an_order_by_a_venues_key_and_see_what_it_was_asked(
+    desk: Desk, venue: VenueTransport
+) -> None:
+    from reconciliation.trace import find_orders, trace_of
+
+    order = drive(desk, ordered(desk))
+    operation = RemoteOperation.objects.get(leg="execute")
+    for identifier in (operation.key, operation.reference, operation.remote_ref):
+        assert [found.reference for found in find_orders(identifier)] == [order.reference], identifier
+    shown = json.dumps(trace_of(order, inside=True), default=str)
+    assert operation.key in shown
+    assert operation.key not in json.dumps(trace_of(order, inside=False), default=str)
+
+
 def test_keys_of_a_venue_are_nobodys_but_the_houses(desk: Desk, venue: VenueTransport) -> None:
     order = drive(desk, ordered(desk))
     caller: Caller = desk.caller

@@ -209,6 +209,12 @@ def _statement_shows(day: Day, order: Order, *, direction: str, key: str) -> str
     return StatementLine.objects.get(line_id=order.reference).reference
 
 
+def _statement_names_an_order_of_nobody(day: Day, order: Order) -> str:
+    source = StatementSource.objects.filter(code="acme-wallet").first() or operator_source()
+    bring(source, text(HEADER, [f"{order.reference},{DATE.isoformat()},100.00,debit,nobodys,,"]))
+    return StatementLine.objects.get(line_id=order.reference).reference
+
+
 def _statement_shows_a_reverse(day: Day, order: Order) -> str:
     return _statement_shows(day, order, direction="reverse", key="")
 
@@ -486,6 +492,7 @@ _UNBALANCED = (_balance_off("revenue:orders", "EUR"), _balance_off("pools:EUR-US
 
 BREAKS = [
     *(Break("missing_quote", plant.__name__, _processed, plant) for plant in _MISSING_QUOTE),
+    Break("missing_quote", "of a statement's line", _processed, _statement_names_an_order_of_nobody),
     *(Break("missing_trade", plant.__name__, _processed, plant) for plant in _MISSING_TRADE),
     *(Break("missing_webhook", plant.__name__, _processed, plant) for plant in _MISSING_WEBHOOK),
     Break("missing_webhook", "event of a released trade deleted", Day.failed, _event_deleted),

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import transaction as db_transaction
@@ -9,12 +11,14 @@ from django.test import Client
 
 from ledger.controls import clock, drains
 from ledger.models import Hold
+from orders import sandbox_venue
 from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
 from reconciliation import short_day
 from reconciliation.models import ExceptionCase
 from tests.reconciliation.day import Day
 from tests.sandbox_in_process import SandboxTransport
+from tests.venue_in_process import VenueTransport
 from wallets import operators
 from wallets.models import Gateway, Operator
 from webhooks import outbound
@@ -51,9 +55,23 @@ def outside(day: Day) -> Iterator[SandboxTransport]:
         not_found_horizon_ms=30_000,
         pending_backoff_ms=2_000,
     )
-    transport = SandboxTransport(day.desk.clock)
-    with outbound.use(transport):
-        yield transport
+    wallet, venue = SandboxTransport(day.desk.clock), VenueTransport(day.desk.clock)
+    sandbox_venue.load(now=clock.now())
+    Gateway.objects.filter(channel__startswith="venue:").update(
+        base_url="http://127.0.0.1:8101", time_limit_ms=2_000, requery_backoff_ms=500, pending_backoff_ms=2_000
+    )
+    with outbound.use(ByPort({8100: wallet, 8101: venue})):
+        yield wallet
+
+
+@dataclass
+class ByPort:
+    """One transport for all counterparties, told apart by their ports."""
+
+    transports: dict[int, SandboxTransport | VenueTransport]
+
+    def send(self, request: outbound.OutboundRequest) -> outbound.OutboundResponse:
+        return self.transports[urlsplit(request.url).port or 0].send(request)
 
 
 def test_short_day_sells_with_every_fault_and_the_close_finds_no_break(
@@ -83,16 +101,25 @@ def test_short_day_sells_with_every_fault_and_the_close_finds_no_break(
         ("manual_review", "credit_rejected"): 1,
         ("manual_review", "credit_unknown"): 2,
     }
+    at_the_venue = Order.objects.filter(pool_code__in=[lane.pool for lane in sandbox_venue.LANES])
+    assert Counter(at_the_venue.values_list("state", "status_reason")) == {
+        ("processed", ""): 13,
+        ("failed", "price_moved"): 1,
+        ("failed", "trade_not_reserved"): 1,
+        ("compensated", "trade_refused"): 1,
+        ("manual_review", "trade_unknown"): 1,
+    }
     assert not Order.objects.filter(state__in=["queued", "processing", "operator_credit_pending"]).exists()
-    assert (
-        Hold.objects.filter(state="open").count()
-        == Order.objects.filter(side="buy", state="manual_review", status_reason="debit_unknown").count()
+    unknown = Order.objects.filter(
+        side="buy", state="manual_review", status_reason__in=["debit_unknown", "trade_unknown"]
     )
+    assert Hold.objects.filter(state="open").count() == unknown.count()
     breaks = day.close().breaks
-    waiting = Order.objects.filter(side="buy", state="manual_review", status_reason="debit_unknown").count()
-    assert breaks["ledger_row_without_terminal_trade"] == waiting  # reserved until somebody says what became of it
-    assert sum(breaks.values()) == waiting
-    assert ExceptionCase.objects.count() == waiting
+    assert (
+        breaks["ledger_row_without_terminal_trade"] == unknown.count()
+    )  # reserved until somebody says what became of it
+    assert sum(breaks.values()) == unknown.count()
+    assert ExceptionCase.objects.count() == unknown.count()
 
 
 def _lift_halts() -> None:

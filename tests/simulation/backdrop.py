@@ -27,7 +27,8 @@ class Backdrop:
         self._connection = connection
         self._tables = list(tables)
         self._kept: dict[str, list[str]] = {}
-        self._cleared = 0
+        self._scripts: dict[str, bytes] = {}
+        self._times = 0
         self._sequences = {str(row[1]): (str(row[0]), str(row[2])) for row in connection.execute(_SEQUENCES)}
 
     def has(self, name: str) -> bool:
@@ -47,33 +48,42 @@ class Backdrop:
                     )
                 )
         self._kept[name] = filled
+        self._scripts[name] = self._script([*self._deletes(), *self._inserts(name), self._numbers(name)])
 
     def clear(self) -> None:
-        """Empty every run-time table that has rows, and now and then give back the room that was taken."""
-        filled = self._filled()
-        with self._connection.transaction():
-            self._connection.execute("SET LOCAL session_replication_role = replica")
-            for table in filled:
-                self._connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("public", table)))
-        self._cleared += 1
-        if filled and self._cleared % _VACUUM_EVERY == 0:
-            tables = sql.SQL(", ").join(sql.Identifier("public", table) for table in filled)
-            self._connection.execute(sql.SQL("VACUUM {}").format(tables))
+        """Empty every run-time table."""
+        self._connection.execute(self._script([*self._deletes()]))
 
     def put_back(self, name: str) -> None:
-        """Have exactly the kept rows in the run-time tables."""
-        self.clear()
-        with self._connection.transaction():
-            self._connection.execute("SET LOCAL session_replication_role = replica")
-            for table in self._kept[name]:
-                self._connection.execute(
-                    sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}").format(
-                        sql.Identifier("public", table), sql.Identifier(_KEPT + name, table)
-                    )
-                )
-            self._connection.execute(self._numbers(name))
+        """Have exactly the kept rows in the run-time tables, and now and then give back the room that was taken."""
+        self._connection.execute(self._scripts[name])
+        self._times += 1
+        if self._times % _VACUUM_EVERY == 0:
+            tables = sql.SQL(", ").join(sql.Identifier("public", table) for table in self._tables)
+            self._connection.execute(sql.SQL("VACUUM {}").format(tables))
 
-    def _numbers(self, name: str) -> sql.Composed:
+    def _script(self, statements: Sequence[sql.Composable]) -> bytes:
+        """Return one message to the server that does all of it, with triggers off."""
+        whole = [
+            sql.SQL("BEGIN"),
+            sql.SQL("SET LOCAL session_replication_role = replica"),
+            *statements,
+            sql.SQL("COMMIT"),
+        ]
+        return sql.SQL("; ").join(whole).as_bytes(self._connection)
+
+    def _deletes(self) -> list[sql.Composable]:
+        return [sql.SQL("DELETE FROM {}").format(sql.Identifier("public", table)) for table in self._tables]
+
+    def _inserts(self, name: str) -> list[sql.Composable]:
+        return [
+            sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}").format(
+                sql.Identifier("public", table), sql.Identifier(_KEPT + name, table)
+            )
+            for table in self._kept[name]
+        ]
+
+    def _numbers(self, name: str) -> sql.Composable:
         """Have each sequence go on after the kept rows, or from 1."""
         parts = []
         for table, (sequence, column) in self._sequences.items():

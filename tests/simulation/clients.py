@@ -55,11 +55,11 @@ class Client:
 
     def turn(self) -> None:
         drawn = self._world.chance.random()
-        if self._sent and drawn < 0.25:
+        if self._sent and drawn < 0.15:
             self._again(self._world.chance.choice(self._sent))
-        elif self._quotes and drawn < 0.32:
+        elif self._quotes and drawn < 0.2:
             self._cancel(self._world.chance.choice(self._quotes))
-        elif self._quotes and drawn < 0.4:
+        elif self._quotes and drawn < 0.25:
             self._order(self._world.chance.choice(self._quotes))
         else:
             quote = self._quote()
@@ -174,7 +174,7 @@ class Client:
             read = balances.read(environment="test", accounts=[place])
             held = read[place].available if place in read else 0
         if held <= 0 or chance.random() < 0.3:
-            cents = chance.choice((chance.randrange(100, 5_000), chance.randrange(5_000, 60_000)))
+            cents = chance.choice((chance.randrange(250, 5_000), chance.randrange(5_000, 60_000)))
             return _terms(pool, "buy", "EUR", f"{cents // 100}.{cents % 100:02}", user)
         side = "redemption" if pool in markets and chance.random() < 0.6 else "sell"
         sold = chance.choice((held, held // 2 or held, held // 3 or held))

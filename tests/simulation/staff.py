@@ -28,10 +28,11 @@ class Staff:
 
     def __init__(self, world: "World") -> None:
         self._world = world
+        self._replayed: set[str] = set()
 
     def turn(self) -> None:
         acts: list[Callable[[], None]] = [self._freeze, self._lift_freezes, self._halt, self._lift_halts, self._pause]
-        acts += [self._lift_pause, self._take_back, self._replay]
+        acts += [self._lift_pause, self._take_back]
         if self._world.terms.has_market:
             acts += [self._market] * 4
         act = self._world.chance.choice(acts)
@@ -44,6 +45,16 @@ class Staff:
         self._lift_halts()
         if pauses.current(clock.now()):
             self._lift_pause()
+
+    def replay_dead(self) -> int:
+        """Send dead inbound events round again, each once; return how many."""
+        again = [row["reference"] for row in inbox_worker.dead() if row["reference"] not in self._replayed]
+        for reference in again:
+            with db_transaction.atomic():
+                inbox_worker.replay(reference=reference, actor=self._who(), now=clock.now())
+            self._replayed.add(reference)
+            self._world.met("staff", "replay")
+        return len(again)
 
     def _who(self) -> str:
         return f"user:{self._world.chance.choice(PEOPLE)}"
@@ -83,7 +94,7 @@ class Staff:
                 operator_slug="acme",
                 environment="test",
                 reason="their maintenance",
-                lasts=timedelta(minutes=self._world.chance.choice((1, 30))),
+                lasts=timedelta(seconds=self._world.chance.choice((5, 20, 20, 1_800))),
                 actor=self._who(),
                 now=clock.now(),
             )
@@ -107,17 +118,9 @@ class Staff:
             )
             self._world.met("staff", "trade taken back")
 
-    def _replay(self) -> None:
-        for row in inbox_worker.dead():
-            with db_transaction.atomic():
-                inbox_worker.replay(reference=row["reference"], actor=self._who(), now=clock.now())
-            self._world.met("staff", "replay")
-
     def _market(self) -> None:
         """The market's next step: close, propose an outcome, decide on it."""
         state = Market.objects.values_list("state", flat=True).get(code=MARKET)
-        waits = resolve_market.approvals.lock_open  # only to name where proposals stand
-        assert waits is not None
         now = clock.now()
         if state == Market.State.OPEN:
             if self._world.chance.random() < 0.4:

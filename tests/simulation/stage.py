@@ -55,12 +55,14 @@ def stage(*, flush: Flush, superuser: "psycopg.Connection[Any]", url: str) -> It
         RATE_SOURCE="wallets.fixed_rates.FixedRates", SAGA_THREADS=1, DOORBELL="ledger.controls.bell.SilentBell"
     )
     logging.disable(logging.CRITICAL)  # what goes wrong here is meant to
+    rung = bell.installed()
     with silenced:
         bell.install(bell.SilentBell())
         assert settings.SAGA_THREADS == 1
         try:
             yield made
         finally:
+            bell.install(rung)
             made.close()
             made.backdrop.clear()
             flush()

@@ -259,7 +259,9 @@ class WalletService:
             operation.hidden_until = self._world.clock.shown() + span * self._world.chance.random()
 
     def _too_late(self, key: str) -> OutboundResponse:
+        """Refuse it for ever: what is still on its way under this key is not applied either."""
         self._world.met("ask", "refused as too late")
+        self._on_their_way = [one for one in self._on_their_way if one.request.headers["idempotency-key"] != key]
         return _said(422, {"status": _REJECTED, "code": "too_late", "idempotency_key": key})
 
     def _shown(self, operation: Operation, *, amount: str = "", looked_up: bool = False) -> OutboundResponse:
@@ -295,6 +297,8 @@ _ASK_FAULTS: Final = (
     "garbled",
     "other amount",
     "not found for a while",
+    "not found for a while",
+    "on its way",
     "on its way",
 )
 _LOOKUP_FAULTS: Final = ("not sent", "timeout", "500", "reset", "garbled", "a proxy's 404")

@@ -57,14 +57,14 @@ class Terms:
 
 
 def drawn(chance: random.Random) -> Terms:
-    calm = chance.random() < 0.15
+    calm = chance.random() < 0.1
     return Terms(
         turns=chance.randrange(40, 90),
-        kills=0 if calm else chance.choice((0.0, 0.005, 0.015, 0.03)),
-        sleeps=0 if calm else chance.choice((0.0, 0.01, 0.03, 0.06)),
+        kills=0 if calm else chance.choice((0.0, 0.01, 0.02, 0.04)),
+        sleeps=0 if calm else chance.choice((0.0, 0.02, 0.04, 0.08)),
         switches=chance.choice((0.1, 0.3, 0.6)),
-        faults=0.05 if calm else chance.choice((0.2, 0.4, 0.7)),
-        disobedient=chance.choice((0.0, 0.0, 0.0, 0.3)),
+        faults=0.05 if calm else chance.choice((0.4, 0.6, 0.9)),
+        disobedient=chance.choice((0.0, 0.0, 0.6)),
         requery_cap=chance.choice((1, 2, 3)),
         not_found_horizon=timedelta(seconds=chance.choice((5, 20, 60))),
         resubmit=chance.random() < 0.2,

@@ -38,7 +38,7 @@ class Command(BaseCommand):
         api = short_day.Api(url, key)
         run = randomness.octets(4).hex()
         short_day.subscribe(api, settings.SANDBOX_URL, run=run)
-        _connect_inbox(url)
+        _connect_inboxes(url)
         _connect_venue_inboxes(url)
         if day:
             self.stdout.write(f"  playing {len(day)} orders …")
@@ -57,14 +57,20 @@ class Command(BaseCommand):
             self.stdout.write(line)
 
 
-def _connect_inbox(url: str) -> None:
-    gateway = Gateway.objects.select_related("operator").get(
-        operator__slug=sandbox_operator.SLUG, environment=Environment.TEST, channel=WALLET
-    )
-    code = inbox_provider.code_of(gateway)
-    with db_transaction.atomic():
-        secret = providers.newest_secret(code, now=clock.now())
-    short_day.connect_inbox(settings.SANDBOX_URL, url=f"{url.rstrip('/')}/v1/inbox/{code}", secret=secret)
+def _connect_inboxes(url: str) -> None:
+    """Tell the sandbox's wallet and its bank where their events go. One of the bank's channels speaks for both."""
+    for slug, channel, place in (
+        (sandbox_operator.SLUG, WALLET, "inbox"),
+        (sandbox_operator.HOUSE, "bank_transfer", "bank-inbox"),
+    ):
+        gateway = Gateway.objects.select_related("operator").get(
+            operator__slug=slug, environment=Environment.TEST, channel=channel
+        )
+        code = inbox_provider.code_of(gateway)
+        with db_transaction.atomic():
+            secret = providers.newest_secret(code, now=clock.now())
+        inbox = f"{url.rstrip('/')}/v1/inbox/{code}"
+        short_day.connect_inbox(settings.SANDBOX_URL, place=place, url=inbox, secret=secret)
 
 
 def _connect_venue_inboxes(url: str) -> None:

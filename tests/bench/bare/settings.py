@@ -3,7 +3,7 @@
 from config.settings import *  # noqa: F403  settings are names
 
 ROOT_URLCONF = "tests.bench.bare.urls"
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = []
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],

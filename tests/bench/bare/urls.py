@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 from django.db import connection
 from django.urls import path
@@ -17,11 +18,12 @@ _POST = (
 
 class PostingView(APIView):
     def post(self, request: Request) -> Response:
+        asked: Any = request.data
         item = {"key": f"bare:{uuid.uuid4()}", "event_type": "OPENING_BALANCE", "phase": "plain", "subject": "bare"}
         with connection.cursor() as cursor:
             cursor.execute(
                 _POST,
-                [json.dumps([item]), [request.data["debit"]], [request.data["credit"]], [int(request.data["minor"])]],
+                [json.dumps([item]), [asked["debit"]], [asked["credit"]], [int(asked["minor"])]],
             )
             row = cursor.fetchone()
         return Response({"code": row[0] if row else None})

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from tests.wallets.sandbox.calls import Desk
 from wallets.gateways.operator_answers import REFUSALS
 from wallets.sandbox.asks import OPERATIONS
+from wallets.sandbox.bank_faults import BANK_COURSES, QUERY_FAULTS, WORDS, number_of
 from wallets.sandbox.faults import COURSES, SIGHTS
 from wallets.sandbox.receiver import ENDINGS
 
@@ -39,6 +40,15 @@ def test_the_guide_lists_every_magic_word_with_its_course() -> None:
         word: (course.effect, course.manner, course.sight) for word, course in COURSES.items()
     }
     assert all(end for *_, end in listed.values())
+
+
+def test_the_guide_lists_every_magic_value_of_the_bank() -> None:
+    listed = {word.strip("`"): cells for word, *cells in rows("Magic values of the bank") if word != "(none)"}
+    assert {word: number.strip("`") for word, (number, *_) in listed.items()} == {w: number_of(w) for w in WORDS}
+    assert {
+        word: (money, order, sight) for word, (_, money, order, sight, _) in listed.items() if word in BANK_COURSES
+    } == {word: (one.course.effect, one.course.manner, one.course.sight) for word, one in BANK_COURSES.items()}
+    assert set(QUERY_FAULTS) <= set(listed)
 
 
 def test_the_guide_lists_every_receiver_and_lookup_fault() -> None:

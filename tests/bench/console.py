@@ -1,0 +1,275 @@
+"""F12: the console's queues and searches over a million orders, each page as a person's browser asks for it.
+
+The rows are made in bulk by SQL, as they lie after months: one order in fifty had a case, few of them are open. The pages
+are those of the console, through all its middleware; times are those of the server, in this process.
+"""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+
+from config.local.stack import LocalStack
+from tests.bench.rows import Row
+
+ORDERS: Final = int(os.environ.get("BENCH_ORDERS", "1000000"))
+_TIMES: Final = int(os.environ.get("BENCH_TIMES", "20"))
+_MOST_QUERIES: Final = 15
+_MOST_MS: Final = 300
+_DEAR: Final = 15_000.0
+"""The planner's cost of a query from which on it reads a table of a million rows, or most of one."""
+
+_NUMBERED: Final = """
+CREATE TEMP TABLE filled AS SELECT n, lpad(n::text, 26, '0') AS id,
+    clock_timestamp() - ({orders} - n) * interval '8 seconds' AS at,
+    CASE WHEN n % 50 = 0 AND n > {orders} - {orders} / 40 THEN 'manual_review'
+         WHEN n > {orders} - 200 THEN 'operator_debit_pending'
+         WHEN n % 997 = 0 THEN 'compensated' WHEN n % 31 = 0 THEN 'failed' ELSE 'processed' END AS state
+FROM generate_series(1, {orders}) AS n
+"""
+
+_FILL: Final = (
+    """
+    INSERT INTO orders_quote (reference, environment, operator_id, version, created_at, updated_at, state, pool_id, pool_code,
+        side, user_reference, source_asset, source_minor, fee_minor, vat_minor, fee_items, cash_asset, cash_minor, fx_source,
+        target_asset, target_minor, expires_at, accepted_at, order_reference)
+    SELECT 'quo_' || id, 'test', 1, 2, at, at, 'accepted', 1, 'EUR-USDT', 'buy', 'user' || n % 100000, 'EUR', 10000, 70, 13,
+        '[]', 'EUR', 9917, '', 'USDT', 106000000, at + interval '1 minute', at, 'ord_' || id
+    FROM filled
+    """,
+    """
+    INSERT INTO orders_order (reference, environment, operator_id, version, created_at, updated_at, state, side, status_reason,
+        partner_order_id, user_reference, quote_reference, pool_code, idempotency_key, request_id, source_asset, source_minor,
+        target_asset, target_minor, execute_by, ended_at, reconciliation_state)
+    SELECT 'ord_' || id, 'test', 1, 5, at, at, state, 'buy', '', 'shop-' || n, 'user' || n % 100000, 'quo_' || id, 'EUR-USDT',
+        'shop-' || n || ':accept:v1', 'req_' || id, 'EUR', 10000, 'USDT', 106000000, at + interval '15 minutes',
+        CASE WHEN state IN ('processed', 'failed', 'compensated') THEN at END, 'matched'
+    FROM filled
+    """,
+    """
+    INSERT INTO orders_trade (reference, environment, operator_id, version, created_at, updated_at, state, order_reference,
+        quote_reference, pool_id, pool_code, idempotency_key, hold_key, terms, ended_at)
+    SELECT 'trd_' || id, 'test', 1, 2, at, at, CASE WHEN state = 'processed' THEN 'settled' ELSE 'reserved' END, 'ord_' || id,
+        'quo_' || id, 1, 'EUR-USDT', 'shop-' || n || ':accept:v1', 'ord_' || id || ':hold', '{}', at
+    FROM filled
+    """,
+    """
+    INSERT INTO wallets_remoteoperation (reference, environment, operator_id, version, created_at, updated_at, state, key,
+        owner, leg, leg_version, gateway_id, asset, amount_minor, request, request_digest, asks, lookups, counted_lookups,
+        ask_again_granted, unknown_cause, remote_ref, rejected_reason, late, lease_token)
+    SELECT 'rop_' || id, 'test', 1, 3, at, at, CASE WHEN state IN ('manual_review', 'operator_debit_pending') THEN 'unknown'
+        ELSE 'confirmed' END, 'ord_' || id || ':debit:v1', 'ord_' || id, 'debit', 1, 1, 'EUR', 10000, '{}', '', 1, 0, 0, '', '',
+        'wal_' || id, '', false, ''
+    FROM filled
+    """,
+    """
+    INSERT INTO wallets_apirequest (request_id, operator_id, environment, key_id, method, route, subject, idempotency_key,
+        replay, status, duration_ms, received_at)
+    SELECT 'req_' || id, 1, 'test', 1, 'POST', 'POST /v1/orders', 'ord_' || id, 'shop-' || n || ':accept:v1', 'first', 202,
+        20, at
+    FROM filled
+    """,
+    """
+    INSERT INTO ledger_move (environment, operator_id, machine, subject, sequence, from_state, to_state, actor, cause,
+        request_id, event_reference, moved_at)
+    SELECT 'test', 1, 'order', 'ord_' || id, step, CASE step WHEN 1 THEN '' ELSE 'queued' END,
+        CASE step WHEN 1 THEN 'queued' ELSE state END, 'saga', 'bench', 'req_' || id, '', at
+    FROM filled CROSS JOIN generate_series(1, 2) AS step
+    """,
+    """
+    INSERT INTO orders_reviewcase (reference, environment, operator_id, version, created_at, updated_at, state, subject, reason,
+        owner, next_action, asset, amount_minor, due_at, resolution, resolved_by, resolved_at)
+    SELECT 'rev_' || id, 'test', 1, 3, at, at, CASE state WHEN 'manual_review' THEN 'open' ELSE 'resolved' END, 'ord_' || id,
+        'debit_unknown', '', 'Look it up.', 'EUR', 10000, at + interval '4 hours', '', '', NULL
+    FROM filled WHERE n % 50 = 0
+    """,
+)
+
+_TABLES: Final = (
+    *("orders_quote", "orders_order", "orders_trade", "orders_reviewcase"),
+    *("wallets_remoteoperation", "wallets_apirequest", "ledger_move"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`in_database` is the median of the time of its queries, `cost` the planner's word on the dearest of them."""
+
+    page: "Page"
+    queries: int
+    p95: float
+    in_database: float
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    name: str
+    url: str
+    shows: str
+    """What its body has, so that a page that found nothing is not called quick."""
+
+
+def queues_and_searches(stack: LocalStack, say: Any) -> Row:
+    """Fill, then ask for each page 20 times. The row is the slowest page's 95th percentile."""
+    import django.conf
+
+    seconds = _filled(stack)
+    say(f"  {ORDERS:,} orders with all that belongs to them in {seconds:.0f} s")
+    django.conf.settings.ALLOWED_HOSTS = ["testserver"]
+    client = _auditor()
+    measured = []
+    for page in _pages():
+        one = _asked(client, page)
+        measured.append(one)
+        say(
+            f"  {page.name:<44} {one.queries:>3} queries  p95 {one.p95:>7.1f} ms  database {one.in_database:>7.1f} ms"
+            f"  cost {one.cost:>9,.0f}"
+        )
+    slowest = max(measured, key=lambda one: one.p95)
+    most = max(one.queries for one in measured)
+    over = [one.page.name for one in measured if one.queries > _MOST_QUERIES or one.p95 > _MOST_MS]
+    dear = [one.page.name for one in measured if one.cost > _DEAR]
+    return Row(
+        "F12",
+        slowest.p95,
+        "ms",
+        _MOST_MS,
+        slowest.p95 / _MOST_MS,
+        f"≤ {_MOST_QUERIES} queries, p95 ≤ {_MOST_MS} ms",
+        f"slowest of {len(measured)} pages: {slowest.page.name} ({slowest.in_database:.0f} ms of it in the database); at most "
+        f"{most} queries; {ORDERS:,} orders; {len(over)} pages over; "
+        f"{'read whole tables: ' + ', '.join(dear) if dear else 'none reads a whole table'}; baseline: the limit",
+    )
+
+
+def _filled(stack: LocalStack) -> float:
+    began = time.monotonic()
+    with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("SET synchronous_commit = off")
+        connection.execute(_NUMBERED.format(orders=ORDERS))
+        for statement in _FILL:
+            connection.execute(statement)
+        for table in _TABLES:
+            connection.execute(f"VACUUM ANALYZE {table}")
+    return time.monotonic() - began
+
+
+def _auditor() -> Any:
+    """Return a client that has passed both factors and sees every section."""
+    from django.contrib.auth.models import Group, User
+    from django.test import Client
+    from django_otp import DEVICE_ID_SESSION_KEY
+    from django_otp.plugins.otp_totp.models import TOTPDevice
+
+    user = User.objects.create_user(username="bench", password="a long password", is_staff=True)
+    user.groups.add(Group.objects.get(name="auditor"), Group.objects.get(name="ops lead"))
+    device = TOTPDevice.objects.create(user=user, name="bench", confirmed=True)
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+    return client
+
+
+def _pages() -> Iterator[Page]:
+    number = ORDERS // 2 + 7
+    n = f"{number:026d}"
+    order, quote, trade = f"ord_{n}", f"quo_{n}", f"trd_{n}"
+    yield Page("home", "/console/", "Manual review")
+    yield Page("review queue", "/console/orders/reviewcase/", "debit_unknown")
+    yield Page("review queue, overdue", "/console/orders/reviewcase/?queue=overdue", "debit_unknown")
+    yield Page("review queue, resolved too", "/console/orders/reviewcase/?queue=all", "debit_unknown")
+    lists = {
+        "orders/order": ("ord_", ["manual_review", "operator_debit_pending", "failed", "processed"]),
+        "orders/quote": ("quo_", ["accepted"]),
+        "orders/trade": ("trd_", ["reserved", "settled"]),
+        "wallets/remoteoperation": (":debit:v1", ["unknown", "confirmed"]),
+    }
+    for name, (shows, states) in lists.items():
+        yield Page(name, f"/console/{name}/", shows)
+        yield Page(f"{name}, page 20", f"/console/{name}/?p=20", shows)
+        for state in states:
+            yield Page(f"{name}, {state}", f"/console/{name}/?state__exact={state}", shows)
+    yield Page("orders of a pool", "/console/orders/order/?pool_code=EUR-USDT", "ord_")
+    yield Page("API requests", "/console/wallets/apirequest/", "req_")
+    yield Page("moves", "/console/ledger/move/", "ord_")
+    yield Page("moves of orders", "/console/ledger/move/?machine=order", "ord_")
+    for column, value in {
+        "order": order,
+        "partner order": f"shop-{number}",
+        "quote": quote,
+        "idempotency key": f"shop-{number}:accept:v1",
+        "request": f"req_{n}",
+        "user": f"user{number % 100000}",
+        "nobody": "nobody-has-this",
+    }.items():
+        shows = order if column != "nobody" else "0 results"
+        yield Page(f"search orders by {column}", f"/console/orders/order/?q={value}", shows)
+    yield Page("search quotes by order", f"/console/orders/quote/?q={order}", quote)
+    yield Page("search quotes by user", f"/console/orders/quote/?q=user{number % 100000}", quote)
+    yield Page("search trades by order", f"/console/orders/trade/?q={order}", trade)
+    yield Page("search operations by owner", f"/console/wallets/remoteoperation/?q={order}", order)
+    yield Page("search operations by their id", f"/console/wallets/remoteoperation/?q=wal_{n}", order)
+    yield Page("search requests by order", f"/console/wallets/apirequest/?q={order}", f"req_{n}")
+    yield Page("search moves by subject", f"/console/ledger/move/?q={order}", order)
+    for column, value in {"order": order, "request": f"req_{n}", "trade": trade, "their id": f"wal_{n}"}.items():
+        yield Page(f"trace by {column}", f"/console/trace/?id={value}", "")
+    yield Page("trace by nothing", "/console/trace/?id=nobody-has-this", "No record has this id")
+    yield Page("trace of an order", f"/console/trace/{order}/", trade)
+    yield Page("order", f"/console/orders/order/{number}/change/", order)
+
+
+class _Counter:
+    """Counts a request's queries, adds up what the database took, and keeps those that read for their plans."""
+
+    def __init__(self) -> None:
+        self.count, self.seconds = 0, 0.0
+        self.read: list[tuple[str, Any]] = []
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(sql, params, many, context)
+        finally:
+            self.seconds += time.perf_counter() - began
+            self.count += 1
+            if sql.lstrip().upper().startswith(("SELECT", "WITH")) or sql.startswith("--"):
+                self.read.append((sql, params))
+
+
+def _asked(client: Any, page: Page) -> Measured:
+    from django.db import connection
+
+    counter = _Counter()
+    with connection.execute_wrapper(counter):
+        answer = client.get(page.url)
+    assert answer.status_code in (200, 302), (page, answer.status_code)
+    assert page.shows in answer.content.decode(), page
+    dearest = max((_cost(sql, params) for sql, params in counter.read), default=0.0)
+    times, in_database = [], []
+    for _ in range(_TIMES):
+        timed, began = _Counter(), time.perf_counter()
+        with connection.execute_wrapper(timed):
+            client.get(page.url)
+        times.append((time.perf_counter() - began) * 1000)
+        in_database.append(timed.seconds * 1000)
+    return Measured(page, counter.count, statistics.quantiles(times, n=20)[-1], statistics.median(in_database), dearest)
+
+
+def _cost(sql: str, params: Any) -> float:
+    """Return what the planner thinks of a query: it does not depend on how busy the machine is."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (FORMAT JSON) " + sql, params)
+        row = cursor.fetchone()
+    plan = row[0] if row else []
+    return float((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Total Cost"])

@@ -1,0 +1,311 @@
+"""OneWallet's crash table, external channels: the real process is killed at each point, and no payment is lost.
+
+A gate in the database holds a process at the point (a trigger that waits for a lock which the test holds); the sandbox's
+bank holds one in the middle of a call. Then it is killed hard.
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from config.local.processes import read_record
+from config.local.programs import record_path
+from config.local.stack import LocalStack
+from tests.stacks import local_stack
+
+pytestmark = pytest.mark.processes
+
+_LEASE = 4
+_GATE = """
+CREATE FUNCTION wait_at_payout_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_advisory_xact_lock(98); RETURN NEW; END $$;
+CREATE TRIGGER payout_gate BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({condition})
+EXECUTE FUNCTION wait_at_payout_gate();
+"""
+_WEB_POINTS = {
+    "Before TB pending: the anchor is not committed": ("orders_intent", "NEW.state = 'created'", 0),
+    "Before TB pending: the recipient is known": ("orders_intent", "NEW.state = 'validated'", 1),
+    "After TB pending, before PG commit": ("orders_walletentry", "NEW.kind = 'payout_hold'", 1),
+}
+"""Where the web dies, and how many intents stand then: with the book in PostgreSQL the hold and its row are one commit."""
+_WORKER_POINTS = {
+    "the saga has not taken it up": ("orders_payout", "NEW.state = 'submitting'"),
+    "After PG commit, before TB post: before the submission": ("wallets_remoteoperation", "NEW.state = 'asked'"),
+    "the answer is not written down": ("wallets_remoteattempt", "NEW.kind = 'ask'"),
+    "After PG commit, before TB post: confirmed, not settled": ("orders_intent", "NEW.state = 'settled'"),
+    "After TB post, before PG SETTLED": ("orders_walletentry", "NEW.kind = 'payout'"),
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with local_stack(settings={"SAGA_LEASE": str(_LEASE)}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def superuser(stack: LocalStack) -> Iterator["psycopg.Connection[Any]"]:
+    with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("point", _WEB_POINTS)
+def test_the_client_repeats_its_key_and_funds_are_held_once_when_the_web_is_killed(
+    point: str, stack: LocalStack, superuser: "psycopg.Connection[Any]"
+) -> None:
+    number = list(_WEB_POINTS).index(point)
+    wallet = _wallet(stack, superuser, f"web{number}")
+    table, condition, intents = _WEB_POINTS[point]
+    with _gate(superuser, table, condition):
+        asked = _in_background(stack, _body(wallet), f"pay-web{number}")
+        _until_somebody_waits(superuser)
+        _kill(stack, "web")
+        _wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=30)
+    _wait_for(lambda: _idle(superuser), "the killed one's transaction has ended", seconds=30)
+    _wait_for(lambda: _answers(stack), "the web is back", seconds=60)
+    assert _money(stack, wallet) == ("1000.00", "0.00"), "no funds were moved: safe to retry with the same key"
+    counted = superuser.execute("SELECT count(*) FROM orders_intent WHERE payer = %s", [wallet]).fetchone()
+    assert counted == (intents,)
+
+    first, again = (_post(stack, "/v1/payouts", _body(wallet), f"pay-web{number}") for _ in range(2))
+    assert (first["status"], first["requiresMonitoring"], again) == ("AUTHORIZED", True, first)
+    assert _ended(stack, first["intent_id"]) == "SETTLED"
+    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _submitted(stack, superuser, first["intent_id"]) == 1
+
+
+@pytest.mark.parametrize("point", _WORKER_POINTS)
+def test_others_go_on_and_the_bank_pays_once_when_a_worker_is_killed(
+    point: str, stack: LocalStack, superuser: "psycopg.Connection[Any]"
+) -> None:
+    number = list(_WORKER_POINTS).index(point)
+    wallet = _wallet(stack, superuser, f"worker{number}")
+    with _gate(superuser, *_WORKER_POINTS[point]):
+        intent = str(_post(stack, "/v1/payouts", _body(wallet), f"pay-worker{number}")["intent_id"])
+        _until_somebody_waits(superuser)
+        for name in ("worker", "relay"):  # whichever of them stands there
+            _kill(stack, name)
+    paid = point != "After PG commit, before TB post: before the submission"
+    if paid:
+        assert _ended(stack, intent) == "SETTLED"
+        assert _money(stack, wallet) == ("898.00", "0.00")
+    else:  # claimed, and surely not sent: nobody knows; lookups find nothing, and the funds stay held for people
+        _wait_for(lambda: _requeried(superuser, intent), "it was looked up", seconds=60)
+        assert _money(stack, wallet) == ("898.00", "102.00"), "external holds never expire by themselves"
+    assert _submitted(stack, superuser, intent) <= 1
+
+
+def test_the_bank_pays_once_when_a_worker_is_killed_in_the_middle_of_the_call(
+    stack: LocalStack, superuser: "psycopg.Connection[Any]"
+) -> None:
+    wallet = _wallet(stack, superuser, "slow")
+    _sandbox(stack, "/admin/faults", {"question": "ask", "fault": "timeout-after", "prefix": "pay_", "times": 1})
+    intent = str(_post(stack, "/v1/payouts", _body(wallet), "pay-slow")["intent_id"])
+    _wait_for(lambda: _submitted(stack, superuser, intent) == 1, "the bank was asked", seconds=60)
+    for name in ("worker", "relay"):
+        _kill(stack, name)
+    assert _ended(stack, intent) == "SETTLED"
+    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _submitted(stack, superuser, intent) == 1
+
+
+def test_the_status_poller_brings_back_a_stale_authorized_intent(
+    stack: LocalStack, superuser: "psycopg.Connection[Any]"
+) -> None:
+    """External channels: Status Poller detects stale AUTHORIZED intent → inserts outbox_event → OutboxWorker resumes."""
+    wallet = _wallet(stack, superuser, "stale")
+    with _gate(superuser, "orders_payout", "NEW.state = 'submitting'"):
+        intent = str(_post(stack, "/v1/payouts", _body(wallet), "pay-stale")["intent_id"])
+        _until_somebody_waits(superuser)
+        superuser.execute(
+            "DELETE FROM orders_sagarun WHERE subject ="
+            " (SELECT reference FROM orders_payout WHERE intent_reference = %s)",
+            [intent],
+        )
+        for name in ("worker", "relay"):
+            _kill(stack, name)
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(
+        "UPDATE orders_payout SET updated_at = updated_at - interval '1 hour' WHERE intent_reference = %s", [intent]
+    )
+    superuser.execute("SET session_replication_role = origin")
+    assert _ended(stack, intent, seconds=150) == "SETTLED"
+    found = superuser.execute("SELECT count(*) FROM orders_stalefinding WHERE kind = 'payout'").fetchone()
+    assert found == (1,)
+    assert _money(stack, wallet) == ("898.00", "0.00")
+
+
+def test_it_settles_though_there_is_no_valkey_at_all() -> None:
+    with local_stack(without=["valkey", "beat"]) as stack:
+        with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
+            wallet = _wallet(stack, connection, "alone")
+        began = time.monotonic()
+        intent = str(_post(stack, "/v1/payouts", _body(wallet), "pay-alone")["intent_id"])
+        assert _ended(stack, intent) == "SETTLED"
+        assert time.monotonic() - began < 20, "slower, not stuck"
+
+
+def _body(wallet: str) -> dict[str, object]:
+    return {
+        "payer_wallet_id": wallet,
+        "asset": "THB",
+        "amount": "100.00",
+        "channel": "promptpay",
+        "recipient": {"proxy_type": "mobile", "proxy_value": "0812345678"},
+    }
+
+
+@contextmanager
+def _gate(superuser: "psycopg.Connection[Any]", table: str, condition: str) -> Iterator[None]:
+    """Hold whoever comes to this point until the body has ended; later ones pass."""
+    superuser.execute("SELECT pg_advisory_lock(98)")
+    superuser.execute(_GATE.format(table=table, condition=condition))  # type: ignore[arg-type]  # the tables above
+    try:
+        yield
+    finally:
+        superuser.execute("SELECT pg_advisory_unlock(98)")
+        superuser.execute(f"DROP TRIGGER payout_gate ON {table}")  # type: ignore[arg-type]  # as above
+        superuser.execute("DROP FUNCTION wait_at_payout_gate()")
+
+
+def _until_somebody_waits(superuser: "psycopg.Connection[Any]") -> None:
+    question = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = 98 AND NOT granted"
+    _wait_for(lambda: superuser.execute(question).fetchone() == (True,), "somebody stands at the gate", seconds=60)
+
+
+def _idle(superuser: "psycopg.Connection[Any]") -> bool:
+    question = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 98"
+    return superuser.execute(question).fetchone() == (0,)
+
+
+def _requeried(superuser: "psycopg.Connection[Any]", intent: str) -> bool:
+    question = (
+        "SELECT count(*) > 0 FROM wallets_remoteattempt a JOIN wallets_remoteoperation o ON o.id = a.operation_id"
+        " JOIN orders_payout p ON p.reference = o.owner WHERE p.intent_reference = %s AND a.kind = 'lookup'"
+    )
+    return superuser.execute(question, [intent]).fetchone() == (True,)
+
+
+def _kill(stack: LocalStack, name: str) -> None:
+    """Kill a process of the stack and what it has started, hard."""
+    record = read_record(record_path(stack.places, name))
+    assert record is not None
+    for pid in [record.pid, *_children(record.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _wait_for(lambda: not record.is_running(), f"{name} is gone", seconds=30)
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(folder.name))
+    return [*found, *(pid for child in found for pid in _children(child))]
+
+
+def _wallet(stack: LocalStack, superuser: "psycopg.Connection[Any]", name: str) -> str:
+    """Open a merchant's wallet with THB 1,000.00."""
+    asked = {"kind": "merchant", "user_reference": f"payout-{name}", "assets": ["THB"]}
+    wallet = str(_post(stack, "/v1/wallets", asked, f"wallet-payout-{name}")["wallet_id"])
+    superuser.execute(
+        "SELECT ledger_open_accounts((SELECT id FROM ledger_book WHERE environment = 'test')::smallint, '{@world}',"
+        " '{THB}', '{equity}', '{3900}', '{credit}', '{outside}', '{none}')"
+    )
+    funded = superuser.execute(
+        "SELECT code FROM ledger_post((SELECT id FROM ledger_book WHERE environment = 'test')::smallint,"
+        " jsonb_build_array(jsonb_build_object('key', 'fund:' || %(wallet)s, 'event_type', 'OPENING_BALANCE',"
+        " 'phase', 'plain', 'subject', 'test')), '{1}', '{@world}', ARRAY['merchants:' || %(wallet)s || ':available'],"
+        " '{THB}', '{100000}')",
+        {"wallet": wallet},
+    ).fetchone()
+    assert funded == ("created",)
+    return wallet
+
+
+def _money(stack: LocalStack, wallet: str) -> tuple[str, str]:
+    """Return what a wallet may spend, and what is held of it."""
+    (told,) = _json(stack, f"/v1/wallets/{wallet}/balances")["data"]
+    return str(told["available"]), str(told["held"])
+
+
+def _submitted(stack: LocalStack, superuser: "psycopg.Connection[Any]", intent: str) -> int:
+    """Count what the sandbox's bank was asked to pay for an intent: its log is the truth."""
+    (payout,) = superuser.execute(
+        "SELECT reference FROM orders_payout WHERE intent_reference = %s", [intent]
+    ).fetchone() or ("none",)
+    url = f"http://127.0.0.1:{stack.ports.sandbox}/inspect/requests?prefix={payout}"
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        rows = json.loads(answer.read())["requests"]
+    return sum(row["method"] == "POST" for row in rows)
+
+
+def _sandbox(stack: LocalStack, path: str, body: dict[str, object]) -> None:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{stack.ports.sandbox}{path}", data=json.dumps(body).encode(), method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def _ended(stack: LocalStack, intent: str, *, seconds: float = 90) -> str:
+    def terminal() -> bool:
+        try:
+            return bool(_json(stack, f"/v1/payouts/{intent}")["terminal"])
+        except (OSError, urllib.error.URLError):
+            return False
+
+    _wait_for(terminal, "the payout has ended", seconds=seconds)
+    return str(_json(stack, f"/v1/payouts/{intent}")["status"])
+
+
+def _wait_for(done: Any, what: str, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.05)
+
+
+def _answers(stack: LocalStack) -> bool:
+    try:
+        return bool(_json(stack, "/v1/capabilities"))
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _in_background(stack: LocalStack, body: dict[str, object], key: str) -> threading.Thread:
+    def ask() -> None:
+        with suppress(OSError, HTTPException):
+            _post(stack, "/v1/payouts", body, key)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    return thread
+
+
+def _post(stack: LocalStack, path: str, body: dict[str, object], key: str) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    return _json(stack, path, body=json.dumps(body).encode(), headers=headers)
+
+
+def _json(
+    stack: LocalStack, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    authorization = {"Authorization": f"Bearer {stack.kept()['api_key']}"}
+    request = urllib.request.Request(f"{stack.url}{path}", data=body, headers={**authorization, **(headers or {})})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        content: dict[str, Any] = json.loads(answer.read())
+    return content

@@ -1,0 +1,64 @@
+"""A close over trades at an outside venue: a sound day has no break, and what the venue contradicts is found."""
+
+from datetime import timedelta
+
+import pytest
+
+from orders.models import Trade
+from reconciliation.models import ExceptionCase
+from tests.orders.desk import reloaded
+from tests.orders.lanes import open_lanes, trades_of
+from tests.orders.test_outside_venue import refusing
+from tests.orders.wallet import declined
+from tests.reconciliation.day import Day
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def _lived(day: Day) -> list[Trade]:
+    """A day of every end: settled, tried once more, failed after the debit, released before it, sold."""
+    lanes, desk = open_lanes(day.desk), day.desk
+    trades: list[Trade] = []
+    for legs, reserves, side in (
+        ({}, True, "buy"),
+        ({"execute": [refusing("released"), None]}, True, "buy"),
+        ({"execute": [declined]}, False, "buy"),
+        ({"debit": [declined]}, True, "buy"),
+        ({}, False, "sell"),
+    ):
+        desk.wallet.legs = {leg: list(steps) for leg, steps in legs.items()}
+        if side == "sell":
+            lanes.holding(reserves=reserves)
+        order = lanes.order(reserves=reserves, side=side, amount="100.00" if side == "buy" else "50.000000")
+        desk.drive(passes=2, pause=timedelta(seconds=1))
+        assert reloaded(order).terminal
+        trades += trades_of(order)
+    return trades
+
+
+def test_close_finds_no_break_in_a_sound_day_at_a_venue(day: Day) -> None:
+    states = [trade.state for trade in _lived(day)]
+    assert states == ["settled", "released", "settled", "failed", "released", "settled"]
+    assert {name: count for name, count in day.close().breaks.items() if count} == {}
+    assert not ExceptionCase.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "said", "reason"),
+    [
+        (0, "rejected", "the trade is settled, its venue says that it was not"),
+        (3, "confirmed", "the trade is failed, its venue says that it was executed"),
+    ],
+)
+def test_close_finds_a_terminal_state_conflict_with_a_venue_and_freezes(
+    place: int, said: str, reason: str, day: Day
+) -> None:
+    trade = _lived(day)[place]
+    day.plant(
+        "UPDATE wallets_remoteoperation SET state = %s WHERE owner = %s AND leg = 'execute'", said, trade.reference
+    )
+    breaks = {name: count for name, count in day.close().breaks.items() if count}
+    assert breaks.pop("terminal_state_conflict") == 1
+    assert set(breaks) <= {"remote_operation_disagrees"}
+    found = ExceptionCase.objects.get(type="terminal_state_conflict")
+    assert (found.subject, found.detail["reason"]) == (trade.reference, reason)
