@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from ledger.controls import approvals, claims, clock
 from ledger.controls.events import Announcement
 from ledger.models import Approval, Event
-from orders import operation_news, transitions
+from orders import transitions
 from orders.models import Order
 from orders.sagas import buy, runner
 from orders.sagas.progress import Progress, Wait
@@ -25,6 +25,7 @@ from tests.simulation.receiver import Receiver
 from wallets import claiming, evidence, remote_operations
 from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
+from wallets.inbox_provider import KIND
 from wallets.models import Gateway, RemoteOperation
 from wallets.outcomes import Cause, Outcome, Rejected, Unknown
 from wallets.remote_operations import Leg, Performed
@@ -123,7 +124,7 @@ def _backward_webhook_accepted() -> Iterator[None]:
         found.update(state="unknown" if said == "pending" else said)
         return Applied(f"it says {said}")
 
-    with patch.dict(routing._handlers, {operation_news.operation_news.KIND: gullible}):
+    with patch.dict(routing._handlers, {KIND: gullible}):
         yield
 
 
