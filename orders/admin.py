@@ -53,10 +53,15 @@ class OrderAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         """Show the order with its diagram, its cases and its freezes."""
         order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
-        cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
-        context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
-        page: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return page
+        cases: Any = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
+        context: dict[str, Any] = {
+            "order": order,
+            "cases": cases,
+            **freeze_card(request, order),
+            **(extra_context or {}),
+        }
+        shown: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return shown
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:
