@@ -46,7 +46,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "shown_age",
     )
     list_filter = ("state", "side", "environment", "pool_code", "reconciliation_state")
-    change_form_before_template = "console/order.html"
+    change_form_outer_before_template = "console/order.html"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

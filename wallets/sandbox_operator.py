@@ -62,7 +62,7 @@ def _connect_channel(house: Operator, channel: str, asset: str, now: datetime) -
         environment=Environment.TEST,
         channel=channel,
         defaults={
-            "adapter": channel,
+            "adapter": f"http_{channel}",
             "base_url": base_url,
             "secret": _secret(),
             "wallet_asset": asset,

@@ -32,8 +32,8 @@ SANDBOX_VENUE_URL = environment.url("SANDBOX_VENUE_URL", schemes=("http", "https
 GATEWAYS = {
     "operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet",
     "venue": "orders.venues.http.HttpVenue",
-    "promptpay": "wallets.gateways.promptpay.HttpPromptPay",
-    "bank_transfer": "wallets.gateways.bank_transfer.HttpBankTransfer",
+    "http_promptpay": "wallets.gateways.promptpay.HttpPromptPay",
+    "http_bank_transfer": "wallets.gateways.bank_transfer.HttpBankTransfer",
 }
 
 # How messages reach endpoints, by the kind that an endpoint's row says.

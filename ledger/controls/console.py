@@ -79,7 +79,7 @@ class ReadOnlyAdmin(ModelAdmin):
     actions = None
     ordering: Sequence[str] = ()
     list_display_links: Sequence[str] | None = None
-    change_form_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
+    change_form_outer_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

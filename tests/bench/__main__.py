@@ -14,8 +14,25 @@ from rich.console import Console
 
 from config.local.stack import LocalStack
 
-_ROWS = ("F1", "F2", "F3", "F4", "F8", "F11", "F12", "F13", "verify", "inbox", "F7", "delivery", "F5", "F6", "F9")
-_NEED_PROCESSES = {"F5", "F6", "F7", "F9", "inbox", "delivery"}
+_ROWS = (
+    "F1",
+    "F2",
+    "F3",
+    "F4",
+    "F8",
+    "F11",
+    "F12",
+    "F13",
+    "verify",
+    "inbox",
+    "F7",
+    "delivery",
+    "F5",
+    "F6",
+    "F14",
+    "F9",
+)
+_NEED_PROCESSES = {"F5", "F6", "F7", "F9", "F14", "inbox", "delivery"}
 
 
 def main() -> None:
@@ -44,7 +61,19 @@ def _bring_up(stack: LocalStack) -> None:
 def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
     os.environ.update(stack.environment)
     django.setup()
-    from tests.bench import close, delivery, intents, ledger, orders, postings, relay, reports, rows, transfers
+    from tests.bench import (
+        close,
+        delivery,
+        intents,
+        ledger,
+        orders,
+        payouts,
+        postings,
+        relay,
+        reports,
+        rows,
+        transfers,
+    )
     from tests.bench import console as pages
 
     postings.prepare(stack)
@@ -85,6 +114,8 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found += intents.single_transfers(stack, intents.prepare(stack))
                 case "F6":
                     found.append(intents.listed_transfers(stack, intents.prepare(stack)))
+                case "F14":
+                    found += payouts.authorized_to_settled(stack, payouts.prepare(stack))
                 case "F7":
                     found.append(orders.quote_to_webhook(stack, anchor=postings.anchor(stack, clients=16)))
     finally:  # what was measured before a row failed is shown

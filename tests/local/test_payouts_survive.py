@@ -72,9 +72,9 @@ def test_the_client_repeats_its_key_and_funds_are_held_once_when_the_web_is_kill
         asked = _in_background(stack, _body(wallet), f"pay-web{number}")
         _until_somebody_waits(superuser)
         _kill(stack, "web")
-        _wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=30)
-    _wait_for(lambda: _idle(superuser), "the killed one's transaction has ended", seconds=30)
-    _wait_for(lambda: _answers(stack), "the web is back", seconds=60)
+        _wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=90)
+    _wait_for(lambda: _idle(superuser), "the killed one's transaction has ended", seconds=90)
+    _wait_for(lambda: _answers(stack), "the web is back", seconds=240)
     assert _money(stack, wallet) == ("1000.00", "0.00"), "no funds were moved: safe to retry with the same key"
     counted = superuser.execute("SELECT count(*) FROM orders_intent WHERE payer = %s", [wallet]).fetchone()
     assert counted == (intents,)
@@ -102,7 +102,7 @@ def test_others_go_on_and_the_bank_pays_once_when_a_worker_is_killed(
         assert _ended(stack, intent) == "SETTLED"
         assert _money(stack, wallet) == ("898.00", "0.00")
     else:  # claimed, and surely not sent: nobody knows; lookups find nothing, and the funds stay held for people
-        _wait_for(lambda: _requeried(superuser, intent), "it was looked up", seconds=60)
+        _wait_for(lambda: _requeried(superuser, intent), "it was looked up", seconds=180)
         assert _money(stack, wallet) == ("898.00", "102.00"), "external holds never expire by themselves"
     assert _submitted(stack, superuser, intent) <= 1
 
@@ -113,7 +113,7 @@ def test_the_bank_pays_once_when_a_worker_is_killed_in_the_middle_of_the_call(
     wallet = _wallet(stack, superuser, "slow")
     _sandbox(stack, "/admin/faults", {"question": "ask", "fault": "timeout-after", "prefix": "pay_", "times": 1})
     intent = str(_post(stack, "/v1/payouts", _body(wallet), "pay-slow")["intent_id"])
-    _wait_for(lambda: _submitted(stack, superuser, intent) == 1, "the bank was asked", seconds=60)
+    _wait_for(lambda: _submitted(stack, superuser, intent) == 1, "the bank was asked", seconds=180)
     for name in ("worker", "relay"):
         _kill(stack, name)
     assert _ended(stack, intent) == "SETTLED"
@@ -141,7 +141,7 @@ def test_the_status_poller_brings_back_a_stale_authorized_intent(
         "UPDATE orders_payout SET updated_at = updated_at - interval '1 hour' WHERE intent_reference = %s", [intent]
     )
     superuser.execute("SET session_replication_role = origin")
-    assert _ended(stack, intent, seconds=150) == "SETTLED"
+    assert _ended(stack, intent, seconds=300) == "SETTLED"
     found = superuser.execute("SELECT count(*) FROM orders_stalefinding WHERE kind = 'payout'").fetchone()
     assert found == (1,)
     assert _money(stack, wallet) == ("898.00", "0.00")
@@ -154,7 +154,7 @@ def test_it_settles_though_there_is_no_valkey_at_all() -> None:
         began = time.monotonic()
         intent = str(_post(stack, "/v1/payouts", _body(wallet), "pay-alone")["intent_id"])
         assert _ended(stack, intent) == "SETTLED"
-        assert time.monotonic() - began < 20, "slower, not stuck"
+        assert time.monotonic() - began < 60, "slower, not stuck"
 
 
 def _body(wallet: str) -> dict[str, object]:
@@ -182,7 +182,7 @@ def _gate(superuser: "psycopg.Connection[Any]", table: str, condition: str) -> I
 
 def _until_somebody_waits(superuser: "psycopg.Connection[Any]") -> None:
     question = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = 98 AND NOT granted"
-    _wait_for(lambda: superuser.execute(question).fetchone() == (True,), "somebody stands at the gate", seconds=60)
+    _wait_for(lambda: superuser.execute(question).fetchone() == (True,), "somebody stands at the gate", seconds=180)
 
 
 def _idle(superuser: "psycopg.Connection[Any]") -> bool:
@@ -205,7 +205,7 @@ def _kill(stack: LocalStack, name: str) -> None:
     for pid in [record.pid, *_children(record.pid)]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    _wait_for(lambda: not record.is_running(), f"{name} is gone", seconds=30)
+    _wait_for(lambda: not record.is_running(), f"{name} is gone", seconds=90)
 
 
 def _children(parent: int) -> list[int]:
@@ -261,7 +261,7 @@ def _sandbox(stack: LocalStack, path: str, body: dict[str, object]) -> None:
         assert answer.status == 200
 
 
-def _ended(stack: LocalStack, intent: str, *, seconds: float = 90) -> str:
+def _ended(stack: LocalStack, intent: str, *, seconds: float = 240) -> str:
     def terminal() -> bool:
         try:
             return bool(_json(stack, f"/v1/payouts/{intent}")["terminal"])

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from django.db import DatabaseError, connection
 
-from orders.models import Order
+from orders.models import Order, Pool
 from orders.operations.submit_order import DuplicatePartnerOrder
 from tests.flush import Flush
 from tests.orders import books
@@ -36,6 +36,7 @@ def _buy(desk: Desk, killers: list[Killer], monkeypatch: pytest.MonkeyPatch) -> 
     desk.wallet.legs = {"debit": [lost_after, None]}
     desk.wallet.calls.clear()
     desk.wallet.applied.clear()
+    Pool.objects.update(quote_lifetime_ms=600_000)  # two dead processes cost more time than a quote lasts
     quote = desk.quote("100.00")
     for killer in killers:
         try:

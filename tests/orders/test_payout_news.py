@@ -49,7 +49,7 @@ class Bank:
 def telling(payouts: PayoutDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
     monkeypatch.setattr("wallets.recipient_queries.channel_adapter", gateway_adapters.adapter)
     Gateway.objects.filter(channel="bank_transfer").update(
-        adapter="bank_transfer",
+        adapter="http_bank_transfer",
         base_url="http://127.0.0.1:8100/bank",
         secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
         pending_backoff_ms=3_600_000,
@@ -119,7 +119,7 @@ def test_another_operators_provider_is_not_heard(payouts: PayoutDesk, telling: B
         operator=rival,
         environment="test",
         channel="bank_transfer",
-        adapter="bank_transfer",
+        adapter="http_bank_transfer",
         base_url="http://rival.invalid",
         secret="whsec_c2VjcmV0",
         wallet_asset=ASSET,

@@ -174,7 +174,7 @@ def test_each_failure_of_the_network_is_unknown(name: str, failure: Exception, c
     with outbound.use(OwnedTransport(fail)), clock.use(clock.FixedClock(datetime.now(UTC))):
         for reply in (_ask(name, REQUEST), _look_up(name, REQUEST)):
             assert (reply.outcome, reply.sent, reply.absent) == (Unknown(cause), sent, False)
-        told = channel_adapter("promptpay").query(QUERY, connection=_AT, request_id="req_1", timeout_seconds=2)
+        told = channel_adapter("http_promptpay").query(QUERY, connection=_AT, request_id="req_1", timeout_seconds=2)
     expected = Cause.TIMEOUT if cause is Cause.TIMEOUT else Cause.CONNECTION
     assert told == Unanswered(expected)
 
@@ -213,8 +213,10 @@ _AT = GatewayConnection("https://bank.example.com", SECRET, "test")
 
 def _ask(name: str, request: RemoteRequest) -> Reply:
     not_after = clock.now() + timedelta(seconds=2)
-    return adapter(name).ask(request, connection=_AT, request_id="req_1", not_after=not_after, timeout_seconds=2)
+    return adapter(f"http_{name}").ask(
+        request, connection=_AT, request_id="req_1", not_after=not_after, timeout_seconds=2
+    )
 
 
 def _look_up(name: str, request: RemoteRequest) -> Reply:
-    return adapter(name).look_up(request, connection=_AT, request_id="req_2", timeout_seconds=2)
+    return adapter(f"http_{name}").look_up(request, connection=_AT, request_id="req_2", timeout_seconds=2)

@@ -71,7 +71,7 @@ def outside(payouts: PayoutDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sa
     monkeypatch.setattr("wallets.recipient_queries.channel_adapter", gateway_adapters.adapter)
     for channel in ("promptpay", "bank_transfer"):
         Gateway.objects.filter(channel=channel).update(
-            adapter=channel,
+            adapter=f"http_{channel}",
             base_url="http://127.0.0.1:8100/bank",
             secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
             time_limit_ms=2_000,
