@@ -262,7 +262,7 @@ def _bare(connection: psycopg.Connection, day: date) -> float:
         began = time.monotonic()
         for check in every_check():
             connection.execute(
-                sql.SQL("SELECT count(*) FROM ({}) AS found").format(sql.SQL(check.query)),  # type: ignore[arg-type]
+                sql.SQL("SELECT count(*) FROM ({}) AS found").format(sql.SQL(check.query)),
                 parameters,
             ).fetchone()
         return time.monotonic() - began
@@ -276,9 +276,7 @@ def _copied(connection: psycopg.Connection) -> int:
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '32MB'")
         for artifact in every_artifact():
-            statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(
-                sql.SQL(artifact.query)  # type: ignore[arg-type]
-            )
+            statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(sql.SQL(artifact.query))
             with cursor.copy(statement, parameters) as copy:
                 for block in copy:
                     size += len(block)

@@ -325,7 +325,7 @@ def test_reserved_order_waits_for_its_venue_however_late(desk: Desk, lanes: Lane
         seen.append(request.key)
         until = desk.clock.now() + timedelta(minutes=30)
         Gateway.objects.filter(channel="venue:north").update(paused_until=until, paused_reason="maintenance")
-        return true_state(wallet, kind, request)  # type: ignore[arg-type]  # a ScriptedWallet
+        return true_state(wallet, kind, request)
 
     desk.wallet.legs = {"debit": [paused_meanwhile]}
     desk.drive(passes=40)

@@ -8,8 +8,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from orders.sandbox.asks import OPERATIONS
-from orders.sandbox.faults import COURSES, OF_ANY, WORDS
+from orders.sandbox.faults import COURSES, WORDS
 from orders.venues.http_answers import REFUSALS
+from wallets.sandbox.faults import COURSES as OF_ANY
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PROTOCOL: dict[str, Any] = yaml.safe_load((DOCS / "venue-protocol.yaml").read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ from ledger.controls.events import Announcement
 from ledger.models import Approval, Event
 from orders import transitions
 from orders.models import Order
-from orders.sagas import buy, runner
+from orders.sagas import buy, runner, wallet_legs
 from orders.sagas.progress import Progress, Wait
 from orders.venues import curve
 from tests.simulation.receiver import Receiver
@@ -62,7 +62,7 @@ def _new_key_on_retry() -> Iterator[None]:
 
     def next_version(order: Order) -> Leg:
         asked = RemoteOperation.objects.filter(owner=order.reference, leg="debit").exclude(state="prepared").count()
-        return buy.leg(order, "debit", version=1 + asked)
+        return wallet_legs.leg(order, "debit", version=1 + asked)
 
     with patch.object(buy, "debit_leg", next_version), _door_without_guard():
         yield
@@ -85,7 +85,7 @@ def _judged_as(cause: Cause) -> Iterator[None]:
 @contextmanager
 def _published_before_commit() -> Iterator[None]:
     """The operator is told inside the transaction that may still roll back."""
-    original = transitions.move
+    original = transitions.move  # type: ignore[attr-defined]  # where the flows find it
 
     def eager(*changes: Any, **named: Any) -> Any:
         results = original(*changes, **named)
