@@ -6,7 +6,7 @@ next run, under keys of their own.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
@@ -141,8 +141,18 @@ class Api:
         self._connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=15)
         self._key = key
 
-    def call(self, method: str, path: str, body: bytes = b"", *, idempotency_key: str = "") -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        idempotency_key: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
         try:

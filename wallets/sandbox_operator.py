@@ -8,7 +8,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import randomness
 from ledger.environments import Environment
-from wallets import inbox_provider, operators
+from wallets import inbox_provider, operators, sandbox_rules
 from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, Operator, OperatorKey
 
@@ -48,6 +48,7 @@ def load(*, now: datetime) -> dict[str, str]:
         inbox_provider.ensure(gateway, now=now)
         for channel, asset in CHANNELS.items():
             _connect_channel(house, channel, asset, now)
+        sandbox_rules.load(now=now)
         found = {"operator": operator.reference}
         found |= _key(operator, "api_key", [str(scope) for scope in operators.OPERATOR_SCOPES], now)
         found |= _key(house, "house_key", [str(scope) for scope in operators.HOUSE_ONLY], now)

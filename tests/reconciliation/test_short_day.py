@@ -1,7 +1,7 @@
 """The short day, played against the application in the test's own time: every sell of it ends as its magic word says."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -33,8 +33,16 @@ class InProcess(short_day.Api):
         self._day = day
         self._secret = secret
 
-    def call(self, method: str, path: str, body: bytes = b"", *, idempotency_key: str = "") -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {self._secret}"}
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        idempotency_key: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._secret}", **(headers or {})}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
         answer = Client().generic(method, path, body, content_type="application/json", headers=headers)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,11 @@ from ledger.environments import Environment
 from orders import sandbox_venue
 from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
-from reconciliation import short_day, summary
+from reconciliation import short_day, short_day_payments, summary
 from wallets import inbox_provider, sandbox_operator
 from wallets.gateway_terms import WALLET
 from wallets.models import Gateway
-from webhooks import providers
+from webhooks import providers, signatures
 
 
 class Command(BaseCommand):
@@ -51,10 +53,59 @@ class Command(BaseCommand):
             )
         else:
             self.stdout.write("  the short day was played before")
+        self._play_payments(api, url, run)
         today = clock.now().date().isoformat()
         call_command("close", date=today, environment="test", stdout=self.stdout)
         for line in summary.lines(environment=Environment.TEST):
             self.stdout.write(line)
+
+    def _play_payments(self, api: short_day.Api, url: str, run: str) -> None:
+        if providers.exists(_PSP):
+            return
+        terms = providers.Terms(
+            scheme=providers.Scheme.STANDARD,
+            kind="type",
+            subjects=("data.wallet_id",),
+            transaction="data.transaction_id",
+        )
+        with db_transaction.atomic():
+            made = providers.create(
+                code=_PSP, environment=Environment.TEST, operator_id=None, terms=terms, now=clock.now()
+            )
+        done = short_day_payments.play(
+            api,
+            run=run,
+            tell=lambda events: _tell(url, made.secret, events),
+            funded=lambda wallet: _until_funded(api, wallet),
+            say=self.stdout.write,
+        )
+        self.stdout.write(f"  {done} transfers and payouts, and what a provider paid in")
+
+
+_PSP = "sandbox-psp"
+"""The sandbox's payment provider: it has no server, the day signs and sends its events."""
+_PATIENCE_SECONDS = 30.0
+
+
+def _tell(url: str, secret: str, events: Sequence[short_day_payments.Told]) -> None:
+    for event in events:
+        body = json.dumps({"type": event.kind, "data": event.data}).encode()
+        signed = signatures.headers(
+            secrets=[secret], message_id=event.event_id, timestamp=int(clock.now().timestamp()), body=body
+        )
+        status, content = short_day.Api(url, "").call("POST", f"/v1/inbox/{_PSP}", body, headers=signed)
+        if status not in (200, 202):
+            raise CommandError(f"the inbox answered {status}: {content[:200]!r}")
+
+
+def _until_funded(api: short_day.Api, wallet: str) -> None:
+    """Wait until the wallet has money: its pay-in is booked after the inbox has answered."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < until:
+        status, content = api.call("GET", f"/v1/wallets/{wallet}/balances")
+        if status == 200 and any(float(one["posted"]) for one in json.loads(content)["data"]):
+            return
+        time.sleep(0.25)
 
 
 def _connect_inboxes(url: str) -> None:
