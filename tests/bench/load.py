@@ -57,7 +57,7 @@ def _run(
     turns = iter(range(10**9))
 
     def client() -> None:
-        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+        connection = HTTPConnection(parts.hostname or "", parts.port, timeout=120)
         while not faults:
             with lock:
                 turn = next(turns)
