@@ -46,17 +46,22 @@ class OrderAdmin(ReadOnlyAdmin):
         "shown_age",
     )
     list_filter = ("state", "side", "environment", "pool_code", "reconciliation_state")
-    change_form_before_template = "console/order.html"
+    change_form_outer_before_template = "console/order.html"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the order with its diagram, its cases and its freezes."""
         order = Order.objects.filter(pk=object_id).first() if object_id.isascii() and object_id.isdigit() else None
-        cases = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
-        context = {"order": order, "cases": cases, **freeze_card(request, order), **(extra_context or {})}
-        page: HttpResponse = super().change_view(request, object_id, form_url, context)
-        return page
+        cases: Any = ReviewCase.objects.filter(subject=order.reference).order_by("-pk")[:5] if order else []
+        context: dict[str, Any] = {
+            "order": order,
+            "cases": cases,
+            **freeze_card(request, order),
+            **(extra_context or {}),
+        }
+        shown: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return shown
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Order) -> str:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from ledger import assets
 from ledger.controls import clock
-from ledger.controls.refusals import Malformed, NotFound
+from ledger.controls.refusals import NotFound
 from ledger.controls.rest import shapes
 from ledger.controls.rest.answers import answer, instant
 from ledger.controls.rest.scopes import MissingScope, Scope
@@ -26,7 +26,10 @@ from wallets.models import Operator
 class StatementQuery(shapes.Shape):
     date = serializers.DateField(input_formats=["%Y-%m-%d"], help_text="the business date, in the book's close zone")
     operator_id = shapes.Text(
-        max_length=40, required=False, default="", help_text="with a house key: whose; else your own or left out"
+        max_length=40,
+        required=False,
+        default="",
+        help_text="whose, with a house key; left out: your own",
     )
 
 
@@ -109,18 +112,15 @@ def _found(view: ApiView, query: Mapping[str, Any]) -> OperatorStatement:
 
 
 def _whose(view: ApiView, reference: str) -> Operator:
-    """An operator's key has its own; a house key names whose. Anybody else's is not there (rule T1)."""
+    """Return whose it is: one's own, or the one that a house key names. Anybody else's is not there (rule T1)."""
     caller = view.caller
-    if caller.is_house:
-        if Scope.FINANCE not in caller.scopes:
-            raise MissingScope(f"This key lacks the scope “{Scope.FINANCE}”.", scope=str(Scope.FINANCE))
-        if not reference:
-            raise Malformed("A house key names whose statement.", errors={"operator_id": ["This field is required."]})
-        found = Operator.objects.filter(reference=reference, kind=Operator.Kind.OPERATOR).first()
-    else:
-        found = Operator.objects.filter(pk=caller.operator_id).first()
-        if reference and found is not None and reference != found.reference:
-            found = None
+    if not reference or reference == caller.operator_reference:
+        return Operator.objects.get(pk=caller.operator_id)
+    if not caller.is_house:
+        raise NotFound
+    if Scope.FINANCE not in caller.scopes:
+        raise MissingScope(f"This key lacks the scope “{Scope.FINANCE}”.", scope=str(Scope.FINANCE))
+    found = Operator.objects.filter(reference=reference, kind=Operator.Kind.OPERATOR).first()
     if found is None:
         raise NotFound
     return found

@@ -1,7 +1,8 @@
 """Limits of many payments in one transaction: decided in their order, taken in a few statements (`wallets.limits`, for a list).
 
 1 of the active rules take, of each limit's name, the first in order
-2 make the day's counters that are missing, and lock all of them in the order of their ids
+2 a single payment whose counters are there and have room takes from all of them in one conditional update; else
+  make the day's counters that are missing, and lock all of them in the order of their ids
 3 go through the payments in their order: one that is above a cap takes nothing, the next one is looked at as if it was not
 4 take the sums by a conditional update: the counters are locked, so that it decides the same
 """
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 
+import psycopg
 from django.db import connection
 
 from ledger import assets
@@ -44,6 +46,26 @@ _TAKE: Final = """
 UPDATE wallets_limitusage AS u SET used_minor = u.used_minor + t.taken
 FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS t (id, taken, cap)
 WHERE u.id = t.id AND u.used_minor + t.taken <= t.cap
+"""
+
+_TAKE_AT_ONCE: Final = """
+WITH there AS (
+    SELECT u.id, w.cap, w.n
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[])
+         WITH ORDINALITY AS w (name, flow, channel, asset, wallet, cap, n)
+    JOIN wallets_limitusage AS u
+      ON (u.name, u.flow, u.channel, u.asset, u.wallet) = (w.name, w.flow, w.channel, w.asset, w.wallet)
+    WHERE u.environment = %s AND u.operator_id = %s AND u.day = %s
+), locked AS (  -- none while one is missing: who makes one may not hold another
+    SELECT u.id, u.used_minor, there.cap, there.n
+    FROM there JOIN wallets_limitusage AS u ON u.id = there.id
+    WHERE (SELECT count(*) FROM there) = %s
+    ORDER BY u.id FOR UPDATE OF u
+), room AS (
+    SELECT bool_and(used_minor + %s <= cap) AS enough FROM locked
+)
+UPDATE wallets_limitusage AS u SET used_minor = u.used_minor + %s
+FROM locked, room WHERE u.id = locked.id AND room.enough RETURNING u.id, locked.n
 """
 
 _Key = tuple[str, str, str, str, str]
@@ -97,6 +119,13 @@ def take_each(
             if rule.period == LimitRule.Period.DAY:
                 keys.setdefault(_key(rule, taking), _Counter(int(rule.cap_minor)))
     day = standing.day(now)
+    if (
+        len(takings) == 1
+        and keys
+        and all(takings[0].amount.minor <= rule.cap_minor for rule in rules[takings[0].amount.asset])
+        and _taken_at_once(keys, takings[0].amount, environment=environment, operator_id=operator_id, day=day)
+    ):
+        return [_decide(takings[0], rules[takings[0].amount.asset], keys, day)]
     if keys:
         _lock(keys, environment=environment, operator_id=operator_id, day=day)
     results = [_decide(taking, rules[taking.amount.asset], keys, day) for taking in takings]
@@ -134,16 +163,35 @@ def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day
         counters[place - 1].counter, counters[place - 1].used = counter, int(used)
 
 
+def _taken_at_once(keys: dict[_Key, _Counter], amount: Money, *, environment: str, operator_id: int, day: date) -> bool:
+    """Take one payment from every counter if each is there and has room; else take nothing, and say so."""
+    columns = [[key[place] for key in keys] for place in range(5)]
+    counters = list(keys.values())
+    caps = [counter.cap for counter in counters]
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(
+            _TAKE_AT_ONCE,
+            [*columns, caps, environment, operator_id, day, len(keys), amount.minor, amount.minor],
+            prepare=True,
+        )
+        rows = cursor.fetchall()
+    for counter, place in rows:
+        counters[place - 1].counter = counter
+    return len(rows) == len(keys)
+
+
 def _decide(
     taking: Taking, rules: Sequence[LimitRule], keys: dict[_Key, _Counter], day: date
 ) -> tuple[Usage, ...] | LimitExceeded:
     """Take one payment from all of its counters, or from none."""
     minor = taking.amount.minor
     for rule in rules:
-        left = int(rule.cap_minor)
-        if rule.period == LimitRule.Period.DAY:
-            counter = keys[_key(rule, taking)]
-            left = max(left - counter.used - counter.taken, 0)
+        if minor > rule.cap_minor:
+            return exceeded(rule, left=int(rule.cap_minor))
+    daily = [(keys[_key(rule, taking)], rule) for rule in rules if rule.period == LimitRule.Period.DAY]
+    for counter, rule in sorted(daily, key=lambda one: one[0].counter):
+        left = max(counter.cap - counter.used - counter.taken, 0)
         if minor > left:
             return exceeded(rule, left=left)
     usages = []

@@ -53,7 +53,7 @@ class WalletPage(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class BalanceAnswer(serializers.Serializer[Any]):
+class WalletBalanceAnswer(serializers.Serializer[Any]):
     asset = serializers.CharField()
     posted = serializers.CharField(help_text="what is in it")
     held = serializers.CharField(help_text="of that, for payments under way")
@@ -64,7 +64,7 @@ class BalanceAnswer(serializers.Serializer[Any]):
 
 class WalletBalances(serializers.Serializer[Any]):
     wallet_id = serializers.CharField()
-    data = BalanceAnswer(many=True)  # type: ignore[assignment]  # DRF names its own property so
+    data = WalletBalanceAnswer(many=True)  # type: ignore[assignment]  # DRF names its own property so
 
 
 class WalletsView(ApiView):

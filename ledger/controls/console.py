@@ -76,10 +76,10 @@ class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = BoundedPaginator
-    actions = None
+    actions: Any = None
     ordering: Sequence[str] = ()
     list_display_links: Sequence[str] | None = None
-    change_form_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
+    change_form_outer_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -8,6 +8,10 @@ from ledger.controls import clock, randomness
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, lower case: no i, l, o, u
 
 
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
+_SHIFTS = tuple(range(120, -1, -10))
+
+
 class Prefix(StrEnum):
     OPERATOR = "op"
     QUOTE = "quo"
@@ -49,8 +53,4 @@ def new(prefix: Prefix) -> str:
 
 
 def _base32(number: int) -> str:
-    characters = []
-    for _ in range(26):
-        characters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(characters))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])

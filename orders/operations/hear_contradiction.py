@@ -54,10 +54,10 @@ def hear_late_execution(event: routing.RelayedEvent) -> None:
 
 def order_of(owner: str) -> str | None:
     """Return the order that a movement belongs to: its own, its return's or its trade's."""
-    for model in (Return, Trade):
-        found = model.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
-        if found is not None:
-            return str(found)
+    returned = Return.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
+    traded = Trade.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
+    if found := returned or traded:
+        return found
     return owner if Order.objects.filter(reference=owner).exists() else None
 
 

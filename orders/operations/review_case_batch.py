@@ -1,7 +1,7 @@
 """The same thing done to many review cases at once, each in its own transaction and with its own result."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -64,7 +64,7 @@ def look_up_cases(*, case_references: Sequence[str], actor: str) -> list[Result]
         return [_result(reference, look_up) for reference in wanted]
     ends = clock.monotonic() + _PATIENCE_SECONDS
     with ThreadPoolExecutor(max_workers=_ABREAST) as pool:
-        asked = [pool.submit(copy_context().run, _in_thread, reference, look_up, ends) for reference in wanted]
+        asked = [_submitted(pool, reference, look_up, ends) for reference in wanted]
         return [future.result() for future in asked]
 
 
@@ -80,6 +80,12 @@ def _result(reference: str, work: Callable[[str], str]) -> Result:
         return Result(reference, True, work(reference))
     except Refusal as refusal:
         return Result(reference, False, refusal.message)
+
+
+def _submitted(pool: ThreadPoolExecutor, reference: str, work: Callable[[str], str], ends: float) -> "Future[Result]":
+    """Hand one case to a thread, with this thread's clock and request id."""
+    context = copy_context()
+    return pool.submit(lambda: context.run(_in_thread, reference, work, ends))
 
 
 def _in_thread(reference: str, work: Callable[[str], str], ends: float) -> Result:

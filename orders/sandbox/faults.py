@@ -7,13 +7,13 @@ shows them as tables; a test holds the two equal.
 import re
 from typing import Final
 
-from wallets.sandbox.faults import COURSES as OF_ANY
+from wallets.sandbox.faults import COURSES as COURSES_OF_ANY
 from wallets.sandbox.faults import Course, Effect, Manner
 
 _NOT_OURS: Final = ("insufficient",)
 
 COURSES: Final = {
-    **{word: course for word, course in OF_ANY.items() if word not in _NOT_OURS},
+    **{word: course for word, course in COURSES_OF_ANY.items() if word not in _NOT_OURS},
     "price-moved": Course(Effect.REJECTED, Manner.TRUTH, code="price_moved"),
     "closed": Course(Effect.REJECTED, Manner.TRUTH, code="closed"),
 }

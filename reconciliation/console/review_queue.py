@@ -36,7 +36,7 @@ class Waiting(admin.SimpleListFilter):
         first, *others = super().choices(changelist)
         return iter([{**first, "display": "Open"}, *others])
 
-    def queryset(self, request: HttpRequest, queryset: "QuerySet[ReviewCase]") -> "QuerySet[ReviewCase]":
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         open_ones = queryset.exclude(state=ReviewCase.State.RESOLVED)
         match self.value():
             case "overdue":

@@ -24,12 +24,20 @@ WITH line AS MATERIALIZED (
     UNION SELECT o.reference FROM line l JOIN orders_order o
           ON o.partner_order_id = l.partner_order_id AND o.environment = %(environment)s
          AND o.operator_id = %(operator)s WHERE l.partner_order_id <> ''
+    UNION SELECT y.reference FROM line l JOIN orders_payin y
+          ON y.provider_transaction = l.provider_reference AND y.environment = %(environment)s
+         AND y.provider_id IN (SELECT v.id FROM webhooks_provider v WHERE 'bank:' || v.code = %(account)s)
+), subject AS (
+    -- a payout's transactions are its intent's
+    SELECT subject FROM owner
+    UNION SELECT p.intent_reference FROM owner JOIN orders_payout p
+          ON p.reference = owner.subject AND p.environment = %(environment)s
 ), near AS (
     SELECT min(least(l.booked_on, coalesce(l.value_on, l.booked_on))) - %(window)s::integer AS first,
            max(greatest(l.booked_on, coalesce(l.value_on, l.booked_on))) + %(window)s::integer AS last
     FROM line l
 ), found AS (
-    SELECT x.id FROM ledger_transaction x JOIN owner ON owner.subject = x.subject WHERE x.book_id = %(book)s
+    SELECT x.id FROM ledger_transaction x JOIN subject ON subject.subject = x.subject WHERE x.book_id = %(book)s
     UNION
     SELECT k.transaction_id FROM line l JOIN ledger_key k
       ON k.book_id = %(book)s AND k.key IN (l.our_key, l.our_reference) AND k.key <> ''
@@ -52,7 +60,7 @@ WITH line AS MATERIALIZED (
 SELECT m.id, m.key, m.event_type, m.subject, m.asset, m.amount_minor::text, m.on_date,
        ARRAY[m.key] || coalesce(r.keys, '{}') AS our_key,
        ARRAY[m.subject, m.key] || coalesce(v.ids, '{}') || coalesce(o.ids, '{}') AS our_reference,
-       coalesce(r.refs, '{}') || coalesce(v.foreign_ids, '{}') AS provider_reference,
+       coalesce(r.refs, '{}') || coalesce(v.foreign_ids, '{}') || coalesce(y.refs, '{}') AS provider_reference,
        coalesce(o.partners, '{}') AS partner_order_id
 FROM moved m
 LEFT JOIN LATERAL (
@@ -63,8 +71,12 @@ LEFT JOIN LATERAL (
     SELECT array_agg(r.key) AS keys, array_agg(r.remote_ref) FILTER (WHERE r.remote_ref <> '') AS refs
     FROM wallets_remoteoperation r
     WHERE r.owner = ANY (ARRAY[m.subject] || coalesce(v.ids, '{}')) AND r.environment = %(environment)s
-      AND r.asset = m.asset AND r.amount_minor = abs(m.amount_minor)
-      AND (%(operator)s::bigint IS NULL OR (r.leg = 'debit') = (m.amount_minor > 0))) r ON true
+      AND r.asset = m.asset
+      AND (%(operator)s::bigint IS NULL
+           OR (r.amount_minor = abs(m.amount_minor) AND (r.leg = 'debit') = (m.amount_minor > 0)))) r ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(y.provider_transaction) AS refs FROM orders_payin y
+    WHERE y.reference = m.subject AND y.environment = %(environment)s) y ON true
 LEFT JOIN LATERAL (
     SELECT array_agg(o.partner_order_id) AS partners,
            array_agg(o.reference) || array_agg(o.quote_reference) || array_agg(t.reference)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser
+from pytest_django.fixtures import Settings
 
 from ledger.controls import drains
 from ledger.models import Approval, Transaction
@@ -116,14 +117,17 @@ def test_an_adjustment_is_previewed_proposed_and_approved_by_another(
     assert Transaction.objects.filter(event_type="MANUAL_ADJUSTMENT").count() == 1
 
 
-def test_a_dead_inbound_event_is_found_read_and_replayed(live_url: str, browser: Browser, person: People) -> None:
+def test_a_dead_inbound_event_is_found_read_and_replayed(
+    live_url: str, browser: Browser, person: People, settings: Settings
+) -> None:
+    settings.ALLOWED_HOSTS = ["127.0.0.1", "testserver"]
     sender = make_sender()
     dead = dead_event(sender)
     page = _sign_in(browser, live_url, person("olga", "ops"))
     page.goto(f"{live_url}/console/webhooks/inboundevent/?state__exact=dead")
     page.click(f"text={dead.reference}")
     page.wait_for_selector("text=replay it")
-    assert page.locator(".hf-states .here").inner_text() == "dead"
+    assert page.locator(".hf-states .here text").text_content() == "dead"
     page.click("text=replay it")
     page.select_option("select[name=reference]", dead.reference)
     page.click("form button.bg-primary-600")

@@ -169,12 +169,12 @@ def _body(wallet: str) -> dict[str, object]:
 def _gate(superuser: "psycopg.Connection[Any]", table: str, condition: str) -> Iterator[None]:
     """Hold whoever comes to this point until the body has ended; later ones pass."""
     superuser.execute("SELECT pg_advisory_lock(98)")
-    superuser.execute(_GATE.format(table=table, condition=condition))  # type: ignore[arg-type]  # the tables above
+    superuser.execute(_GATE.format(table=table, condition=condition))
     try:
         yield
     finally:
         superuser.execute("SELECT pg_advisory_unlock(98)")
-        superuser.execute(f"DROP TRIGGER payout_gate ON {table}")  # type: ignore[arg-type]  # as above
+        superuser.execute(f"DROP TRIGGER payout_gate ON {table}")
         superuser.execute("DROP FUNCTION wait_at_payout_gate()")
 
 
@@ -209,7 +209,7 @@ def _children(parent: int) -> list[int]:
 
 def _wallet(stack: LocalStack, superuser: "psycopg.Connection[Any]", name: str) -> str:
     """Open a merchant's wallet with THB 1,000.00."""
-    asked = {"kind": "merchant", "user_reference": f"payout-{name}", "assets": ["THB"]}
+    asked: dict[str, object] = {"kind": "merchant", "user_reference": f"payout-{name}", "assets": ["THB"]}
     wallet = str(_post(stack, "/v1/wallets", asked, f"wallet-payout-{name}")["wallet_id"])
     superuser.execute(
         "SELECT ledger_open_accounts((SELECT id FROM ledger_book WHERE environment = 'test')::smallint, '{@world}',"

@@ -1,6 +1,6 @@
 """0Pools, state mapping: each status of a trade, and the ledger action that it demands of us. At an outside venue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("database")
 class Row:
     status: str
     action: str
-    legs: dict[str, list[Step | None]]
+    legs: Mapping[str, Sequence[Step | None]]
     trades: str
     order: str
     holds: int

@@ -48,6 +48,7 @@ def refusing(reason: str) -> Step:
 
 TRUTH = None
 RESERVES, PLAIN = True, False
+UNDISTURBED: Mapping[str, Sequence[Step | None]] = {}
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,11 @@ _HAPPY = "ask reserve, ask debit, ask execute"
 BUYS = [
     Scenario(
         "settled: reserved, debited, executed; finalize debit/credit according to flow",
-        *(RESERVES, {}, "processed", "", _HAPPY, "settled", 5),
+        *(RESERVES, UNDISTURBED, "processed", "", _HAPPY, "settled", 5),
     ),
     Scenario(
         "settled at a venue that cannot reserve: debited, then executed",
-        *(PLAIN, {}, "processed", "", "ask debit, ask execute", "settled", 5),
+        *(PLAIN, UNDISTURBED, "processed", "", "ask debit, ask execute", "settled", 5),
     ),
     Scenario(
         "failed before the debit: the venue refuses to reserve, nothing has moved",
@@ -207,7 +208,7 @@ def assert_over(desk: Desk) -> None:
 SELLS = [
     Scenario(
         "executed at the venue, then our own books settled, then the wallet credited",
-        *(RESERVES, {}, "processed", "", "ask execute, ask credit", "settled", 5),
+        *(RESERVES, UNDISTURBED, "processed", "", "ask execute, ask credit", "settled", 5),
     ),
     Scenario(
         "refused: nothing moved, the position is free again",
@@ -324,7 +325,7 @@ def test_reserved_order_waits_for_its_venue_however_late(desk: Desk, lanes: Lane
         seen.append(request.key)
         until = desk.clock.now() + timedelta(minutes=30)
         Gateway.objects.filter(channel="venue:north").update(paused_until=until, paused_reason="maintenance")
-        return true_state(wallet, kind, request)  # type: ignore[arg-type]  # a ScriptedWallet
+        return true_state(wallet, kind, request)
 
     desk.wallet.legs = {"debit": [paused_meanwhile]}
     desk.drive(passes=40)
@@ -358,3 +359,23 @@ def test_releases_that_nobody_answers_are_counted(desk: Desk, lanes: Lanes) -> N
     desk.wallet.legs["release"] = [TRUTH]
     desk.drive(passes=30)
     assert {labels["environment"]: number for labels, number in unanswered.collect()} == {"live": 0, "test": 0}
+
+
+@pytest.mark.parametrize(("first", "then"), [("execute", "release"), ("release", "execute"), ("release", "reserve")])
+def test_the_door_refuses_what_the_other_leg_forbids_whatever_the_saga_believes(
+    first: str, then: str, desk: Desk, lanes: Lanes
+) -> None:
+    """What may be executed is not released; what was given up is neither executed nor reserved."""
+    from orders.sagas import venue_legs
+    from wallets import remote_operations
+    from wallets.models import RemoteOperation
+
+    order = lanes.order()
+    (trade,) = trades_of(order)
+    desk.wallet.legs = {first: [lost_after]}
+    remote_operations.perform(venue_legs.leg(order, trade, first), waits=lambda: True)
+    calls = list(desk.wallet.calls)
+    with pytest.raises(remote_operations.Unfounded):
+        remote_operations.perform(venue_legs.leg(order, trade, then), waits=lambda: True)
+    assert desk.wallet.calls == calls
+    assert RemoteOperation.objects.get(leg=then).state == "prepared"

@@ -104,7 +104,7 @@ def _lived(course: Course, killer: Killer, desk: PayoutDesk, monkeypatch: pytest
         {(named(address), asset): four for (address, asset), four in books.balances().items()},
         books.path(payout.reference),
         books.topics(intent.reference),
-        list(WalletEntry.objects.order_by("pk").values_list("kind", "held_minor")),
+        [(kind, int(held)) for kind, held in WalletEntry.objects.order_by("pk").values_list("kind", "held_minor")],
     )
 
 

@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import DatabaseError, connection
 
 from ledger.models import Hold
-from orders.models import Order, Quote, SagaRun, Trade
+from orders.models import Order, Pool, Quote, SagaRun, Trade
 from orders.operations.submit_order import DuplicatePartnerOrder
 from tests.flush import Flush
 from tests.orders import books
@@ -22,8 +24,10 @@ from tests.orders.desk import Desk, open_desk
 from tests.orders.lanes import Lanes, open_lanes
 from tests.orders.test_crashes import Killed, Killer, killing
 from tests.orders.test_outside_venue import refusing
-from tests.orders.wallet import Step, declined
+from tests.orders.wallet import ScriptedWallet, Step, declined
+from wallets.gateway_port import RemoteRequest, Reply
 from wallets.models import RemoteOperation
+from wallets.outcomes import Cause, Unknown
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -70,6 +74,7 @@ def lived(course: Course, killers: Sequence[Killer], desk: Desk, monkeypatch: py
     desk.wallet.legs = {}
     lanes = open_lanes(desk)
     desk.wallet.applied.clear()
+    Pool.objects.update(quote_lifetime_ms=600_000)  # two dead processes cost more time than a quote lasts
     quote = quoted(course, lanes)
     desk.wallet.legs = {leg: list(steps) for leg, steps in course.legs.items()}
     desk.wallet.calls.clear()
@@ -172,16 +177,18 @@ def test_every_side_of_every_question_is_among_the_points(desk: Desk, monkeypatc
     assert found["before ask"] == found["after ask"] == 6, "reserve, debit, execute; reserve, execute again; release"
 
 
-def test_release_goes_on_by_itself_when_its_work_row_is_lost(desk: Desk, superuser_connection: object) -> None:
+def test_release_goes_on_by_itself_when_its_work_row_is_lost(
+    desk: Desk, superuser_connection: psycopg.Connection[Any]
+) -> None:
     """The status poller: a reservation that nobody releases any more is found and released."""
     from ledger.controls import drains
     from orders.models import StaleFinding
 
     lanes = open_lanes(desk)
-    desk.wallet.legs = {"debit": [declined], "release": [_timeout, None]}
+    desk.wallet.legs = {"debit": [declined], "release": [_applied_and_lost, None]}
     order = lanes.order()
     desk.drive(passes=1, pause=timedelta(seconds=1))
-    superuser_connection.execute("DELETE FROM orders_sagarun")  # type: ignore[attr-defined]  # a psycopg connection
+    superuser_connection.execute("DELETE FROM orders_sagarun")
     desk.later(minutes=1)
     drains.drain("stale")
     trade = Trade.objects.get(order_reference=order.reference)
@@ -191,9 +198,7 @@ def test_release_goes_on_by_itself_when_its_work_row_is_lost(desk: Desk, superus
     assert RemoteOperation.objects.get(leg="release").state == "confirmed"
 
 
-def _timeout(wallet: object, kind: str, request: object) -> object:
-    from wallets.gateway_port import Reply
-    from wallets.outcomes import Cause, Unknown
-
-    wallet.applied[request.key] = request  # type: ignore[attr-defined]  # a ScriptedWallet
+def _applied_and_lost(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
+    """Release, and let nobody hear of it, whether asked or looked up."""
+    wallet.applied[request.key] = request
     return Reply(Unknown(Cause.TIMEOUT))

@@ -8,8 +8,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from orders.sandbox.asks import OPERATIONS
-from orders.sandbox.faults import COURSES, OF_ANY, WORDS
+from orders.sandbox.faults import COURSES, WORDS
 from orders.venues.http_answers import REFUSALS
+from wallets.sandbox.faults import COURSES as COURSES_OF_ANY
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PROTOCOL: dict[str, Any] = yaml.safe_load((DOCS / "venue-protocol.yaml").read_text(encoding="utf-8"))
@@ -36,8 +37,8 @@ def test_every_reference_of_the_protocol_leads_somewhere() -> None:
 
 def test_the_guide_names_every_word_that_the_venue_adds_to_the_wallets() -> None:
     listed = set(re.findall(r"^\| `([a-z-]+)` \|", SECTION, re.MULTILINE))
-    assert listed - {"alice"} == set(WORDS) - set(OF_ANY)
-    assert set(OF_ANY) - set(COURSES) == {"insufficient"}
+    assert listed - {"alice"} == set(WORDS) - set(COURSES_OF_ANY)
+    assert set(COURSES_OF_ANY) - set(COURSES) == {"insufficient"}
 
 
 def test_the_guide_says_how_an_order_ends_for_every_word_of_reserve_and_execute() -> None:

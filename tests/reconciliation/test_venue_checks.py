@@ -1,5 +1,6 @@
 """A close over trades at an outside venue: a sound day has no break, and what the venue contradicts is found."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from reconciliation.models import ExceptionCase
 from tests.orders.desk import reloaded
 from tests.orders.lanes import open_lanes, trades_of
 from tests.orders.test_outside_venue import refusing
-from tests.orders.wallet import declined
+from tests.orders.wallet import Step, declined
 from tests.reconciliation.day import Day
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -19,13 +20,14 @@ def _lived(day: Day) -> list[Trade]:
     """A day of every end: settled, tried once more, failed after the debit, released before it, sold."""
     lanes, desk = open_lanes(day.desk), day.desk
     trades: list[Trade] = []
-    for legs, reserves, side in (
+    courses: list[tuple[Mapping[str, Sequence[Step | None]], bool, str]] = [
         ({}, True, "buy"),
         ({"execute": [refusing("released"), None]}, True, "buy"),
         ({"execute": [declined]}, False, "buy"),
         ({"debit": [declined]}, True, "buy"),
         ({}, False, "sell"),
-    ):
+    ]
+    for legs, reserves, side in courses:
         desk.wallet.legs = {leg: list(steps) for leg, steps in legs.items()}
         if side == "sell":
             lanes.holding(reserves=reserves)

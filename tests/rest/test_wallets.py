@@ -15,7 +15,7 @@ from tests.rest.tables import fingerprint
 from tests.wallets.people import fund
 from wallets import holders
 from wallets.models import Wallet
-from wallets.wallet_views import BalanceAnswer, WalletAnswer, WalletBalances, WalletPage
+from wallets.wallet_views import WalletAnswer, WalletBalanceAnswer, WalletBalances, WalletPage
 
 
 def _opened(shop: Shop, **changed: object) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def test_answers_have_the_fields_that_the_document_says(shop: Shop) -> None:
         (made, WalletAnswer),
         (shop.api.get("/v1/wallets").json, WalletPage),
         (balances, WalletBalances),
-        (balances["data"][0], BalanceAnswer),
+        (balances["data"][0], WalletBalanceAnswer),
     ):
         assert set(told) == set(shape().fields)
 

@@ -44,7 +44,8 @@ class _Request:
 class Client:
     """One server of the operator's."""
 
-    rest = timedelta(seconds=8)
+    rest = timedelta(seconds=25)
+    weight = 1
 
     def __init__(self, world: "World", number: int) -> None:
         self.name = f"client {number}"

@@ -36,10 +36,11 @@ class WorldEnds(BaseException):
 
 
 class Actor(Protocol):
-    """What a process does in one turn. `rest` is how long it waits, at most, before the next."""
+    """What a process does in one turn. `rest` is how long it waits, at most, before the next; `weight` how often it is next."""
 
     name: str
     rest: timedelta
+    weight: int
 
     def turn(self) -> None: ...
 

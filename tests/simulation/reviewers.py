@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Reviewer:
     """One person. Tries at times to approve what they proposed themselves."""
 
-    rest = timedelta(seconds=25)
+    rest = timedelta(seconds=12)
+    weight = 1
 
     def __init__(self, world: "World", name: str) -> None:
         self.name = name

@@ -25,6 +25,7 @@ class Staff:
 
     name = "staff"
     rest = timedelta(seconds=30)
+    weight = 1
 
     def __init__(self, world: "World") -> None:
         self._world = world

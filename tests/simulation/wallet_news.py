@@ -14,7 +14,8 @@ class WalletNews:
     """An actor: sends one message of those that wait, whichever, and leaves it there at times to send it again."""
 
     name = "news"
-    rest = timedelta(seconds=15)
+    rest = timedelta(seconds=10)
+    weight = 1
 
     def __init__(self, world: "World") -> None:
         self._world = world

@@ -172,7 +172,10 @@ class WalletService:
 
     def _fault(self, kind: str, faults: tuple[str, ...]) -> str:
         world = self._world
-        if not world.faulty or world.chance.random() >= world.terms.faults:
+        often = (
+            world.terms.faults if kind == "ask" else world.terms.faults / 3
+        )  # a lookup that always fails tells nothing
+        if not world.faulty or world.chance.random() >= often:
             return ""
         fault = world.chance.choice(faults)
         world.met(kind, fault)

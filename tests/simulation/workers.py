@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Worker:
     """Does one batch of one kind of work in a turn; it rests shortly while there is more."""
 
-    def __init__(self, world: "World", name: str, work: Callable[[], int], *, rest: timedelta) -> None:
+    def __init__(self, world: "World", name: str, work: Callable[[], int], *, rest: timedelta, weight: int = 1) -> None:
+        self.weight = weight
         self._world = world
         self.name = name
         self._work = work
@@ -37,6 +38,7 @@ class Clockwork:
 
     name = "clockwork"
     rest = timedelta(seconds=18)
+    weight = 1
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -50,9 +52,9 @@ class Clockwork:
 
 
 def workers(world: "World") -> list[Worker | Clockwork]:
-    quick, slow = timedelta(seconds=3), timedelta(seconds=25)
+    quick, slow = timedelta(seconds=1), timedelta(seconds=25)
     return [
-        *(Worker(world, f"worker {number}", runner.work, rest=quick) for number in (1, 2, 3)),
+        *(Worker(world, f"worker {number}", runner.work, rest=quick, weight=4) for number in (1, 2, 3)),
         *(Worker(world, f"relay {number}", relay.relay, rest=slow) for number in (1, 2)),
         Worker(world, "deliveries", delivery.deliver, rest=slow),
         Clockwork(world),

@@ -168,7 +168,7 @@ class World:
             first = min(self._processes, key=lambda process: process.wakes_at)
             self.clock.advance(first.wakes_at - self.clock.shown())
             awake = [first]
-        return self.chance.choice(awake)
+        return self.chance.choices(awake, weights=[process.actor.weight for process in awake])[0]
 
     def _time_passes(self) -> None:
         drawn = self.chance.random()
@@ -222,6 +222,7 @@ class World:
 class _Nobody:
     name = "drain"
     rest = timedelta(0)
+    weight = 1
 
     def turn(self) -> None:
         return

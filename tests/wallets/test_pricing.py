@@ -72,7 +72,7 @@ class Sum(NamedTuple):
     vat: int
 
 
-_TIERS = (Tier(10_000, 100, 0), Tier(100_000, 0, 100), Tier(None, 500, 50))
+_TIERS = (Tier(10_000, 150, 0), Tier(100_000, 0, 100), Tier(None, 400, 50))
 
 SUMS = [
     #   case                                   terms                                                  amount  fee   VAT
@@ -84,11 +84,11 @@ SUMS = [
     Sum("VAT's half goes up", fee(asset="THB", fixed_minor=50, vat_basis_points=700), 1_000, 50, 4),
     Sum("at least the minimum", fee(asset="THB", basis_points=10, minimum_minor=300), 10_000, 300, 0),
     Sum("at most the maximum", fee(asset="THB", basis_points=1_000, maximum_minor=700), 10_000, 700, 0),
-    Sum("the first tier's last amount", fee(asset="THB", tiers=_TIERS), 10_000, 100, 0),
+    Sum("the first tier's last amount", fee(asset="THB", tiers=_TIERS), 10_000, 150, 0),
     Sum("the second tier's first", fee(asset="THB", tiers=_TIERS), 10_001, 100, 0),
     Sum("the second tier's half", fee(asset="THB", tiers=_TIERS), 10_050, 101, 0),
     Sum("the second tier's last", fee(asset="THB", tiers=_TIERS), 100_000, 1_000, 0),
-    Sum("the last tier's first", fee(asset="THB", tiers=_TIERS), 100_001, 1_000, 0),
+    Sum("the last tier's first", fee(asset="THB", tiers=_TIERS), 100_001, 900, 0),
     Sum("tiers within a maximum", fee(asset="THB", tiers=_TIERS, maximum_minor=900), 1_000_000, 900, 0),
     Sum("more than 64 bits", fee(asset="ETH", basis_points=25), 10**22, 25 * 10**18, 0),
 ]
