@@ -58,6 +58,8 @@ def stack() -> Iterator[LocalStack]:
 @pytest.fixture(scope="module")
 def superuser(stack: LocalStack) -> Iterator["psycopg.Connection[Any]"]:
     with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
+        # A busy machine must not turn the bank's slowness into what is tested here.
+        connection.execute("UPDATE wallets_gateway SET time_limit_ms = 20000 WHERE channel <> 'wallet'")
         yield connection
 
 
@@ -97,14 +99,9 @@ def test_others_go_on_and_the_bank_pays_once_when_a_worker_is_killed(
         _until_somebody_waits(superuser)
         for name in ("worker", "relay"):  # whichever of them stands there
             _kill(stack, name)
-    paid = point != "After PG commit, before TB post: before the submission"
-    if paid:
-        assert _ended(stack, intent) == "SETTLED"
-        assert _money(stack, wallet) == ("898.00", "0.00")
-    else:  # claimed, and surely not sent: nobody knows; lookups find nothing, and the funds stay held for people
-        _wait_for(lambda: _requeried(superuser, intent), "it was looked up", seconds=180)
-        assert _money(stack, wallet) == ("898.00", "102.00"), "external holds never expire by themselves"
-    assert _submitted(stack, superuser, intent) <= 1
+    assert _ended(stack, intent) == "SETTLED"
+    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _submitted(stack, superuser, intent) == 1
 
 
 def test_the_bank_pays_once_when_a_worker_is_killed_in_the_middle_of_the_call(
@@ -150,6 +147,7 @@ def test_the_status_poller_brings_back_a_stale_authorized_intent(
 def test_it_settles_though_there_is_no_valkey_at_all() -> None:
     with local_stack(without=["valkey", "beat"]) as stack:
         with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
+            connection.execute("UPDATE wallets_gateway SET time_limit_ms = 20000 WHERE channel <> 'wallet'")
             wallet = _wallet(stack, connection, "alone")
         began = time.monotonic()
         intent = str(_post(stack, "/v1/payouts", _body(wallet), "pay-alone")["intent_id"])
@@ -188,14 +186,6 @@ def _until_somebody_waits(superuser: "psycopg.Connection[Any]") -> None:
 def _idle(superuser: "psycopg.Connection[Any]") -> bool:
     question = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 98"
     return superuser.execute(question).fetchone() == (0,)
-
-
-def _requeried(superuser: "psycopg.Connection[Any]", intent: str) -> bool:
-    question = (
-        "SELECT count(*) > 0 FROM wallets_remoteattempt a JOIN wallets_remoteoperation o ON o.id = a.operation_id"
-        " JOIN orders_payout p ON p.reference = o.owner WHERE p.intent_reference = %s AND a.kind = 'lookup'"
-    )
-    return superuser.execute(question, [intent]).fetchone() == (True,)
 
 
 def _kill(stack: LocalStack, name: str) -> None:
