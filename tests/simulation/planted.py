@@ -214,17 +214,17 @@ def _door_without_guard() -> Any:
 
 
 FAULTS: Final = (
-    Fault("a dropped lock", _dropped_lock, frozenset({"defect", "book and wallet", "R2"}), 1),
+    Fault("a dropped lock", _dropped_lock, frozenset({"defect", "book and wallet", "R2"}), 11),
     Fault("a new key on retry", _new_key_on_retry, frozenset({"R4", "R2"}), 1),
     Fault("a timeout taken for failed", lambda: _judged_as(Cause.TIMEOUT), frozenset({"R3"}), 1),
-    Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3"}), 1),
+    Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3"}), 9),
     Fault("publishing before commit", _published_before_commit, frozenset({"an event"}), 1),
     Fault("a forgotten event", _forgotten_event, frozenset({"S2"}), 1),
     Fault("a backward webhook accepted", _backward_webhook_accepted, frozenset({"S1", "defect"}), 1),
     Fault("a double compensation", _double_compensation, frozenset({"R4", "R2"}), 1),
     Fault("an ignored lease", _ignored_lease, frozenset({"a lease"}), 1),
     Fault("self-approval", _self_approval, frozenset({"H1", "defect"}), 1),
-    Fault("rounding by float", _rounding_by_float, frozenset({"the pool"}), 1),
+    Fault("rounding by float", _rounding_by_float, frozenset({"the pool"}), 2),
     Fault("a trade settled before its debit", _settled_before_its_debit, frozenset({"R1"}), 1),
     Fault("a worker that sleeps between claim and send", _sleeps_between_claim_and_send, frozenset({"R2"}), 1),
     Fault("one answer for every request", _one_answer_for_every_request, frozenset({"I1"}), 1),
