@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction as db_transaction
 
-from ledger.controls import drains
+from ledger.controls import clock, drains
 from ledger.controls.rest.caller import Caller
 from ledger.money import Money
 from orders import sandbox_pools
+from orders.models import ApprovalThreshold
 from orders.operations.create_quote import create_quote
 from orders.operations.open_market import open_market
 from orders.operations.submit_order import submit_order
@@ -20,7 +21,7 @@ from tests.simulation.wallet_news import WalletNews
 from tests.simulation.wallet_service import WalletService
 from wallets import inbox_provider, operators
 from wallets.models import Gateway
-from webhooks import endpoints
+from webhooks import endpoints, outbound
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -50,18 +51,30 @@ class Scene:
         terms, stage = self.world.terms, self.world.stage
         name = f"{'held' if terms.holds_position else 'empty'}_{'market' if terms.has_market else 'plain'}"
         if not stage.backdrop.has(name):
-            stage.backdrop.clear()
-            self._set_up()
-            stage.backdrop.keep(name)
-            stage.scenes[name] = deepcopy(self._kept())
+            stage.scenes[name] = self._kept_aside(name)
         stage.backdrop.put_back(name)
         self._take(deepcopy(stage.scenes[name]))
+        if self.world.seed % 2 == 0:  # in every other world each decision takes two people
+            ApprovalThreshold.objects.update(amount_minor=0)
         Gateway.objects.update(
             requery_cap=terms.requery_cap,
             not_found_horizon_ms=terms.not_found_horizon // timedelta(milliseconds=1),
             resubmit=terms.resubmit,
             concurrency=terms.concurrency,
         )
+
+    def _kept_aside(self, name: str) -> dict[str, Any]:
+        """Set it up in a world of its own, so that this one's clock and chance know nothing of it."""
+        from tests.simulation.world import World
+
+        stage = self.world.stage
+        stage.backdrop.clear()
+        first = World(0, stage, terms=self.world.terms)
+        first.scene = Scene(first)
+        with clock.use(first.clock), outbound.use(first.scene.outside):
+            first.scene._set_up()
+        stage.backdrop.keep(name)
+        return deepcopy(first.scene._kept())
 
     def _kept(self) -> dict[str, Any]:
         return {
