@@ -28,7 +28,7 @@ def load(*, now: datetime) -> list[str]:
             venue_lanes.open_lane(
                 lane,
                 environment=Environment.TEST,
-                adapter="venue",
+                adapter="http_venue",
                 base_url=str(settings.SANDBOX_VENUE_URL).rstrip("/"),
                 secret="whsec_" + base64.b64encode(randomness.octets(24)).decode(),
                 now=now,

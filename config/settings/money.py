@@ -31,7 +31,7 @@ SANDBOX_VENUE_URL = environment.url("SANDBOX_VENUE_URL", schemes=("http", "https
 # The adapters towards money held elsewhere, by the name that a gateway's row says.
 GATEWAYS = {
     "operator_wallet": "wallets.gateways.operator_wallet.HttpOperatorWallet",
-    "venue": "orders.venues.http.HttpVenue",
+    "http_venue": "orders.venues.http.HttpVenue",
     "http_promptpay": "wallets.gateways.promptpay.HttpPromptPay",
     "http_bank_transfer": "wallets.gateways.bank_transfer.HttpBankTransfer",
 }

@@ -41,7 +41,7 @@ def venue(desk: Desk) -> Iterator[VenueTransport]:
             venue_lanes.open_lane(
                 lane,
                 environment="test",
-                adapter="venue",
+                adapter="http_venue",
                 base_url="http://venue.invalid",
                 secret=SECRET,
                 now=clock.now(),
