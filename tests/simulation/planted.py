@@ -36,12 +36,13 @@ from webhooks.routing import Applied, InboundMessage, Judgement
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`rules` are those that say so, any of them."""
+    """`rules` are those that say so, any of them. `turns`: in longer worlds, since what it needs is rare."""
 
     name: str
     plant: Callable[[], AbstractContextManager[None]]
     rules: frozenset[str]
     by: int
+    turns: int | None = None
 
 
 @contextmanager
@@ -220,10 +221,10 @@ FAULTS: Final = (
     Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3"}), 9),
     Fault("publishing before commit", _published_before_commit, frozenset({"an event"}), 1),
     Fault("a forgotten event", _forgotten_event, frozenset({"S2"}), 1),
-    Fault("a backward webhook accepted", _backward_webhook_accepted, frozenset({"S1", "defect"}), 1),
-    Fault("a double compensation", _double_compensation, frozenset({"R4", "R2"}), 1),
+    Fault("a backward webhook accepted", _backward_webhook_accepted, frozenset({"S1", "defect"}), 7),
+    Fault("a double compensation", _double_compensation, frozenset({"R4", "R2"}), 1, turns=400),
     Fault("an ignored lease", _ignored_lease, frozenset({"a lease"}), 1),
-    Fault("self-approval", _self_approval, frozenset({"H1", "defect"}), 1),
+    Fault("self-approval", _self_approval, frozenset({"H1", "defect"}), 2, turns=400),
     Fault("rounding by float", _rounding_by_float, frozenset({"the pool"}), 2),
     Fault("a trade settled before its debit", _settled_before_its_debit, frozenset({"R1"}), 1),
     Fault("a worker that sleeps between claim and send", _sleeps_between_claim_and_send, frozenset({"R2"}), 1),

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from django.core.management import call_command
 from django.db import connection
@@ -39,9 +40,11 @@ def play(
     return played
 
 
-def live(stage: Stage, seed: int) -> World:
-    """Live through one world."""
+def live(stage: Stage, seed: int, *, turns: int | None = None) -> World:
+    """Live through one world; for longer than its seed says, where `turns` does."""
     world = World(seed, stage)
+    if turns is not None:
+        world.terms = replace(world.terms, turns=turns, faults=0.7)
     world.live(cast)
     return world
 

@@ -35,7 +35,8 @@ class Reviewer:
         cases = list(open_cases)
         if not cases:
             return
-        case = self._world.chance.choice(cases)
+        proposed = [case for case in cases if case.state == ReviewCase.State.PROPOSED]
+        case = self._world.chance.choice(proposed or cases)
         drawn = self._world.chance.random()
         if drawn < 0.2:
             self._look_up(case)

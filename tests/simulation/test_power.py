@@ -13,7 +13,7 @@ MOST_SEEDS = 60
 def test_planted_fault_is_found(fault: Fault, played_on: Stage) -> None:
     for seed in [fault.by, *range(1, MOST_SEEDS + 1)]:
         with fault.plant():
-            broken = live(played_on, seed).breaks
+            broken = live(played_on, seed, turns=fault.turns).breaks
         if broken:
             assert {one.rule for one in broken} & fault.rules, (seed, [str(one) for one in broken])
             return

@@ -24,7 +24,7 @@ def test_other_seed_is_another_trace(played_on: Stage) -> None:
 
 
 def test_failing_world_says_how_it_is_replayed_and_fails_again(played_on: Stage) -> None:
-    (fault,) = (one for one in planted.FAULTS if one.name == "a forgotten event")
+    (fault,) = (one for one in planted.FAULTS if one.name == "publishing before commit")
     said: list[str] = []
     with fault.plant():
         played = play(played_on, [fault.by], say=said.append)

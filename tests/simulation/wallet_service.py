@@ -206,6 +206,8 @@ class WalletService:
         )
         self._world.note("wallet", f"moved {operation.key}{' late' if late else ''}")
         self._world.scene.truth.moved(self.movements[-1])
+        if late or (self._world.faulty and self._world.chance.random() < 0.5):
+            self._told(operation.key, _CONFIRMED)
 
     def _can_reverse(self, content: dict[str, str]) -> bool:
         debits = self.movements_of(content["reference"], "debit")
@@ -296,6 +298,7 @@ _ASK_FAULTS: Final = (
     "500 before applying",
     "500 after applying",
     "slow",
+    "pending",
     "pending",
     "garbled",
     "other amount",
