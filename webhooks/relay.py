@@ -43,8 +43,10 @@ def relay() -> int:
     """Pass on a batch; return how many rows were passed on or put off, 0 when nothing is due here."""
     try:
         return _pass_on_together()
-    except Exception:  # noqa: BLE001  (whatever it was: each aggregate alone, with the locks taken again)
-        return _pass_on_apart()
+    except Exception:
+        if _is_lost():
+            raise
+    return _pass_on_apart()  # whatever it was: each aggregate alone, with the locks taken again
 
 
 def depth() -> int:
@@ -62,6 +64,11 @@ def depth() -> int:
 
 def register() -> None:
     drains.register(drains.Drain(kind=KIND, work=relay, depth=depth))
+
+
+def _is_lost() -> bool:
+    """Tell whether the database is gone: then nothing more is tried with this connection."""
+    return connection.connection is None or bool(connection.connection.closed)
 
 
 def _pass_on_together() -> int:
