@@ -219,6 +219,25 @@ def test_limits_are_taken_once_and_given_back_when_the_bank_declines(
     assert shop.api.post("/v1/payouts", payout_body(payer)).status == 202
 
 
+def test_a_payout_that_failed_and_gave_its_limits_back_is_not_cancelled(
+    shop: Shop, bank: ScriptedBank, payer: str
+) -> None:
+    from tests.orders.wallet import declined
+
+    in_force(limit("daily", asset=ASSET, cap_minor=15_000, flow="payout"))
+    bank.script = [declined]
+    validated = shop.api.post("/v1/payouts", payout_body(payer, confirm=False)).json["intent_id"]
+    assert (Intent.objects.get().usages, LimitUsage.objects.filter(used_minor__gt=0).exists()) == ([], False)
+    assert shop.api.post(f"/v1/payouts/{validated}/confirm").status == 202
+    assert int(LimitUsage.objects.get().used_minor) == 10_000
+    drains.drain("relay")
+    drains.drain("sagas")
+    assert Intent.objects.get().state == "failed"
+    answer = shop.api.post(f"/v1/payouts/{validated}/cancel")
+    assert (answer.status, answer.json["code"]) == (409, "illegal_move")
+    assert int(LimitUsage.objects.get().used_minor) == 0
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "code", "reason"),
     [
