@@ -77,8 +77,7 @@ def fail(
 def cancel(
     intent: Intent, *, why: Why, now: datetime, status_reason: str = "", also: Sequence[Change] = ()
 ) -> list[Result]:
-    """Cancelled before authorisation; the funds never left, and what it took from limits goes back."""
-    limits.give_back(intent.usages)
+    """Cancelled before authorisation: the funds never left, and nothing was taken from limits yet."""
     return move(Change(intent, "cancel", {"status_reason": status_reason, "ended_at": now}), *also, why=why, now=now)
 
 

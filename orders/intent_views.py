@@ -17,6 +17,7 @@ from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
 from ledger.journal import PostingRefused
 from orders import intent_answers, intent_shapes
+from orders.locks import IntentFrozen
 from orders.models import Intent
 from orders.operations import cancel_transfer, schedule_transfer, transfer_now
 from orders.transfers import requests
@@ -114,7 +115,7 @@ class TransferListView(ApiView):
 class TransferView(ApiView):
     scopes = {"DELETE": Scope.PAYMENTS}
     key_rules = {"DELETE": KeyRule.OPTIONAL}
-    refusals = {"DELETE": (IllegalMove,)}
+    refusals = {"DELETE": (IntentFrozen, IllegalMove)}
 
     @extend_schema(
         operation_id="cancel_transfer", request=None, responses={200: intent_shapes.IntentAnswer}, tags=["intents"]

@@ -1,12 +1,16 @@
 """A close is run by one process at a time: whoever holds the lease of its row. A dead one's lease runs out."""
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
 
 from ledger.controls import clock, randomness
 from ledger.controls.refusals import Refusal
 from reconciliation.models import CloseRun
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 _LEASE = timedelta(minutes=15)
 _FIRST_PAUSE = timedelta(minutes=1)
@@ -28,7 +32,9 @@ class CloseNotOpen(Refusal):
 
 
 class LeaseLost(RuntimeError):
-    """A run took longer than its lease, and another has taken over: what this one found is not recorded."""
+    """A run took longer than its lease, and another has taken over or the close was submitted: what this one found is not
+    recorded.
+    """
 
 
 def take(close: CloseRun) -> str:
@@ -70,7 +76,7 @@ def give_up(close: CloseRun, token: str, error: BaseException) -> None:
     """Note what went wrong, and have the schedule wait before it tries again."""
     now = clock.now()
     pause = min(_FIRST_PAUSE * 2 ** min(close.attempts, 10), _LONGEST_PAUSE)
-    CloseRun.objects.filter(pk=close.pk, lease_token=token).update(
+    _held(close, token).update(
         attempts=F("attempts") + 1,
         last_error=f"{type(error).__name__}: {error}"[:300],
         available_at=now + pause,
@@ -80,5 +86,10 @@ def give_up(close: CloseRun, token: str, error: BaseException) -> None:
 
 
 def _mine(close: CloseRun, token: str, **values: object) -> None:
-    if CloseRun.objects.filter(pk=close.pk, lease_token=token).update(**values) != 1:
+    if _held(close, token).update(**values) != 1:
         raise LeaseLost(close.reference)
+
+
+def _held(close: CloseRun, token: str) -> "QuerySet[CloseRun]":
+    """What was submitted meanwhile, its lease having run out, is nobody's to run."""
+    return CloseRun.objects.filter(pk=close.pk, lease_token=token, state=CloseRun.State.OPEN)

@@ -6,7 +6,7 @@ Submit (the preparer's signature):
 3 the files of that run are what is signed: their hashes and the ledger's root stand with the signature
 
 Sign (the reviewer's signature):
-1 another person than the preparer (rule H1)
+1 another person than the preparer (rule H1), and the files that the preparer signed
 2 the files are made again as of the run's instant and are the same bytes: nothing came late
 3 in one transaction: the checklist once more, the period locked (it waits for postings under way), what came in since 2
   looked for in a second statement, signed and locked
@@ -90,7 +90,13 @@ def submit_close(*, close_reference: str, close_version: int, comment: str, acto
         _need_run(close)
         transitions.submit(
             close,
-            values={"preparer": actor, "reviewer": None, "available_at": None},
+            values={
+                "preparer": actor,
+                "reviewer": None,
+                "available_at": None,
+                "lease_until": None,
+                "lease_token": "",  # a run that stalled does not come back to it
+            },
             why=Why(actor, "prepared", evidence=_signed(close)),
             now=now,
         )
@@ -115,6 +121,7 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
         close = _locked(close_reference, close_version)
         _need_reviewer(close, actor)
         _need_checklist(close)
+        _need_prepared(close)
         signed = _signed(close)
         periods.lock(close.environment, close.business_date, actor, now)
         with connection.cursor() as cursor:
@@ -199,6 +206,14 @@ def _need_checklist(close: CloseRun) -> None:
     if not checklist.complete:
         blocked = ", ".join(str(point.number) for point in checklist.points if not point.passes)
         raise ChecklistIncomplete(f"Blocked: point {blocked}.")
+
+
+def _need_prepared(close: CloseRun) -> None:
+    """Both sign the same files."""
+    prepared = CloseSignature.objects.filter(close_reference=close.reference, role=CloseSignature.Role.PREPARER)
+    last = prepared.order_by("-id").first()
+    if last is None or (last.files, last.ledger_root) != (_hashes(close), close.ledger_root):
+        raise RecordsChanged("The files are not those that the preparer signed: send it back and run it once more.")
 
 
 def _need_no_old_transaction(close: CloseRun) -> None:

@@ -24,6 +24,7 @@ class Rule(Version):
     priority = models.PositiveSmallIntegerField(default=100, help_text="the lowest is tried first")
     valid_from = models.DateTimeField(null=True, blank=True)
     valid_until = models.DateTimeField(null=True, blank=True)
+    edited_by = models.CharField(max_length=150, default="", blank=True, help_text="who changed the draft last")
 
     class Meta:
         abstract = True

@@ -1,4 +1,5 @@
 """Changing fee and limit rules: one person drafts and proposes, another activates, refuses or takes away (rule H1).
+Whoever wrote or last changed a draft is no second person to it, whoever proposed it.
 
 A version is effective at once when it is activated, and replaces the one of its code that stood. What a version says is
 fixed once it is proposed, by a trigger. A rule that is taken away without another in its place is proposed and approved
@@ -12,8 +13,8 @@ from django.db import connection
 from django.db import transaction as db_transaction
 
 from ledger.controls import approvals, references
-from ledger.controls.approvals import Approval
-from ledger.controls.moves import Why
+from ledger.controls.approvals import Approval, SelfApproval
+from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.references import Prefix
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from wallets import rule_terms, rule_transitions
@@ -76,18 +77,23 @@ def edit(*, reference: str, terms: Terms, note: str, actor: str, now: datetime) 
             raise Malformed("These are the terms of another kind of rule.")
         if rule.state != FeeRule.State.DRAFT:
             raise NotADraft
-        columns = {**terms.as_columns(), "note": _text(note)}
+        columns = {**terms.as_columns(), "note": _text(note), "edited_by": actor, "updated_at": now}
         type(rule)._default_manager.filter(pk=rule.pk).update(**columns)
     return named(reference)
 
 
-def propose(*, reference: str, note: str, actor: str, now: datetime) -> AnyRule:
-    """Hand a draft to a second person. Raises NotFound, NotADraft, Malformed or ConditionRefused."""
+def propose(*, reference: str, note: str, actor: str, now: datetime, seen: str | None = None) -> AnyRule:
+    """Hand a draft to a second person. Raises NotFound, NotADraft, Malformed or ConditionRefused.
+
+    `seen` is `seen_of` the draft that the actor looked at: raises StaleVersion when it was changed since.
+    """
     _need_reason(note)
     with db_transaction.atomic():
         rule = _locked(reference)
         if rule.state != FeeRule.State.DRAFT:
             raise NotADraft
+        if seen is not None and seen != seen_of(rule):
+            raise StaleVersion(reference=reference)
         rule_terms.terms_of(rule).check()
         rule_transitions.propose(rule, why=Why(actor, note.strip()[:200]), now=now)
         _record(rule, kind=KIND, reason=note, actor=actor, now=now)
@@ -123,6 +129,8 @@ def approve(*, reference: str, reason: str, actor: str, now: datetime) -> AnyRul
         if approval.kind == RETIREMENT:
             rule_transitions.retire(rule, why=why, now=now)
         else:
+            if wrote(rule, actor):
+                raise SelfApproval("Who wrote or last changed a rule does not approve it.")
             rule_terms.terms_of(rule).check()
             replaced = list(rule.siblings().select_for_update().filter(state=FeeRule.State.ACTIVE))
             for one in replaced:
@@ -165,6 +173,16 @@ def named(reference: str) -> AnyRule:
     if found is None:
         raise NotFound("There is no such rule.")
     return found
+
+
+def wrote(rule: AnyRule, actor: str) -> bool:
+    """True for who wrote a version, or changed it last."""
+    return actor in (rule.made_by, rule.edited_by)
+
+
+def seen_of(rule: AnyRule) -> str:
+    """Return what tells a draft from the same draft changed."""
+    return rule.updated_at.isoformat()
 
 
 def proposal_of(rule: AnyRule) -> Approval | None:

@@ -144,6 +144,7 @@ def one(request: HttpRequest, reference: str) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"{rule.code} version {rule.number}",
         "rule": rule,
+        "seen": rules.seen_of(rule),
         "kind": kind,
         "environment": rule.environment,
         "lines": _lines(standing, rule),
@@ -176,7 +177,13 @@ def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
 
 def _propose(request: HttpRequest, reference: str) -> str:
     need(request.user, Ability.PROPOSE_RULES)
-    rules.propose(reference=reference, note=_reason(request), actor=actor_of(request), now=clock.now())
+    rules.propose(
+        reference=reference,
+        note=_reason(request),
+        actor=actor_of(request),
+        now=clock.now(),
+        seen=request.POST.get("seen", ""),
+    )
     return "Proposed: a second person has to approve it."
 
 
@@ -215,6 +222,8 @@ def _buttons(request: HttpRequest, rule: AnyRule, proposal: Approval | None) -> 
     activates = "" if may(request.user, Ability.ACTIVATE_RULES) else f"Your role may not {Ability.ACTIVATE_RULES}."
     nothing = "" if proposal else "Nothing is proposed."
     own = "You proposed it: somebody else has to decide." if _is_makers(request, proposal) else ""
+    if not own and proposal is not None and proposal.kind == rules.KIND and rules.wrote(rule, actor_of(request)):
+        own = "You wrote or last changed it: somebody else has to decide."
     drafted = "" if rule.state == State.DRAFT else f"It is {rule.state}, not a draft."
     stands = "" if rule.state == State.ACTIVE else f"It is {rule.state}, not active."
     asked = "That is proposed already." if rule.state == State.ACTIVE and proposal else ""

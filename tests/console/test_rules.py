@@ -53,7 +53,8 @@ def _page(client: Client, rule: FeeRule | LimitRule, query: str = "") -> str:
 
 def _act(client: Client, rule: FeeRule | LimitRule, action: str, reason: str = "agreed") -> str:
     url = reverse("admin:rule-act", args=[rule.reference, action])
-    return unescape(client.post(url, {"reason": reason}, follow=True).content.decode())
+    seen = rules.seen_of(rules.named(rule.reference))
+    return unescape(client.post(url, {"reason": reason, "seen": seen}, follow=True).content.decode())
 
 
 def _transfer(
@@ -133,6 +134,24 @@ def test_nobody_approves_their_own_superusers_included(signed_in: SignIn) -> Non
     _act(lead, rule, "propose")
     assert "Maker and checker must be different people" in _act(lead, rule, "approve")
     assert FeeRule.objects.get().state == "proposed"
+
+
+def test_what_somebody_changed_meanwhile_is_not_proposed_unseen_nor_approved_by_them(signed_in: SignIn) -> None:
+    finance, lead = signed_in("fina", "finance"), signed_in("lee", "finance lead")
+    _new(finance)
+    rule = FeeRule.objects.get()
+    looked_at = rules.seen_of(rule)
+    assert f'name="seen" value="{looked_at}"' in _page(finance, rule)
+    lead.post(reverse("admin:rule", args=[rule.reference]), {**FORM, "fixed": "9.00"})
+    url = reverse("admin:rule-act", args=[rule.reference, "propose"])
+    for seen in ({"seen": looked_at}, {}):
+        finance.post(url, {"reason": "agreed", **seen})
+        assert FeeRule.objects.get().state == "draft"
+    _act(finance, rule, "propose")
+    assert "You wrote or last changed it: somebody else has to decide." in _page(lead, rule)
+    assert "does not approve it" in _act(lead, rule, "approve")
+    assert FeeRule.objects.get().state == "proposed"
+    assert "version 1 is active, at once" in _act(signed_in("lisa", "finance lead"), rule, "approve")
 
 
 def test_a_rule_is_taken_away_by_two_people(signed_in: SignIn) -> None:

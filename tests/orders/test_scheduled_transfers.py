@@ -13,6 +13,7 @@ from ledger.controls.moves import IllegalMove
 from ledger.controls.refusals import NotFound
 from ledger.models import Event
 from orders import stale
+from orders.locks import IntentFrozen
 from orders.models import Intent, SagaRun, StaleFinding
 from orders.operations.drive_stale import drive_stale
 from orders.operations.freeze_order import freeze_intent, lift_intent_freeze
@@ -229,6 +230,20 @@ def test_a_frozen_intent_takes_no_step_until_it_is_lifted(till: Till) -> None:
         lift_intent_freeze(intent_reference=intent.reference, actor="user:lee", now=till.clock.now())
     till.drive()
     assert _reloaded(intent).state == "settled"
+
+
+def test_a_frozen_intent_is_not_taken_back_until_it_is_lifted(till: Till) -> None:
+    intent = till.schedule(till.wallet("alice", funds=1_000_000), till.wallet("bob"), "1000.00")
+    with db_transaction.atomic():
+        freeze_intent(intent_reference=intent.reference, reason="a tip", actor="user:o", now=till.clock.now())
+    with pytest.raises(IntentFrozen):
+        till.cancel(intent)
+    with pytest.raises(NotFound):
+        open_till(till.clock, slug="rival").cancel(intent)
+    assert (_reloaded(intent).state, SagaRun.objects.count()) == ("created", 1)
+    with db_transaction.atomic():
+        lift_intent_freeze(intent_reference=intent.reference, actor="user:lee", now=till.clock.now())
+    assert till.cancel(intent).state == "cancelled"
 
 
 @pytest.mark.parametrize("state", ["created", "authorized"])

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
@@ -21,7 +22,7 @@ from ledger.money import Money
 from orders.models import Order, ReviewCase
 from orders.operations import review_case
 from orders.operations.return_trade import return_trade
-from reconciliation import artifact_zip, close_runs, leases, making_again, reopening, signing, transitions
+from reconciliation import artifact_zip, close_runs, leases, making_again, marks, reopening, signing, transitions
 from reconciliation.checklist import TEXTS, checklist_of
 from reconciliation.exception_approvals import NotApprovable, approve_exception, propose_approval
 from reconciliation.exception_cases import assign_case
@@ -333,6 +334,60 @@ def test_what_comes_between_making_again_and_the_lock_is_found(day: Day, monkeyp
     assert CloseRun.objects.get().state == "in_review"
     assert not periods.is_locked("test", DATE)
     assert CloseSignature.objects.count() == 1
+
+
+def test_a_run_that_stalled_does_not_overwrite_what_was_submitted_meanwhile(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day.processed()
+    _over(day)
+    day.close()
+    place = day.files / "test" / DATE.isoformat()
+    before = {path.name: path.stat().st_ino for path in place.iterdir()}
+    really = marks.mark_orders
+
+    def stall(**given: Any) -> None:
+        really(**given)
+        day.desk.later(minutes=16)
+        _submit()
+
+    monkeypatch.setattr(marks, "mark_orders", stall)
+    with pytest.raises(leases.LeaseLost):
+        day.close()
+    close = CloseRun.objects.get()
+    assert (close.state, close.runs, close.attempts, close.available_at) == ("in_review", 1, 0, None)
+    assert {path.name: path.stat().st_ino for path in place.iterdir()} == before
+    assert _sign().state == "locked"
+
+
+@pytest.mark.parametrize("state", ["open", "in_review"])
+def test_a_lease_is_of_an_open_close_only(state: str, day: Day) -> None:
+    close = close_runs.ensure(environment="test", business_date=DATE)
+    token = leases.take(close)
+    day.plant("UPDATE reconciliation_closerun SET state = %s", state)
+    if state == "open":
+        leases.keep(close, token)
+        leases.finish(close, token, available_at=None)
+    else:
+        with pytest.raises(leases.LeaseLost):
+            leases.keep(close, token)
+        with pytest.raises(leases.LeaseLost):
+            leases.finish(close, token, available_at=None)
+        leases.give_up(close, token, ZeroDivisionError())
+    found = CloseRun.objects.get()
+    assert (found.runs, found.attempts) == (1 if state == "open" else 0, 0)
+
+
+def test_the_reviewer_signs_what_the_preparer_signed_and_nothing_else(day: Day) -> None:
+    day.processed()
+    _over(day)
+    day.close()
+    _submit()
+    day.plant("UPDATE reconciliation_closesignature SET files = files || %s::jsonb", '{"ledger.csv": "0"}')
+    with pytest.raises(signing.RecordsChanged, match="the preparer signed"):
+        _sign()
+    assert CloseRun.objects.get().state == "in_review"
+    assert not periods.is_locked("test", DATE)
 
 
 def test_reopening_takes_two_people_and_leaves_a_trace(day: Day) -> None:

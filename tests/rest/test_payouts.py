@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from django.db import transaction as db_transaction
 
 from ledger import balances
 from ledger.controls import clock, drains
 from orders.models import Intent, Payout, WalletEntry
+from orders.operations import cancel_unconfirmed
+from orders.operations.freeze_order import freeze_intent, lift_intent_freeze
 from tests.orders.bank import ScriptedBank
 from tests.orders.payouts import ASSET, MOBILE, open_channels
 from tests.rest.conftest import Shop
@@ -173,6 +176,25 @@ def test_an_unconfirmed_payout_is_cancelled_after_fifteen_minutes(shop: Shop, ba
     assert Intent.objects.get().state == "cancelled"
 
 
+@pytest.mark.parametrize("when", ["before it is due", "between the search and the lock"])
+def test_a_frozen_payout_is_not_cancelled_by_the_schedule(
+    when: str, shop: Shop, bank: ScriptedBank, payer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = shop.api.post("/v1/payouts", payout_body(payer, confirm=False)).json["intent_id"]
+    Intent.objects.update(expires_at=clock.now())
+    if when != "before it is due":
+        found = Intent.objects.filter(reference=reference)
+        monkeypatch.setattr(cancel_unconfirmed, "_due", lambda now: found)
+    with db_transaction.atomic():
+        freeze_intent(intent_reference=reference, reason="suspicion", actor="user:lena", now=clock.now())
+    assert drains.drain("payout_expiry") == 0
+    assert Intent.objects.get().state == "validated"
+    with db_transaction.atomic():
+        lift_intent_freeze(intent_reference=reference, actor="user:lena", now=clock.now())
+    cancel_unconfirmed.cancel_unconfirmed()
+    assert Intent.objects.get().state == "cancelled"
+
+
 def test_fees_and_network_fee_come_on_top_or_out_of_it(shop: Shop, bank: ScriptedBank, payer: str) -> None:
     """PRE on top of the debit, POST out of what the recipient gets, the network's fee the payer's, without VAT."""
     in_force(fee("withdrawal", flow="payout", asset=ASSET, phase="PRE", fixed_minor=1_000, vat_basis_points=700))
@@ -217,6 +239,25 @@ def test_limits_are_taken_once_and_given_back_when_the_bank_declines(
     assert int(LimitUsage.objects.get().used_minor) == 0
     assert money(payer) == (_FUNDS, 0)
     assert shop.api.post("/v1/payouts", payout_body(payer)).status == 202
+
+
+def test_a_payout_that_failed_and_gave_its_limits_back_is_not_cancelled(
+    shop: Shop, bank: ScriptedBank, payer: str
+) -> None:
+    from tests.orders.wallet import declined
+
+    in_force(limit("daily", asset=ASSET, cap_minor=15_000, flow="payout"))
+    bank.script = [declined]
+    validated = shop.api.post("/v1/payouts", payout_body(payer, confirm=False)).json["intent_id"]
+    assert (Intent.objects.get().usages, LimitUsage.objects.filter(used_minor__gt=0).exists()) == ([], False)
+    assert shop.api.post(f"/v1/payouts/{validated}/confirm").status == 202
+    assert int(LimitUsage.objects.get().used_minor) == 10_000
+    drains.drain("relay")
+    drains.drain("sagas")
+    assert Intent.objects.get().state == "failed"
+    answer = shop.api.post(f"/v1/payouts/{validated}/cancel")
+    assert (answer.status, answer.json["code"]) == (409, "illegal_move")
+    assert int(LimitUsage.objects.get().used_minor) == 0
 
 
 @pytest.mark.parametrize(
@@ -285,8 +326,6 @@ def test_a_partner_reference_names_one_payout(shop: Shop, bank: ScriptedBank, pa
 
 
 def test_a_frozen_wallet_pays_nothing_out(shop: Shop, bank: ScriptedBank, payer: str) -> None:
-    from django.db import transaction as db_transaction
-
     with db_transaction.atomic():
         holders.freeze_wallet(reference=payer, reason="suspicion", actor="user:lena", now=clock.now())
     answer = shop.api.post("/v1/payouts", payout_body(payer))

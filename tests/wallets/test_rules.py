@@ -90,6 +90,19 @@ def test_nobody_approves_what_they_proposed() -> None:
     assert Approval.objects.get().decision == "proposed"
 
 
+@pytest.mark.parametrize("writer", ["drafted it", "changed it last"])
+def test_nobody_approves_what_they_wrote_though_another_proposed_it(writer: str) -> None:
+    rule = _draft()
+    rules.edit(reference=rule.reference, terms=fee(fixed_minor=9_000), note="more", actor=CHECKER, now=clock.now())
+    edited = FeeRule.objects.get()
+    assert (edited.made_by, edited.edited_by) == (MAKER, CHECKER)
+    _propose(rule, "user:third")
+    with pytest.raises(SelfApproval):
+        _approve(rule, MAKER if writer == "drafted it" else CHECKER)
+    assert (rules.named(rule.reference).state, _charged()) == ("proposed", 0)
+    assert _approve(rule, "user:fourth").state == "active"
+
+
 def test_a_draft_is_changed_and_a_proposal_is_not() -> None:
     rule = _draft()
     changed: dict[str, Any] = {"terms": fee(fixed_minor=55), "note": "less", "actor": MAKER, "now": clock.now()}
@@ -242,6 +255,7 @@ def test_raw_sql_cannot_change_what_a_version_says(
     if state == "retired":
         _approve(_do(rules.propose_retirement, rule))
     said = {"name": "x", "priority": 1, "valid_until": "2030-01-01", "operator_id": 7, "note": "x", "made_by": "x"}
+    said |= {"edited_by": "x"}
     said |= {"code": "x", "number": 9, "reference": "x", "environment": "live", "asset": "USD", "channel": "promptpay"}
     said |= (
         {"fixed_minor": 1, "basis_points": 1, "phase": "PRE", "condition": "true", "tiers": "[1]", "maximum_minor": 1}
