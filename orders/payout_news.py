@@ -2,7 +2,8 @@
 
 - `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now
 - `payout.returned`: a settled payment came back; a return is opened in which people say whether it is so, once per
-  transaction of the bank, under however many event ids it is announced
+  transaction of the bank, under however many event ids it is announced. Money that came back and fits nothing here is
+  never ignored: it is parked, and becomes a dead event that people work
 """
 
 from collections.abc import Mapping
@@ -77,15 +78,16 @@ def hear_return(message: InboundMessage) -> Judgement:
     if not intent.terminal:
         return Parked(f"{intent.reference} is {intent.state}: its own end comes first")
     if intent.state != Intent.State.SETTLED:
-        return Ignored(f"{intent.reference} is {intent.state}: nothing of it was paid")
+        return Parked(f"{intent.reference} is {intent.state}: nothing of it was paid (yet)")
     amount = _amount(said, intent)
     if amount is None:
-        return Ignored(f"it is about another asset or amount than {intent.reference}")
+        return Parked(f"it is about another asset or amount than {intent.reference}")
     now = clock.now()
     if not booked_transactions.book_once(message, kind=RETURNED, now=now):
         return Ignored(f"the return {message.transaction} was opened before")
-    if Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED).exists():
-        return Ignored(f"{intent.reference} has a return already")
+    returns = Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED)
+    if returns.exclude(state=Return.State.DISMISSED).exists():
+        return Parked(f"{intent.reference} has a return already, of another transaction")
     found = return_payout(
         intent=intent,
         payout=payout,
