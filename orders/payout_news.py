@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from ledger import assets
-from ledger.controls import bell, clock
+from ledger.controls import clock
 from ledger.controls.moves import Why
 from ledger.money import InvalidAmount, Money, parse
 from orders.locks import IntentFrozen, lock_payout
-from orders.models import Freeze, Intent, Payout, Return, SagaRun
+from orders.models import Freeze, Intent, Payout, Return
 from orders.operations.return_payout import return_payout
+from orders.sagas import news
 from wallets import payment_news
 from webhooks import booked_transactions, routing
 from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
@@ -51,12 +52,7 @@ def hear_update(message: InboundMessage) -> Judgement:
     intent = Payout.objects.filter(reference=known.owner).values_list("intent_reference", flat=True).first()
     if Freeze.objects.filter(subject=intent, lifted_at__isnull=True).exists():
         return Parked(f"{intent} is frozen", counts=False)
-    now = clock.now()
-    SagaRun.objects.filter(subject=known.owner, available_at__gt=now).update(available_at=now)
-    SagaRun.objects.get_or_create(
-        subject=known.owner, defaults={"environment": message.environment, "available_at": now}
-    )
-    bell.ring_after_commit("sagas")
+    news.tell(known.owner, environment=message.environment, now=clock.now())
     return Applied(f"{known.owner} is due: {key} is looked up; the bank says {status}")
 
 

@@ -9,7 +9,9 @@ from django.db import transaction as db_transaction
 from django.test import Client
 
 from ledger.controls import clock, drains
-from orders.models import Intent, Return, ReviewCase, WalletEntry
+from ledger.controls.moves import Why
+from orders import payout_moves
+from orders.models import Intent, Return, ReviewCase, SagaRun, WalletEntry
 from orders.operations import review_case
 from tests.orders import books
 from tests.orders.payouts import ACCOUNT, ASSET, PayoutDesk, payout_of, reloaded
@@ -110,6 +112,23 @@ def test_event_makes_the_saga_look_up_at_once(payouts: PayoutDesk, telling: Bank
     assert reloaded(intent).state == "settled"
     assert payouts.money() == (_FUNDS - 100_000, 0)
     assert [row.kind for row in RemoteAttempt.objects.order_by("pk")] == ["ask", "lookup"]
+
+
+def test_news_in_the_first_minutes_of_a_review_is_looked_up_at_once(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = paid(payouts)
+    with db_transaction.atomic():
+        payout = payout_of(intent)
+        why = Why("test", "the cap is reached")
+        payout_moves.requery(payout, now=clock.now())
+        payout_moves.give_up(payout, why=why, now=clock.now())
+        payout_moves.open_case(reloaded(intent), payout, next_action="look", why=why, now=clock.now())
+    payouts.later(seconds=6)
+    assert telling.tell() == [202]
+    drains.drain("inbox")
+    assert SagaRun.objects.get().news == 1
+    drains.drain("sagas")
+    assert [row.kind for row in RemoteAttempt.objects.order_by("pk")] == ["ask", "lookup"]
+    assert (payout_of(intent).state, SagaRun.objects.get().news) == ("manual_review", 0)
 
 
 def test_its_status_is_evidence_only(payouts: PayoutDesk, telling: Bank) -> None:
