@@ -2,19 +2,21 @@
 
 - `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now
 - `payout.returned`: a settled payment came back; a return is opened in which people say whether it is so, once per
-  transaction of the bank, under however many event ids it is announced
+  transaction of the bank, under however many event ids it is announced. Money that came back and fits nothing here is
+  never ignored: it is parked, and becomes a dead event that people work
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from ledger import assets
-from ledger.controls import bell, clock
+from ledger.controls import clock
 from ledger.controls.moves import Why
 from ledger.money import InvalidAmount, Money, parse
 from orders.locks import IntentFrozen, lock_payout
-from orders.models import Freeze, Intent, Payout, Return, SagaRun
+from orders.models import Freeze, Intent, Payout, Return
 from orders.operations.return_payout import return_payout
+from orders.sagas import news
 from wallets import payment_news
 from webhooks import booked_transactions, routing
 from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
@@ -50,12 +52,7 @@ def hear_update(message: InboundMessage) -> Judgement:
     intent = Payout.objects.filter(reference=known.owner).values_list("intent_reference", flat=True).first()
     if Freeze.objects.filter(subject=intent, lifted_at__isnull=True).exists():
         return Parked(f"{intent} is frozen", counts=False)
-    now = clock.now()
-    SagaRun.objects.filter(subject=known.owner, available_at__gt=now).update(available_at=now)
-    SagaRun.objects.get_or_create(
-        subject=known.owner, defaults={"environment": message.environment, "available_at": now}
-    )
-    bell.ring_after_commit("sagas")
+    news.tell(known.owner, environment=message.environment, now=clock.now())
     return Applied(f"{known.owner} is due: {key} is looked up; the bank says {status}")
 
 
@@ -77,15 +74,16 @@ def hear_return(message: InboundMessage) -> Judgement:
     if not intent.terminal:
         return Parked(f"{intent.reference} is {intent.state}: its own end comes first")
     if intent.state != Intent.State.SETTLED:
-        return Ignored(f"{intent.reference} is {intent.state}: nothing of it was paid")
+        return Parked(f"{intent.reference} is {intent.state}: nothing of it was paid (yet)")
     amount = _amount(said, intent)
     if amount is None:
-        return Ignored(f"it is about another asset or amount than {intent.reference}")
+        return Parked(f"it is about another asset or amount than {intent.reference}")
     now = clock.now()
     if not booked_transactions.book_once(message, kind=RETURNED, now=now):
         return Ignored(f"the return {message.transaction} was opened before")
-    if Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED).exists():
-        return Ignored(f"{intent.reference} has a return already")
+    returns = Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED)
+    if returns.exclude(state=Return.State.DISMISSED).exists():
+        return Parked(f"{intent.reference} has a return already, of another transaction")
     found = return_payout(
         intent=intent,
         payout=payout,

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from ledger.controls import clock, references
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound, Refusal
-from orders.operations.freeze_order import AlreadyFrozen, freeze_order
+from orders.operations.freeze_order import AlreadyFrozen, freeze_intent, freeze_order
 from reconciliation import close_findings, transitions
 from reconciliation.check import Check, Finding
 from reconciliation.findings import Found
@@ -146,7 +146,7 @@ def add_note(*, case_reference: str, text: str, author: str, now: datetime) -> E
 def _batch_found(
     close: CloseRun, batch: Sequence[Finding], checks: Mapping[str, Check], as_of: datetime
 ) -> Counter[str]:
-    """Order of locks: the orders to freeze, then the cases."""
+    """Order of locks: the orders and intents to freeze, then the cases."""
     now = clock.now()
     known = {(case.type, case.subject): case for case in _named_by(close, batch)}
     frozen_before = {key for key, case in known.items() if case.state != ExceptionCase.State.RESOLVED}
@@ -216,10 +216,14 @@ def _approved_otherwise(case: ExceptionCase, finding: Finding) -> bool:
 
 
 def _freeze(finding: Finding, now: datetime) -> None:
+    reference = finding.order_reference
     try:
-        freeze_order(order_reference=finding.order_reference, reason=_FROZEN_BECAUSE, actor=transitions.CLOSE, now=now)
+        if reference.startswith(f"{references.Prefix.INTENT}_"):
+            freeze_intent(intent_reference=reference, reason=_FROZEN_BECAUSE, actor=transitions.CLOSE, now=now)
+        else:
+            freeze_order(order_reference=reference, reason=_FROZEN_BECAUSE, actor=transitions.CLOSE, now=now)
     except (AlreadyFrozen, NotFound):
-        return  # it stands still already, or there is no order to stop
+        return  # it stands still already, or there is nothing to stop
 
 
 def _named_by(close: CloseRun, batch: Sequence[Finding]) -> QuerySet[ExceptionCase]:

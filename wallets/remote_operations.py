@@ -73,6 +73,11 @@ class Standing:
         """Tell whether anything may have been sent."""
         return self.state not in (_State.PREPARED, _State.WITHDRAWN)
 
+    @property
+    def confirmed(self) -> bool:
+        """Tell whether it surely happened."""
+        return self.state == _State.CONFIRMED
+
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:

@@ -1,19 +1,23 @@
 """An operator confirms a movement that it had rejected for sure (a terminal state conflict; DESIGN.md section 6, Freeze).
 
-The books hold nothing of that movement. An order that has ended gets a return of its own, a late effect, with the case in
-which people decide; one that lives, or whose return is being worked, is frozen until an ops lead has looked. When a frozen
-order ends later without the movement, its return is opened then.
+The books hold nothing of that movement. An order that has ended, or a payout's intent that failed, gets a return of its own,
+a late effect, with the case in which people decide; one that lives, or whose return is being worked, is frozen until an ops
+lead has looked. When a frozen one ends later without the movement, its return is opened then: a payout's with its release.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock
-from orders.locks import lock_order
-from orders.models import Order, Return, Trade
+from ledger.controls.moves import Why
+from orders.locks import lock_order, lock_payout
+from orders.models import Intent, Order, Payout, Return, Trade
+from orders.operations.freeze_order import AlreadyFrozen, freeze_intent
 from orders.operations.open_return import LEGS, open_late_effect
 from orders.operations.open_return import TOPIC as LATE
+from orders.operations.return_payout import open_late_payout
 from orders.sagas.venue_legs import EXECUTE
 from orders.venue_news import freeze_for_conflict
 from wallets import contradictions
@@ -26,6 +30,9 @@ _ENDS: Final = ("order.failed", "order.compensated", "order.processed")
 def hear(event: routing.RelayedEvent) -> None:
     """Open a return for an ended order, freeze a living one. Safe twice."""
     owner = str(event.payload["owner"])
+    if Payout.objects.filter(reference=owner).exists():
+        _hear_of_payout(owner, event)
+        return
     reference = order_of(owner)
     if reference is None:
         return
@@ -53,7 +60,7 @@ def hear_late_execution(event: routing.RelayedEvent) -> None:
 
 
 def order_of(owner: str) -> str | None:
-    """Return the order that a movement belongs to: its own, its return's or its trade's."""
+    """Return the order that a movement belongs to: its own, its return's or its trade's; None: no order's."""
     returned = Return.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
     traded = Trade.objects.filter(reference=owner).values_list("order_reference", flat=True).first()
     if found := returned or traded:
@@ -67,6 +74,23 @@ def hear_end(event: routing.RelayedEvent) -> None:
         return
     with db_transaction.atomic():
         _open_returns(lock_order(event.aggregate, even_frozen=True), event)
+
+
+def _hear_of_payout(reference: str, event: routing.RelayedEvent) -> None:
+    key = str(event.payload["key"])
+    with db_transaction.atomic():
+        intent, payout = lock_payout(reference, even_frozen=True)
+        if intent.state == Intent.State.FAILED:
+            why = Why("remote door", "submit rejected, and confirmed after the intent failed", event=event.reference)
+            open_late_payout(intent=intent, payout=payout, operation_key=key, why=why, now=clock.now())
+            return
+        with suppress(AlreadyFrozen):
+            freeze_intent(
+                intent_reference=intent.reference,
+                reason=REASON.format(key=key)[:200],
+                actor="remote door",
+                now=clock.now(),
+            )
 
 
 def _open_returns(order: Order, event: routing.RelayedEvent) -> None:

@@ -24,18 +24,25 @@ def hear_late_payout(*, payout_reference: str, operation_key: str, event: str, n
         return
     with db_transaction.atomic():
         intent, payout = lock_payout(payout_reference, even_frozen=True)
-        if intent.state != Intent.State.FAILED or Return.objects.filter(operation_key=operation_key).exists():
-            return
-        _open(
-            intent,
-            payout,
-            kind=Return.Kind.LATE_EFFECT,
-            operation_key=operation_key,
-            amount=payout_terms.paid_out(intent),
-            terms={},
-            why=Why("remote door", "submit confirmed after the intent failed", event=event),
-            now=now,
-        )
+        if intent.state == Intent.State.FAILED:
+            why = Why("remote door", "submit confirmed after the intent failed", event=event)
+            open_late_payout(intent=intent, payout=payout, operation_key=operation_key, why=why, now=now)
+
+
+def open_late_payout(*, intent: Intent, payout: Payout, operation_key: str, why: Why, now: datetime) -> None:
+    """Open the return of a failed intent that was paid after all, once per key. The caller holds both locked."""
+    if Return.objects.filter(operation_key=operation_key).exists():
+        return
+    _open(
+        intent,
+        payout,
+        kind=Return.Kind.LATE_EFFECT,
+        operation_key=operation_key,
+        amount=payout_terms.paid_out(intent),
+        terms={},
+        why=why,
+        now=now,
+    )
 
 
 def return_payout(

@@ -25,10 +25,11 @@ from ledger.controls.moves import Why
 from orders import payout_moves, payout_terms
 from orders.locks import lock_payout
 from orders.models import Intent, Payout
+from orders.operations.return_payout import open_late_payout
 from orders.payout_moves import SAGA
 from orders.sagas.progress import MOVED, Progress, Wait
 from orders.sagas.watching import look_back, watch
-from wallets import remote_operations
+from wallets import contradictions, remote_operations
 from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
 from wallets.remote_operations import Leg, Performed
 
@@ -173,7 +174,21 @@ def _release(payout: Payout) -> Progress:
             why=Why(SAGA, "hold released"),
             now=clock.now(),
         )
+        _open_late(intent, payout)
     return MOVED
+
+
+def _open_late(intent: Intent, payout: Payout) -> None:
+    """Open the return when the submission was confirmed before the release: that news came too early to be heard as late.
+
+    So was one that the channel has both rejected and confirmed: the intent was frozen for it, and people lifted the freeze.
+    """
+    known = remote_operations.standing(owner=payout.reference, leg=LEG)
+    if known is None:
+        return
+    if known.confirmed or any(one.key == known.key for one in contradictions.of(payout.reference)):
+        why = Why(SAGA, "the hold is released, and submit was confirmed", evidence={"remote_ref": known.remote_ref})
+        open_late_payout(intent=intent, payout=payout, operation_key=known.key, why=why, now=clock.now())
 
 
 def _open_case(payout: Payout) -> Progress:

@@ -10,11 +10,13 @@ import pytest
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
-from orders.models import Freeze, Return
+from orders.models import Freeze, Intent, Return
 from orders.operations import hear_contradiction
-from orders.operations.freeze_order import lift_freeze
+from orders.operations.freeze_order import lift_freeze, lift_intent_freeze
+from orders.sagas import payout as payout_saga
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded
+from tests.orders.payouts import PayoutDesk, payout_of
 from tests.orders.test_returns import decide
 from tests.orders.test_sell_reviews import _approve, _propose
 from tests.orders.wallet import ScriptedWallet, Step, declined
@@ -27,7 +29,7 @@ from webhooks import routing
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def _overtaken(desk: Desk, meanwhile: Callable[[], None]) -> Step:
+def _overtaken(desk: Desk | PayoutDesk, meanwhile: Callable[[], None]) -> Step:
     """Confirm, but late: others have looked the key up, found it rejected, and gone on."""
 
     def answer(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
@@ -133,3 +135,42 @@ def test_nothing_is_opened_when_an_order_ends_without_a_contradiction(desk: Desk
     drains.drain("relay")
     assert not Return.objects.exists()
     assert not Freeze.objects.exists()
+
+
+def test_return_is_opened_when_a_rejected_payout_is_confirmed_after_the_intent_failed(payouts: PayoutDesk) -> None:
+    payouts.bank.legs["submit"] = [_overtaken(payouts, lambda: payouts.drive(passes=2))]
+    intent = payouts.pay("1000.00")
+    payouts.drive(passes=1)
+    assert (Intent.objects.get().state, Intent.objects.get().status_reason) == ("failed", "payout_declined")
+    assert RemoteOperation.objects.get().state == "rejected", "what is terminal stays"
+    drains.drain("relay")
+    found = Return.objects.get()
+    assert (found.kind, found.leg, found.intent_reference) == ("late_effect", "submit", intent.reference)
+    assert found.operation_key == RemoteOperation.objects.get().key
+    assert payouts.money() == (1_000_000, 0), "nothing is booked before people say that it is so"
+    assert not Freeze.objects.exists(), "people must be able to work the return"
+
+
+def test_living_payout_is_frozen_and_its_return_opened_with_the_release(payouts: PayoutDesk) -> None:
+    """The contradiction is told between the rejection and the release."""
+    intent = payouts.pay("1000.00")
+
+    def find_it_rejected() -> None:
+        payout_saga.advance(payout_of(intent))
+
+    payouts.bank.legs["submit"] = [_overtaken(payouts, find_it_rejected)]
+    payout_saga.advance(payout_of(intent))
+    payout_saga.advance(payout_of(intent))
+    key = RemoteOperation.objects.get(state="rejected").key
+    drains.drain("relay")
+    freeze = Freeze.objects.get(subject=intent.reference, lifted_at__isnull=True)
+    assert freeze.reason == f"terminal state conflict: {key} was rejected, and confirmed later"
+    payouts.drive(passes=2)
+    assert (payout_of(intent).state, payouts.money()) == ("releasing", (1_000_000, 100_000))
+    assert not Return.objects.exists()
+    with db_transaction.atomic():
+        lift_intent_freeze(intent_reference=intent.reference, actor="user:lead", now=clock.now())
+    payouts.drive(passes=2)
+    assert Intent.objects.get().state == "failed"
+    assert Return.objects.get().operation_key == key
+    assert payouts.money() == (1_000_000, 0)

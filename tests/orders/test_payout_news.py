@@ -9,7 +9,9 @@ from django.db import transaction as db_transaction
 from django.test import Client
 
 from ledger.controls import clock, drains
-from orders.models import Intent, Return, ReviewCase, WalletEntry
+from ledger.controls.moves import Why
+from orders import payout_moves
+from orders.models import Intent, Return, ReviewCase, SagaRun, WalletEntry
 from orders.operations import review_case
 from tests.orders import books
 from tests.orders.payouts import ACCOUNT, ASSET, PayoutDesk, payout_of, reloaded
@@ -31,6 +33,7 @@ class Bank:
 
     sandbox: SandboxTransport
     code: str
+    secret: str
 
     def tell(self, *, code: str = "") -> list[int]:
         """Deliver what is due; return how each was answered."""
@@ -43,6 +46,27 @@ class Bank:
             messenger.told(message, answer.status_code)
             answers.append(answer.status_code)
         return answers
+
+    def gave_back(
+        self, intent: Intent, transaction: str, *, amount: str = "1000.00", event: str = ""
+    ) -> tuple[str, str]:
+        """Announce that a payment came back; return how that was judged, and why."""
+        said = {
+            "idempotency_key": f"{payout_of(intent).reference}:submit:v1",
+            "status": "returned",
+            "return_id": transaction,
+            "amount": amount,
+            "currency": ASSET,
+        }
+        body = json.dumps({"type": "payout.returned", "data": said}).encode()
+        stamp = int(clock.now().timestamp())
+        name = event or f"bev_{transaction}"
+        headers = signatures.headers(secrets=[self.secret], message_id=name, timestamp=stamp, body=body)
+        answer = Client().post(f"/v1/inbox/{self.code}", body, content_type="application/json", headers=headers)
+        assert answer.status_code == 202
+        drains.drain("inbox")
+        heard = InboundEvent.objects.order_by("-pk")[0]
+        return heard.state, heard.reason
 
 
 @pytest.fixture
@@ -62,7 +86,7 @@ def telling(payouts: PayoutDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ba
     with transport.store.transaction():
         Payments(transport.store).set_inbox("http://127.0.0.1/", made.secret)
     with outbound.use(transport):
-        yield Bank(transport, made.provider.code)
+        yield Bank(transport, made.provider.code, made.secret)
 
 
 def paid(payouts: PayoutDesk, name: str = "Somchai J.") -> Intent:
@@ -88,6 +112,23 @@ def test_event_makes_the_saga_look_up_at_once(payouts: PayoutDesk, telling: Bank
     assert reloaded(intent).state == "settled"
     assert payouts.money() == (_FUNDS - 100_000, 0)
     assert [row.kind for row in RemoteAttempt.objects.order_by("pk")] == ["ask", "lookup"]
+
+
+def test_news_in_the_first_minutes_of_a_review_is_looked_up_at_once(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = paid(payouts)
+    with db_transaction.atomic():
+        payout = payout_of(intent)
+        why = Why("test", "the cap is reached")
+        payout_moves.requery(payout, now=clock.now())
+        payout_moves.give_up(payout, why=why, now=clock.now())
+        payout_moves.open_case(reloaded(intent), payout, next_action="look", why=why, now=clock.now())
+    payouts.later(seconds=6)
+    assert telling.tell() == [202]
+    drains.drain("inbox")
+    assert SagaRun.objects.get().news == 1
+    drains.drain("sagas")
+    assert [row.kind for row in RemoteAttempt.objects.order_by("pk")] == ["ask", "lookup"]
+    assert (payout_of(intent).state, SagaRun.objects.get().news) == ("manual_review", 0)
 
 
 def test_its_status_is_evidence_only(payouts: PayoutDesk, telling: Bank) -> None:
@@ -179,6 +220,12 @@ def test_a_mistaken_return_is_dismissed_by_two_people(payouts: PayoutDesk, telli
     payouts.later(days=1, seconds=1)
     telling.tell()
     drains.drain("inbox")
+    dismissed()
+    assert Return.objects.get().state == "dismissed"
+    assert payouts.money() == (_FUNDS - 100_000, 0)
+
+
+def dismissed() -> None:
     case = ReviewCase.objects.get()
     decided = review_case.propose_resolution(
         case_reference=case.reference,
@@ -193,5 +240,50 @@ def test_a_mistaken_return_is_dismissed_by_two_people(payouts: PayoutDesk, telli
     review_case.approve_resolution(
         case_reference=case.reference, case_version=case.version, reason="yes", actor="user:lena", now=clock.now()
     )
-    assert Return.objects.get().state == "dismissed"
-    assert payouts.money() == (_FUNDS - 100_000, 0)
+
+
+def settled(payouts: PayoutDesk) -> Intent:
+    intent = paid(payouts)
+    payouts.later(hours=1, seconds=1)
+    drains.drain("sagas")
+    assert reloaded(intent).state == "settled"
+    return reloaded(intent)
+
+
+def test_money_that_comes_back_after_a_dismissed_return_opens_another(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = settled(payouts)
+    assert telling.gave_back(intent, "brt_1")[0] == "applied"
+    dismissed()
+    again = telling.gave_back(intent, "brt_1", event="bev_again")
+    assert again == ("ignored", "the return brt_1 was opened before"), "the bank repeats itself under another event id"
+    assert telling.gave_back(intent, "brt_2")[0] == "applied"
+    assert sorted(Return.objects.values_list("state", flat=True)) == ["dismissed", "open"]
+
+
+def test_a_second_return_waits_while_people_work_the_first(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = settled(payouts)
+    assert telling.gave_back(intent, "brt_1", amount="400.00")[0] == "applied"
+    state, why = telling.gave_back(intent, "brt_2", amount="600.00")
+    assert (state, why) == ("parked", f"{intent.reference} has a return already, of another transaction")
+    dismissed()
+    payouts.later(hours=1)
+    drains.drain("inbox")
+    assert InboundEvent.objects.order_by("-pk")[0].state == "applied", "what waits has claimed no transaction"
+    assert sorted(Return.objects.values_list("state", flat=True)) == ["dismissed", "open"]
+
+
+def test_more_than_was_paid_is_never_ignored(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = settled(payouts)
+    state, why = telling.gave_back(intent, "brt_1", amount="1000.01")
+    assert (state, why) == ("parked", f"it is about another asset or amount than {intent.reference}")
+    assert not Return.objects.exists()
+
+
+def test_money_that_comes_back_of_a_failed_payout_is_never_ignored(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = paid(payouts, "magic-account-closed.somchai")
+    payouts.later(hours=1, seconds=1)
+    drains.drain("sagas")
+    assert reloaded(intent).state == "failed"
+    state, why = telling.gave_back(intent, "brt_1")
+    assert (state, why) == ("parked", f"{intent.reference} is failed: nothing of it was paid (yet)")
+    assert not Return.objects.exists()

@@ -9,6 +9,7 @@ from ledger.controls import clock, drains
 from ledger.controls.approvals import SelfApproval
 from orders.models import Freeze, Intent, Return, ReviewCase, SagaRun, StaleFinding, WalletEntry
 from orders.operations import review_case
+from orders.operations.return_payout import hear_late_payout
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
 from tests.orders import books
@@ -113,6 +114,26 @@ def late(payouts: PayoutDesk) -> Return:
     look_up(key)
     drains.drain("relay")
     return Return.objects.get()
+
+
+def test_late_payment_that_is_told_before_the_release_opens_one_return_with_the_release(payouts: PayoutDesk) -> None:
+    """People approved the release; the bank pays, and that news is relayed, before the saga gives the hold back."""
+    intent = in_review(payouts, lost_before, None, **_ABSENT)
+    payouts.decide(intent, "release_payout")
+    key = RemoteOperation.objects.get().key
+    payouts.bank.applied[key] = RemoteRequest(key, "submit", ASSET, 100_000, "1000.00", "", "")
+    look_up(key)
+    drains.drain("relay")
+    assert (payout_of(intent).state, Return.objects.count()) == ("releasing", 0)
+    payouts.drive(passes=3)
+    assert reloaded(intent).state == "failed"
+    found = Return.objects.get()
+    assert (found.kind, found.operation_key, found.state) == ("late_effect", key, "open")
+    hear_late_payout(payout_reference=payout_of(intent).reference, operation_key=key, event="evt_x", now=clock.now())
+    assert Return.objects.count() == 1
+    assert payouts.money() == (_FUNDS, 0), "nothing is booked before people say that it is so"
+    adjusted(found)
+    assert payouts.money() == (_FUNDS - 100_000, 0)
 
 
 def adjusted(found: Return) -> None:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ledger.controls import clock
-from orders.models import Intent, PayIn
+from orders.models import Freeze, Intent, PayIn
 from reconciliation import close_runs
 from reconciliation.close_runs import Report
 from reconciliation.models import ExceptionCase
@@ -174,3 +174,15 @@ def test_close_finds_a_planted_break_of_an_intent_or_pay_in_alone(
     _close()
     assert _found() == [expected]
     assert clock.now() >= START
+
+
+def test_an_intent_is_frozen_when_its_states_conflict(
+    plain: Day, payouts: PayoutDesk, till: Till, psp: Psp, shop: Wallet
+) -> None:
+    ended = _ended_in_every_way(payouts, till, psp, shop)
+    _intent_overwritten(plain, ended)
+    for _ in range(2):
+        _close()
+        assert list(Freeze.objects.values_list("subject", "reason", "frozen_by")) == [
+            (ended["cancelled"].reference, "terminal state conflict", "close")
+        ]
