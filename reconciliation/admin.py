@@ -11,6 +11,7 @@ from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
 from reconciliation import aging
 from reconciliation import statement_admin as statement_admin
+from reconciliation.check_registry import check_named
 from reconciliation.console import review_queue as review_queue
 from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
 
@@ -20,7 +21,7 @@ class ExceptionCaseAdmin(ReadOnlyAdmin):
     section = Section.CLOSE
     exact = ("reference", "subject", "order_reference")
     list_display = (
-        *("reference", "shown_state", "type", "subject", "at_risk", "shown_age", "owner", "next_review_on"),
+        *("reference", "shown_state", "shown_type", "subject", "at_risk", "shown_age", "owner", "next_review_on"),
         "first_action",
     )
     list_filter = ("state", "type", "owner", "environment", "business_date")
@@ -28,6 +29,11 @@ class ExceptionCaseAdmin(ReadOnlyAdmin):
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: ExceptionCase) -> str:
         return lamp(row.state)
+
+    @admin.display(description="type", ordering="type")
+    def shown_type(self, row: ExceptionCase) -> str:
+        check = check_named(row.type)
+        return check.title if check else row.type
 
     @admin.display(description="age", ordering="created_at")
     def shown_age(self, row: ExceptionCase) -> str:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -104,11 +105,24 @@ class LimitRuleAdmin(RuleAdmin):
         return amount(row.cap_minor, row.asset)
 
 
+class OperatorNamed(ReadOnlyAdmin):
+    """Rows that keep their operator's id, shown with its name."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        named = Operator.objects.filter(pk=OuterRef("operator_id")).values("name")
+        rows: QuerySet[Any] = super().get_queryset(request).annotate(named=Subquery(named))
+        return rows
+
+    @admin.display(description="operator", ordering="operator_id")
+    def operator_name(self, row: Any) -> str:
+        return str(row.named or "–")
+
+
 @admin.register(LimitUsage)
-class LimitUsageAdmin(ReadOnlyAdmin):
+class LimitUsageAdmin(OperatorNamed):
     section = Section.RULES
     exact = ("wallet", "name")
-    list_display = ("day", "name", "operator_id", "wallet", "flow", "channel", "shown_used")
+    list_display = ("day", "name", "operator_name", "wallet", "flow", "channel", "shown_used")
 
     @admin.display(description="used")
     def shown_used(self, row: LimitUsage) -> str:
@@ -116,10 +130,10 @@ class LimitUsageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnlyAdmin):
+class WalletAdmin(OperatorNamed):
     section = Section.ORDERS
     exact = ("reference", "user_reference")
-    list_display = ("reference", "user_reference", "kind", "environment", "operator_id", "opened_at", "closed_at")
+    list_display = ("reference", "user_reference", "kind", "environment", "operator_name", "opened_at", "closed_at")
     list_filter = ("environment", "kind")
 
     def change_view(

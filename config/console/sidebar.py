@@ -1,6 +1,7 @@
 """The sidebar: sections by what they are about; a person sees those of their role."""
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -136,7 +137,15 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     sections: list[dict[str, Any]] = [{"title": "", "separator": False, "items": [home]}]
     for title, section, pages in _PAGES:
         if sees(request.user, section):
-            items = [{"title": name, "icon": icon, "link": reverse(url) + query} for name, icon, url, query in pages]
+            items = [
+                {
+                    "title": name,
+                    "icon": icon,
+                    "link": reverse(url) + query,
+                    "active": _is_open(request, reverse(url), query),
+                }
+                for name, icon, url, query in pages
+            ]
             sections.append({"title": title, "separator": True, "collapsible": False, "items": items})
     doing = [
         {"title": operation.title, "icon": "edit_square", "link": reverse("admin:operation", args=[name])}
@@ -146,3 +155,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     if doing:
         sections.append({"title": "Operations", "separator": True, "collapsible": False, "items": doing})
     return sections
+
+
+def _is_open(request: HttpRequest, path: str, query: str) -> bool:
+    """A page below an entry's lights it; an entry that narrows a list is lit by that list so narrowed alone."""
+    asked = request.GET.dict()
+    wanted = dict(parse_qsl(query.removeprefix("?")))
+    if wanted:
+        return request.path == path and wanted.items() <= asked.items()
+    narrowed = (
+        dict(parse_qsl(other.removeprefix("?")))
+        for _, _, pages in _PAGES
+        for _, _, url, other in pages
+        if other and reverse(url) == path
+    )
+    return request.path.startswith(path) and not any(one.items() <= asked.items() for one in narrowed)

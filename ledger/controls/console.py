@@ -79,6 +79,7 @@ class ReadOnlyAdmin(ModelAdmin):
     actions: Any = None
     ordering: Sequence[str] = ()
     list_display_links: Sequence[str] | None = None
+    list_before_template = "console/list_style.html"
     change_form_outer_before_template = "console/row_diagram.html"  # draws the machines' rows, and nothing for others
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -118,10 +119,28 @@ class ReadOnlyAdmin(ModelAdmin):
         )
         return named if closed else (named, RecentValues)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return [field.name for field in self.model._meta.fields if field.name not in self.hidden]
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Show each column that is not hidden; minor units that have an asset beside them as an amount."""
+        shown = [field.name for field in self.model._meta.fields if field.name not in self.hidden]
+        return [self._amounts.get(name, name) for name in shown]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    @cached_property
+    def _amounts(self) -> dict[str, Callable[[Any], str | None]]:
+        fields = {field.name: field for field in self.model._meta.fields}
+        found: dict[str, Callable[[Any], str | None]] = {}
+        for name, field in fields.items():
+            stem = name.removesuffix("_minor")
+            asset = next((one for one in (f"{stem}_asset", "asset") if one in fields), None)
+            if stem != name and asset:
+                found[name] = _amount_of(
+                    name,
+                    asset,
+                    title=stem.replace("_", " ").replace("vat", "VAT"),
+                    help=str(getattr(field, "help_text", "")),
+                )
+        return found
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return self.get_fields(request, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -145,6 +164,17 @@ def _any_of(columns: Sequence[str], term: str) -> Q:
     for column in columns:
         wanted |= Q(**{column: term})
     return wanted
+
+
+def _amount_of(column: str, asset: str, *, title: str, help: str) -> Callable[[Any], str | None]:
+    @admin.display(description=title, empty_value="–")
+    def shown(row: Any) -> str | None:
+        minor = getattr(row, column)
+        if minor is None:
+            return None
+        return format_html('{}<div class="mt-2 text-xs">{}</div>', amount(minor, getattr(row, asset)), help)
+
+    return shown
 
 
 def actor_of(request: HttpRequest) -> str:
@@ -187,33 +217,41 @@ def chosen_date(text: str) -> date | None:
         raise Malformed("A date is YYYY-MM-DD.") from None
 
 
+# Written out: the theme's stylesheet holds few of the colour classes, and a lamp must be legible in the dark too.
+_GREEN = "background:#dcfce7;color:#166534"
+_RED = "background:#fee2e2;color:#991b1b"
+_BLUE = "background:#dbeafe;color:#1e40af"
+_ORANGE = "background:#ffedd5;color:#9a3412"
+_GREY = "background:#e5e7eb;color:#374151"
+
 _COLOURS = {
-    "processed": "bg-green-100 text-green-800",
-    "settled": "bg-green-100 text-green-800",
-    "delivered": "bg-green-100 text-green-800",
-    "confirmed": "bg-green-100 text-green-800",
-    "matched": "bg-green-100 text-green-800",
-    "manual_review": "bg-red-100 text-red-800",
-    "dead": "bg-red-100 text-red-800",
-    "overdue": "bg-red-100 text-red-800",
-    "frozen": "bg-blue-100 text-blue-800",
-    "unknown": "bg-orange-100 text-orange-800",
-    "compensation_pending": "bg-orange-100 text-orange-800",
-    "open": "bg-orange-100 text-orange-800",
-    "proposed": "bg-blue-100 text-blue-800",
-    "applied": "bg-green-100 text-green-800",
-    "parked": "bg-orange-100 text-orange-800",
-    "assigned": "bg-blue-100 text-blue-800",
-    "in_review": "bg-blue-100 text-blue-800",
-    "locked": "bg-green-100 text-green-800",
-    "resolved": "bg-green-100 text-green-800",
-    "approved": "bg-green-100 text-green-800",
+    "processed": _GREEN,
+    "settled": _GREEN,
+    "delivered": _GREEN,
+    "confirmed": _GREEN,
+    "matched": _GREEN,
+    "manual_review": _RED,
+    "dead": _RED,
+    "overdue": _RED,
+    "frozen": _BLUE,
+    "unknown": _ORANGE,
+    "compensation_pending": _ORANGE,
+    "open": _ORANGE,
+    "proposed": _BLUE,
+    "applied": _GREEN,
+    "parked": _ORANGE,
+    "assigned": _BLUE,
+    "in_review": _BLUE,
+    "locked": _GREEN,
+    "resolved": _GREEN,
+    "approved": _GREEN,
 }
 
 
 def lamp(state: str, words: str = "") -> str:
     """Show a state as a coloured word, or other words in its colour."""
-    colour = _COLOURS.get(state, "bg-base-100 text-base-700 dark:bg-base-800 dark:text-base-200")
     return format_html(
-        '<span class="px-2 py-0.5 rounded text-xs font-semibold whitespace-nowrap {}">{}</span>', colour, words or state
+        '<span class="px-2 py-0.5 rounded text-xs font-semibold whitespace-nowrap" style="{}">{}</span>',
+        _COLOURS.get(state, _GREY),
+        words or state,
     )

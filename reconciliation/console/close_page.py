@@ -45,7 +45,9 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "points": [_point(point) for point in checklist.points],
         "complete": checklist.complete,
         "breaks": [(check, breaks.get(check.name, 0)) for check in every_check()],
-        "records": sorted(close.counts.get("records", {}).items()),
+        "records": [
+            (kind.replace("_", " "), number) for kind, number in sorted(close.counts.get("records", {}).items())
+        ],
         "zero_sum": sorted(close.control_totals.get("zero_sum", {}).items()),
         "reads": close.counts.get("status_reads", {}),
         "in_flight": close.counts.get("in_flight", 0),
@@ -198,10 +200,16 @@ def _version(request: HttpRequest) -> int:
 
 def _point(point: Any) -> dict[str, Any]:
     cases: list[ExceptionCase] = list(point.cases)
+    titles = {check.name: check.title for check in every_check()}
     return {
         "point": point,
         "cases": [
-            {"row": case, "state": lamp(case.state), "amount": amount(case.amount_minor, case.asset)}
+            {
+                "row": case,
+                "title": titles.get(case.type, case.type),
+                "state": lamp(case.state),
+                "amount": amount(case.amount_minor, case.asset),
+            }
             for case in cases[:_SHOWN]
         ],
         "more": max(len(cases) - _SHOWN, 0),

@@ -47,16 +47,17 @@ def page(request: HttpRequest) -> HttpResponseBase:
 def _context(request: HttpRequest, choice: Choice, shown: dict[str, Any]) -> dict[str, Any]:
     found, now = case_sheet.chosen(choice), clock.now()
     results: list[Result] = shown["results"]
+    types = dict(case_sheet.types())
     kinds = [one.kind for one in results]
     return {
         **admin.site.each_context(request),
         "title": "Exceptions in bulk",
         "choice": choice,
         "query": urlencode({name: value for name, value in request.GET.items() if name != "format"}),
-        "rows": [case_sheet.as_row(case, now=now) for case in found[:_SHOWN]],
+        "rows": [(case_sheet.as_row(case, now=now), types.get(case.type, case.type)) for case in found[:_SHOWN]],
         "count": found.count(),
         "states": [("live", "open or assigned"), *ExceptionCase.State.choices],
-        "types": case_sheet.types(),
+        "types": list(types.items()),
         "environments": Environment.values,
         "columns": case_import.NEEDED,
         "resolutions": [word.value for word in Resolution if word],

@@ -115,7 +115,7 @@ def _states() -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(_COUNT_STATES, {"states": Order.State.values, "most": most})
         return [
-            {"state": state, "number": min(number, most), "more": number > most}
+            {"state": state, "words": state.replace("_", " "), "number": min(number, most), "more": number > most}
             for state, number in cursor.fetchall()
             if number
         ]

@@ -1,0 +1,1 @@
+"""How the console writes dates and times in its lists: see en/formats.py."""

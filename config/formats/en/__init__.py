@@ -1,0 +1,1 @@
+"""English, with dates as the API writes them."""
