@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallets", "0043_rule_failures")]
+    dependencies = [("wallets", "0045_rule_editors")]
 
     operations = [
         migrations.AlterField(
