@@ -177,11 +177,11 @@ def test_an_order_is_frozen_and_lifted_from_its_page_and_from_its_case(
     shown = client.get(home).content.decode()
     assert "Frozen by user:lena: looks odd" in shown
     again = client.post(freeze, {"reason": "again", **extra}, follow=True).content.decode()
-    assert "This order is frozen already." in again
+    assert "This is frozen already." in again
     answer = client.post(lift, extra)
     assert (answer.status_code, answer["Location"]) == (302, home)
     assert Freeze.objects.get(pk=frozen.pk).lifted_by == "user:lena"
-    assert "This order is not frozen." in client.post(lift, extra, follow=True).content.decode()
+    assert "This is not frozen." in client.post(lift, extra, follow=True).content.decode()
 
 
 @pytest.mark.parametrize("role", ["support", "ops", "finance lead", "auditor"])
