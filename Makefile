@@ -7,7 +7,7 @@ ONLY ?=
 SEEDS ?= 1-300
 
 # Seconds that each check may take on two cores; over its budget it fails.
-BUDGETS := style=20 format=20 types=400 imports=60 migrations=60 tests=1500 simulation=240 processes=600 browser=300
+BUDGETS := style=30 format=30 types=400 imports=60 migrations=60 tests=2400 simulation=900 processes=1200 browser=900
 
 .DEFAULT_GOAL := help
 .PHONY: help run test simulate reset code manage bench lock format
