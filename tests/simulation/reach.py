@@ -14,6 +14,13 @@ ELSEWHERE: Final = {
     "posting_template": "finance's, tested with the chart",
     "close": "finance's, tested with the close",
     "exception_case": "finance's, tested with the close",
+    "statement_file": "finance's, tested with statements",
+    "statement_match": "finance's, tested with statements",
+    "fee_rule": "finance's, tested with the rules",
+    "limit_rule": "finance's, tested with the rules",
+    "intent": "has no actor here yet: tests/orders, tests/rest and tests/local kill its flows",
+    "payout": "has no actor here yet: tests/orders and tests/local kill its flow",
+    "pay_in": "has no actor here yet: tests/orders",
 }
 
 # Edges that no world can walk.
