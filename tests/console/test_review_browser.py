@@ -43,7 +43,7 @@ class Decision:
 
 BUYS = [
     Decision("debit_proven", "operators:acme:due", "processed", ["debit:v1"], debit=[*UNKNOWN, None]),
-    Decision("debit_absent", "The order's hold is voided.", "failed", ["debit:v1"], debit=[lost_before, None]),
+    Decision("debit_absent", "The order's hold ends with it.", "failed", ["debit:v1"], debit=[lost_before, None]),
     Decision("compensate", ":reverse:v1", "compensated", ["debit:v1", "reverse:v1"], debit=[*UNKNOWN, None]),
     Decision(
         "compensate_again",
@@ -226,7 +226,7 @@ def _proposed(desk: Desk, page: Page, url: str) -> ReviewCase:
     _open(page, url, case)
     page.click("#look-up")
     page.wait_for_selector("text=The lookup says:")
-    _propose(page, "debit_absent", "voided")
+    _propose(page, "debit_absent", "ends with it")
     return ReviewCase.objects.get(pk=case.pk)
 
 

@@ -84,7 +84,7 @@ def test_the_client_repeats_its_key_and_funds_are_held_once_when_the_web_is_kill
     first, again = (_post(stack, "/v1/payouts", _body(wallet), f"pay-web{number}") for _ in range(2))
     assert (first["status"], first["requiresMonitoring"], again) == ("AUTHORIZED", True, first)
     assert _ended(stack, first["intent_id"]) == "SETTLED"
-    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _money(stack, wallet) == ("887.30", "0.00")
     assert _submitted(stack, superuser, first["intent_id"]) == 1
 
 
@@ -100,7 +100,7 @@ def test_others_go_on_and_the_bank_pays_once_when_a_worker_is_killed(
         for name in ("worker", "relay"):  # whichever of them stands there
             _kill(stack, name)
     assert _ended(stack, intent) == "SETTLED"
-    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _money(stack, wallet) == ("887.30", "0.00")
     assert _submitted(stack, superuser, intent) == 1
 
 
@@ -114,7 +114,7 @@ def test_the_bank_pays_once_when_a_worker_is_killed_in_the_middle_of_the_call(
     for name in ("worker", "relay"):
         _kill(stack, name)
     assert _ended(stack, intent) == "SETTLED"
-    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _money(stack, wallet) == ("887.30", "0.00")
     assert _submitted(stack, superuser, intent) == 1
 
 
@@ -141,7 +141,7 @@ def test_the_status_poller_brings_back_a_stale_authorized_intent(
     assert _ended(stack, intent, seconds=300) == "SETTLED"
     found = superuser.execute("SELECT count(*) FROM orders_stalefinding WHERE kind = 'payout'").fetchone()
     assert found == (1,)
-    assert _money(stack, wallet) == ("898.00", "0.00")
+    assert _money(stack, wallet) == ("887.30", "0.00")
 
 
 def test_it_settles_though_there_is_no_valkey_at_all() -> None:
