@@ -8,10 +8,14 @@ from orders.venues.halts import is_halted
 from wallets import channels
 
 
+class AskedPastTheDoor(RuntimeError):
+    """An outside venue was asked as if it were built in: a defect, since it is asked through the remote door alone."""
+
+
 class OutsideVenue:
     def price(self, *, pool: Pool, side: str, taken_in: int, position: str) -> int:
         """Never asked: an outside price is an offer that was asked for before (`venue_port.PriceNeeded`)."""
-        raise NotImplementedError
+        raise AskedPastTheDoor
 
     def covers(self, *, pool: Pool, side: str, taken_in: int, given_out: int, position: str) -> bool:
         """Whether it does, the venue says when it is asked to reserve or execute: our books hold nothing of it."""
@@ -31,4 +35,4 @@ class OutsideVenue:
 
     def execute(self, *, pool: Pool, order: Order) -> Executed | Refused:
         """Never asked: execution is a leg of the trade (`orders.sagas.outside`)."""
-        raise NotImplementedError
+        raise AskedPastTheDoor

@@ -103,7 +103,7 @@ def _until_funded(api: short_day.Api, wallet: str) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
         status, content = api.call("GET", f"/v1/wallets/{wallet}/balances")
-        if status == 200 and any(float(one["posted"]) for one in json.loads(content)["data"]):
+        if status == 200 and any(one["posted"].strip("0.") for one in json.loads(content)["data"]):
             return
         time.sleep(0.25)
 
