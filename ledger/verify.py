@@ -14,6 +14,7 @@ from django.db import transaction as db_transaction
 from django.db.models import Max
 
 from ledger.books import number_of
+from ledger.controls import machines
 from ledger.environments import Environment
 from ledger.models import Block, Book, Unsealed
 
@@ -60,6 +61,7 @@ CHECKS: Final = (
     Check("sealed_once", "each transaction is sealed or waits to be"),
     Check("outside_roots", "each root that left the database is that of its block"),
     Check("locked_periods", "nothing was posted into a locked period"),
+    Check("transit", "nothing that has ended has left anything in transit"),
     Check("gl_drift", "a posting lands on a GL code of its event type's mapping"),
 )
 SHOWN: Final = 20
@@ -88,11 +90,14 @@ def verify(*, environment: str | None = None, roots: Sequence[OutsideRoot] = ())
     """Run the checks over one environment's book, or all books, and yield each verdict as it is known."""
     books = dict(Book.objects.values_list("id", "environment"))
     chosen = [number for number, name in books.items() if environment in (None, name)]
+    ended = [(machine.name, state) for machine in machines.every() for state in sorted(machine.terminal())]
     asked: dict[str, list[int] | list[str]] = {
         "books": chosen,
         "root_books": [number_of(root.environment) for root in roots],
         "root_numbers": [root.number for root in roots],
         "roots": [root.root for root in roots],
+        "ended_machines": [machine for machine, _ in ended],
+        "ended_states": [state for _, state in ended],
     }
     with db_transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -48,7 +48,7 @@ def lines(days: Sequence[Day], *, sign: int = 1) -> list[Line]:
     """Return a line for each asset that ever had something; `sign` -1 turns credits less debits round."""
     found = []
     for asset in sorted({day.asset for day in days}):
-        values = [(day.day, sign * day.posted) for day in days if day.asset == asset]
+        values = [(day.day, sign * day.amount) for day in days if day.asset == asset]
         if not any(value for _, value in values):
             continue
         highest, lowest = max(0, *(value for _, value in values)), min(0, *(value for _, value in values))

@@ -12,7 +12,7 @@ from ledger.environments import Environment
 from ledger.models import Asset, Transaction
 from ledger.reports.scopes import Scope, scope_of
 
-FIELDS: Final = ("environment", "asset", "block", "date", "from", "to", "gl_code", "view")
+FIELDS: Final = ("environment", "asset", "block", "date", "from", "to", "gl_code", "account_class", "view")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Filters:
     environment: str
     asset: str
     gl_code: str
+    account_class: str
     view: str
     scope: Scope
     refusal: str = ""
@@ -48,7 +49,8 @@ def read(query: Mapping[str, str]) -> Filters:
         )
     except Refusal as refused:
         refusal, scope = refused.message, scope_of(environment=environment)
-    return Filters(given, environment, given["asset"], given["gl_code"], given["view"], scope, refusal)
+    chosen = (given[name] for name in ("asset", "gl_code", "account_class", "view"))
+    return Filters(given, environment, *chosen, scope, refusal)
 
 
 def asset_codes() -> list[str]:

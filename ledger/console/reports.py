@@ -62,7 +62,14 @@ def streamed(blocks: Iterator[bytes], name: str) -> StreamingHttpResponse:
 
 def _download(name: str, chosen: Filters) -> StreamingHttpResponse:
     sheet = {"trial-balance": sheets.TRIAL_BALANCE, "alm": sheets.ALM, "balances": sheets.BALANCES}[name]
-    blocks = sheets.report(sheet, chosen.scope, asset=chosen.asset, gl_code=chosen.gl_code, view=chosen.view)
+    blocks = sheets.report(
+        sheet,
+        chosen.scope,
+        asset=chosen.asset,
+        gl_code=chosen.gl_code,
+        account_class=chosen.account_class,
+        view=chosen.view,
+    )
     told = chosen.scope.told.replace(" ", "-")
     return streamed(blocks, f"{name}-{chosen.environment}-{told}")
 
@@ -75,6 +82,7 @@ def _trial_balance(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
             {
                 "total": total,
                 "sums": _cells(total, total.asset),
+                "link": chosen.link(asset=total.asset),
                 "lines": [
                     {
                         "line": line,
@@ -92,7 +100,7 @@ def _trial_balance(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
 
 def _alm(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
     today = clock.now().date()
-    flying = books.by_day(environment=chosen.environment, last=today, view=books.IN_FLIGHT, asset=chosen.asset)
+    flying = books.in_flight_by_day(environment=chosen.environment, last=today, asset=chosen.asset)
     return {
         "flying": charts.lines(flying),
         "found": [
@@ -100,18 +108,26 @@ def _alm(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
                 "alm": one,
                 "surplus": assets.text(one.surplus, one.asset),
                 "bars": charts.bars(one),
-                "lines": [
+                "parts": [
                     {
-                        "line": line,
-                        "amount": assets.text(line.amount, one.asset),
-                        "pending": assets.text(line.pending, one.asset),
-                        "link": chosen.link(asset=one.asset, view=line.workflow_view),
+                        "total": assets.text(one.of(part), one.asset),
+                        "lines": [_alm_line(line, one.asset, chosen) for line in one.lines if line.part == part],
+                        "name": part,
                     }
-                    for line in one.lines
+                    for part in books.PARTS
                 ],
             }
             for one in books.alm(chosen.scope, asset=chosen.asset)
         ],
+    }
+
+
+def _alm_line(line: books.AlmLine, asset: str, chosen: Filters) -> dict[str, Any]:
+    return {
+        "line": line,
+        "amount": assets.text(line.amount, asset),
+        "pending": assets.text(line.pending, asset),
+        "link": chosen.link(asset=asset, account_class=line.account_class, view=line.workflow_view),
     }
 
 
@@ -121,6 +137,7 @@ def _balances(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
         chosen.scope,
         asset=chosen.asset,
         gl_code=chosen.gl_code,
+        account_class=chosen.account_class,
         view=chosen.view,
         after=(address, asset),
         limit=_ROWS,
@@ -130,6 +147,7 @@ def _balances(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
             {"line": line, "cells": _four(line, line.asset), "balance": assets.text(line.balance, line.asset)}
             for line in lines
         ],
+        "scoped": chosen.link(asset="", gl_code="", account_class="", view=""),
         "next": chosen.link(after="|".join(place)) if place else "",
     }
 

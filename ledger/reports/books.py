@@ -9,8 +9,7 @@ from django.db import connection
 
 from ledger.reports.scopes import Scope, Value, midnight, query, scope_of, zone_of
 
-IN_FLIGHT: Final = "in_flight"
-_OUTSIDE: Final = "outside"
+PARTS: Final = ("covers", "owed", "in_flight", "own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +124,11 @@ class AlmAsset:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A balance at the end of a date, as credits less debits."""
+    """An amount at the end of a date: a balance as credits less debits, or what was in flight."""
 
     asset: str
     day: date
-    posted: int
+    amount: int
 
 
 def balances(
@@ -137,12 +136,15 @@ def balances(
     *,
     asset: str = "",
     gl_code: str = "",
+    account_class: str = "",
     view: str = "",
     after: tuple[str, str] = ("", ""),
     limit: int = 100,
 ) -> tuple[list[AccountLine], tuple[str, str] | None]:
     """Return a page of accounts, and the place of the next."""
-    given = balances_parameters(asset=asset, gl_code=gl_code, view=view, after=after, limit=limit + 1)
+    given = balances_parameters(
+        asset=asset, gl_code=gl_code, account_class=account_class, view=view, after=after, limit=limit + 1
+    )
     lines = [
         AccountLine(*row[:6], *map(int, row[6:10]))  # type: ignore[arg-type]  # a row
         for row in _rows("balances", scope, given)
@@ -153,11 +155,18 @@ def balances(
 
 
 def balances_parameters(
-    *, asset: str, gl_code: str, view: str, after: tuple[str, str] = ("", ""), limit: int | None = None
+    *,
+    asset: str,
+    gl_code: str,
+    account_class: str = "",
+    view: str,
+    after: tuple[str, str] = ("", ""),
+    limit: int | None = None,
 ) -> dict[str, Value]:
     return {
         "asset": asset,
         "gl_code": gl_code,
+        "account_class": account_class,
         "view": view,
         "address": after[0],
         "after_asset": after[1],
@@ -181,32 +190,29 @@ def trial_balance(scope: Scope, *, asset: str = "") -> TrialBalance:
 def alm(scope: Scope, *, asset: str = "") -> list[AlmAsset]:
     """Return each asset with what covers it, what is owed, what is in flight, and what is our own."""
     found: dict[str, list[AlmLine]] = {}
-    for name, account_class, view, accounts, posted, pending, _ in _rows("alm", scope, {"asset": asset}):
-        part = _part(str(account_class), str(view))
-        sign = -1 if part == "covers" else 1
+    for name, part, account_class, view, accounts, amount, pending, _ in _rows("alm", scope, {"asset": asset}):
         line = AlmLine(
-            part, str(account_class), str(view), int(str(accounts)), sign * int(str(posted)), sign * int(str(pending))
+            str(part), str(account_class), str(view), *(int(str(one)) for one in (accounts, amount, pending))
         )
         found.setdefault(str(name), []).append(line)
-    return [AlmAsset(name, sorted(lines, key=lambda line: _PARTS.index(line.part))) for name, lines in found.items()]
+    return [AlmAsset(name, lines) for name, lines in found.items()]
 
 
-def by_day(
-    *, environment: str, last: date, days: int = 30, address: str = "", asset: str = "", view: str = ""
-) -> list[Day]:
-    """Return the balance of an account, or of a workflow view, at the end of each of the last dates."""
+def by_day(*, environment: str, last: date, address: str, asset: str, days: int = 30) -> list[Day]:
+    """Return the balance of an account at the end of each of the last dates."""
+    return _by_day("by_day", environment, last, days, {"address": address, "asset": asset})
+
+
+def in_flight_by_day(*, environment: str, last: date, asset: str = "", days: int = 30) -> list[Day]:
+    """Return the money in flight at the end of each of the last dates: what is in transit, and what holds reserve."""
+    return _by_day("in_flight_by_day", environment, last, days, {"asset": asset})
+
+
+def _by_day(name: str, environment: str, last: date, days: int, given: Mapping[str, Value]) -> list[Day]:
     zone = zone_of(environment)
     first = last - timedelta(days=days - 1)
-    given: dict[str, Value] = {
-        "address": address,
-        "asset": asset,
-        "view": view,
-        "zone": zone,
-        "first": first,
-        "last": last,
-        "since": midnight(first, zone),
-    }
-    rows = _rows("by_day", scope_of(environment=environment), given)
+    dates: dict[str, Value] = {"zone": zone, "first": first, "last": last, "since": midnight(first, zone)}
+    rows = _rows(name, scope_of(environment=environment), {**given, **dates})
     return [Day(str(row[0]), row[1], int(str(row[2]))) for row in rows]  # type: ignore[arg-type]  # a row
 
 
@@ -218,15 +224,6 @@ _SUMMED: Final = (
     "debit_balance",
     "credit_balance",
 )
-_PARTS: Final = ("covers", "owed", "in_flight", "own")
-
-
-def _part(account_class: str, view: str) -> str:
-    if view == IN_FLIGHT:
-        return "in_flight"
-    if account_class == "asset" or view == _OUTSIDE:
-        return "covers"
-    return "owed" if account_class == "liability" else "own"
 
 
 def _rows(name: str, scope: Scope, given: Mapping[str, Value]) -> list[tuple[object, ...]]:

@@ -1,7 +1,7 @@
 """Reports as CSV, streamed by COPY: amounts as decimal strings, no text cell that a spreadsheet takes for a formula."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.db import connection
@@ -68,16 +68,18 @@ TRIAL_BALANCE: Final = Sheet(
 )
 ALM: Final = Sheet(
     "alm",
-    ("asset", "account_class", "view", "accounts", "posted", "pending", "scale"),
+    ("asset", "part", "account_class", "view", "accounts", "posted", "pending", "scale"),
     (
         ("asset", "text", "asset"),
+        ("part", "text", "part"),
         ("account_class", "text", "account_class"),
         ("workflow_view", "text", "view"),
         ("accounts", "number", "accounts"),
-        ("credits_less_debits", "amount", "posted"),
-        ("pending_credits_less_debits", "amount", "pending"),
+        ("posted", "amount", "posted"),
+        ("pending", "amount", "pending"),
     ),
 )
+_TOLD: Final = tuple((name, "text", f"%({name})s::text") for name in ("as_of", "final", "root"))
 _STATEMENT: Final = Sheet(
     "statement",
     (
@@ -102,12 +104,16 @@ _STATEMENT: Final = Sheet(
 )
 
 
-def report(sheet: Sheet, scope: Scope, *, asset: str = "", gl_code: str = "", view: str = "") -> Iterator[bytes]:
-    """Stream a whole report."""
+def report(
+    sheet: Sheet, scope: Scope, *, asset: str = "", gl_code: str = "", account_class: str = "", view: str = ""
+) -> Iterator[bytes]:
+    """Stream a whole report. Each row says as of what it is, whether that is final, and the sealed block's root."""
     given: dict[str, Value] = {"asset": asset}
     if sheet is BALANCES:
-        given = balances_parameters(asset=asset, gl_code=gl_code, view=view)
-    return _streamed(sheet, statement(sheet.name, scope), {**scope.parameters, **given})
+        given = balances_parameters(asset=asset, gl_code=gl_code, account_class=account_class, view=view)
+    told: dict[str, Value] = {"as_of": scope.told, "final": "no" if scope.provisional else "yes", "root": scope.root}
+    query = statement(sheet.name, scope)
+    return _streamed(replace(sheet, cells=(*sheet.cells, *_TOLD)), query, {**scope.parameters, **given, **told})
 
 
 def account_statement(*, environment: str, address: str, asset: str, scope: Scope | None = None) -> Iterator[bytes]:

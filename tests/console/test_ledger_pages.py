@@ -95,7 +95,7 @@ def test_a_total_opens_the_rows_behind_it_down_to_the_postings(book: None, signe
     rows = client.get(link).content.decode()
     assert [U1, "EUR", "2005", "liability", "wallets", "30.00", "100.00", "20.00", "0.00", "70.00"] in cells(rows)
     assert BANK not in rows
-    link = html.unescape(re.findall(rf'href="([^"]*{U1}/)"', rows)[0])
+    link = html.unescape(re.findall(rf'href="([^"]*{U1}/)[?"]', rows)[0])
     account = client.get(link).content.decode()
     assert [row[0] for row in cells(account) if row and row[0] in ("Opening", "Closing")] == ["Opening", "Closing"]
     assert ["Closing", "30.00", "100.00", "20.00", "0.00"] in cells(account)
@@ -108,6 +108,31 @@ def test_a_total_opens_the_rows_behind_it_down_to_the_postings(book: None, signe
     assert "&lt;b&gt;bold&lt;/b&gt;" in transaction
 
 
+def test_what_a_total_opens_is_as_of_the_same(book: None, signed_in: SignIn) -> None:
+    client = signed_in("fay", "finance")
+    for report in ("report-trial-balance", "report-alm"):
+        shown = page(client, report, query="?environment=test&asset=EUR&date=2026-03-02")
+        for link in re.findall(r'href="([^"]*/balances/[?][^"]*)"', shown):
+            rows = client.get(html.unescape(link)).content.decode()
+            assert "the end of 2026-03-02" in rows
+            if f"/{U1}/" in rows:
+                account = client.get(html.unescape(re.findall(rf'href="([^"]*{U1}/[^"]*)"', rows)[0])).content.decode()
+                assert ["Closing", "0.00", "100.00", "0.00", "0.00"] in cells(account)
+                break
+        else:
+            raise AssertionError(f"{report} opens no row of {U1}")
+
+
+def test_each_part_of_the_alm_is_the_sum_of_the_rows_that_it_opens(book: None, signed_in: SignIn) -> None:
+    client = signed_in("fay", "finance")
+    shown = page(client, "report-alm", query="?environment=test&asset=EUR")
+    assert ["covers", "Total", "", "", "100.00", ""] in cells(shown)
+    assert ["owed", "Total", "", "", "100.00", ""] in cells(shown)
+    link = html.unescape(re.findall(r'href="([^"]*account_class=liability[^"]*view=wallets[^"]*)"', shown)[0])
+    rows = [row for row in cells(client.get(link).content.decode()) if len(row) == 10][1:]
+    assert [(row[0], row[9]) for row in rows] == [(U1, "70.00"), (U2, "30.00")]
+
+
 def test_csv_says_what_the_page_says(book: None, signed_in: SignIn) -> None:
     client = signed_in("fay", "finance")
     for name, width in (("trial-balance", 9), ("balances", 10)):
@@ -118,6 +143,11 @@ def test_csv_says_what_the_page_says(book: None, signed_in: SignIn) -> None:
         first = 3 if name == "trial-balance" else 5
         assert amounts == [row[first : first + 4] for row in shown], name
         assert len(rows) > 2
+    url = reverse("admin:report-alm") + "?environment=test&asset=EUR"
+    shown = [row for row in cells(client.get(url).content.decode()) if len(row) == 6 and row[1] != "Total"][1:]
+    rows = sheet(client, f"{url}&format=csv")
+    assert [list(row.values())[1:7] for row in rows] == shown
+    assert {row["as_of"] for row in rows} == {"now"}
     statement = reverse("admin:ledger-account", args=["test", "EUR", U1])
     lines = [row for row in cells(client.get(statement).content.decode()) if len(row) == 11][1:]
     assert [
@@ -158,6 +188,9 @@ def test_alm_and_the_charts_show_money_in_flight(book: None, signed_in: SignIn) 
     codes(Item("fly", [Move(U1, TRANSIT, 1_000)], effective_at=NOON))
     shown = page(client, "report-alm", query="?environment=test&asset=EUR")
     assert "surplus 0.00" in shown
+    (bars,) = re.findall(r'aria-label="covers, owed and in flight in EUR".*?</svg>', shown, re.DOTALL)
+    assert re.findall(r">([a-z ]+|[0-9.]+)</text>", bars) == ["covers", "100.00", "owed", "90.00", "in flight", "10.00"]
+    assert re.findall(r'width="([0-9]+)"', bars) == ["300", "270", "30"]
     assert ["in_flight", "liability", "in_flight", "1", "10.00", "20.00"] in cells(shown)
     assert "money in flight in EUR by day" in shown
     assert shown.count("<circle") == 30

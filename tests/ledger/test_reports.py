@@ -217,9 +217,25 @@ def test_balances_by_day_end_in_the_present_balance(book: None) -> None:
     ]
     codes(plain("later", BANK, U1, 5, 10))
     assert books.by_day(environment=ENV, last=last, days=5, address=U1, asset="EUR") == found
-    codes(plain("in", U1, TRANSIT, 40, 1))
-    flying = books.by_day(environment=ENV, last=last, days=3, view="in_flight", asset="EUR")
-    assert [day.posted for day in flying] == [40, 40, 40]
+
+
+def test_money_in_flight_is_what_is_in_transit_and_what_is_held(book: None) -> None:
+    """2,000 are held on Tuesday; on Wednesday 40 go into transit, and 500 of the hold's whole 2,000 do."""
+
+    def flying() -> list[int]:
+        last = MONDAY + timedelta(days=3)
+        return [day.amount for day in books.in_flight_by_day(environment=ENV, last=last, days=4, asset="EUR")]
+
+    assert flying() == [0, 2_000, 2_000, 2_000]
+    codes(plain("in", U1, TRANSIT, 40, 2))
+    assert flying() == [0, 2_000, 2_040, 2_040]
+    post = Item("5", [Move(U1, TRANSIT, 500)], "settle", hold="4", effective_at=NOON + timedelta(days=2))
+    assert codes(post) == ["created"]
+    assert flying() == [0, 2_000, 540, 540]
+    assert codes(Item("6", [Move(U1, U2, 7)], "reserve", effective_at=NOON + timedelta(days=3))) == ["created"]
+    assert flying() == [0, 2_000, 540, 547]
+    assert codes(Item("7", [], "release", hold="6", effective_at=NOON + timedelta(days=3))) == ["created"]
+    assert flying() == [0, 2_000, 540, 540]
 
 
 def test_newest_page_of_a_statement_opens_with_what_stood_before_it() -> None:
@@ -384,13 +400,18 @@ def test_csv_tells_what_the_report_tells(book: None) -> None:
         ("0.00", "99.00", "20.00"),
     ]
     alm = read(sheets.report(sheets.ALM, now(), asset="EUR"))
-    assert {(r["account_class"], r["workflow_view"]): r["credits_less_debits"] for r in alm} == {
-        ("asset", "banks"): "-100.00",
-        ("equity", "outside"): "0.00",
-        ("income", "revenue"): "1.00",
-        ("liability", "in_flight"): "0.00",
-        ("liability", "wallets"): "99.00",
-    }
+    assert [(r["part"], r["account_class"], r["workflow_view"], r["posted"], r["pending"]) for r in alm] == [
+        ("covers", "asset", "banks", "100.00", "0.00"),
+        ("covers", "equity", "outside", "0.00", "0.00"),
+        ("owed", "liability", "wallets", "99.00", "-20.00"),
+        ("in_flight", "liability", "in_flight", "0.00", "20.00"),
+        ("own", "income", "revenue", "1.00", "0.00"),
+    ]
+    assert {(r["as_of"], r["final"], r["root"]) for r in alm} == {("now", "no", "")}
+    block = seals.seal(ENV)
+    assert block is not None
+    sealed = read(sheets.report(sheets.TRIAL_BALANCE, scope_of(environment=ENV, block=block.number), asset="EUR"))
+    assert {(r["as_of"], r["final"], r["root"]) for r in sealed} == {(f"block {block.number}", "yes", block.root)}
     balances = read(sheets.report(sheets.BALANCES, now(), gl_code="2005"))
     assert [(r["address"], r["asset"], r["balance"]) for r in balances] == [
         (U1, "EUR", "70.00"),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.ledger.door import (
+    FREE,
     MAXIMUM,
     NEVER_CREDITED_BEYOND,
     Item,
@@ -329,6 +330,23 @@ def test_balances_end_at_u128(first_call: bool) -> None:
     assert (codes(*items) if not first_call else [codes(item)[0] for item in items]) == expected
     assert balance("a") == (MAXIMUM - 1, MAXIMUM, 1, 0)
     assert codes(plain("2", "a", W, 1)) == ["overflows_debits"]  # the overflow before had burnt no key
+
+
+@pytest.mark.parametrize("credited", [True, False], ids=["credits", "debits"])
+def test_each_of_the_four_balances_and_their_sums_end_at_u128(credited: bool) -> None:
+    """What a list adds to one side of an account without a rule: posted, pending, and both together."""
+    side = "credits" if credited else "debits"
+
+    def pair(other: str) -> tuple[str, str]:
+        return (other, W) if credited else (W, other)
+
+    open_book("bank", "drain", "other", kind=FREE)
+    assert codes(reserve("p", *pair("bank"), MAXIMUM)) == ["created"]
+    assert codes(reserve("q", *pair("drain"), 1)) == [f"overflows_{side}_pending"]
+    assert codes(plain("s", *pair("drain"), 1)) == [f"overflows_{side}"]
+    assert codes(release("r", "p"), plain("t", *pair("drain"), MAXIMUM)) == ["created", "created"]
+    assert codes(plain("u", *pair("other"), 1)) == [f"overflows_{side}_posted"]
+    assert codes(reserve("v", *pair("other"), 1)) == [f"overflows_{side}"]
 
 
 def _books_balance() -> None:

@@ -135,6 +135,13 @@ DAMAGE = [
         {"keys": ["plain"]},
     ),
     (
+        "something that has ended with money in transit",
+        "WITH ended AS (INSERT INTO ledger_move (environment, machine, subject, sequence, from_state, to_state, actor, cause,"
+        " request_id, event_reference, moved_at) VALUES ('test', 'order', 'ord_1', 1, '', 'processed', '', '', '', '', now()))"
+        " UPDATE ledger_account SET workflow_view = 'in_flight' WHERE address = 'b'",
+        {"transit": ["ord_1"]},
+    ),
+    (
         "a posting into a locked period",
         "INSERT INTO ledger_period SELECT id, '2025-03-12', '2025-03-12 08:00Z', 'x' FROM ledger_book",
         {"locked_periods": ["funding", "hold2", "hold3", "hold4", "open", "plain", "released", "settled"]},

@@ -1,8 +1,7 @@
--- The balance at the end of each business date, as credits less debits: that of now less what counts later.
+-- An account's balance at the end of each business date, as credits less debits: that of now less what counts later.
 WITH chosen AS (
     SELECT a.id, a.asset FROM ledger_account a
-    WHERE a.book_id = %(book)s AND (%(asset)s = '' OR a.asset = %(asset)s)
-      AND CASE WHEN %(address)s <> '' THEN a.address = %(address)s ELSE a.workflow_view = %(view)s END
+    WHERE a.book_id = %(book)s AND (%(asset)s = '' OR a.asset = %(asset)s) AND a.address = %(address)s
 ), present AS (
     SELECT c.asset, sum(n.cp - n.dp) AS posted FROM ({scope}) AS n JOIN chosen c ON c.id = n.account_id GROUP BY c.asset
 ), moved AS (
