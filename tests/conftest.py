@@ -5,7 +5,6 @@ A test that touches the database asks for ``database``, or its module says
 wrap a test in a transaction, which hides locks, triggers and ``SKIP LOCKED``.
 """
 
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -67,17 +66,13 @@ def servers() -> TestServers:
 
 @pytest.fixture(scope="session")
 def django_db_setup(servers: TestServers, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Start PostgreSQL, migrate as the owner, and load the reference rows as the owner."""
-    from django.core.management import call_command
+    """Start PostgreSQL with the database that the tests stand on."""
     from django.db import connection
 
-    _ = servers.postgres
+    from tests.migrated import migrate
+
     with django_db_blocker.unblock():
-        _become(servers.url("holdfast_owner"))
-        call_command("migrate", verbosity=0, interactive=False)
-        call_command("reference_rows", stdout=io.StringIO())
-        _become(servers.url("holdfast_app"))
-        connection.close()
+        migrate(servers)
     yield
     with django_db_blocker.unblock():
         connection.close()
@@ -145,13 +140,3 @@ def application_connection(servers: TestServers, database: None) -> Iterator[psy
 def run_threads(database: None) -> Callable[..., Sequence[Any]]:
     """``run_threads(*callables, timeout=30)``: results or exceptions, in order; see tests/threads.py."""
     return _run_threads
-
-
-def _become(url: str) -> None:
-    """Have Django's connection log in as another role."""
-    from django.db import connection
-    from psycopg.conninfo import conninfo_to_dict
-
-    parts = conninfo_to_dict(url)
-    connection.close()
-    connection.settings_dict.update(USER=parts["user"], PASSWORD=parts["password"])

@@ -17,6 +17,7 @@ from config.local import binaries, postgres, roles, valkey
 from config.local.account import server_account
 from config.local.ports import free_port
 from config.local.postgres_process import locked
+from tests import kept_cluster
 
 _PREFIX: Final = "hf-test-"
 _TMP: Final = Path("/tmp")
@@ -35,9 +36,10 @@ class TestServers:
         self.folder.chmod(0o711)
         self._account = server_account()
         self.passwords = roles.RolePasswords(
-            superuser=secrets.token_hex(12), owner=secrets.token_hex(12), application=secrets.token_hex(12)
+            superuser=kept_cluster.superuser_password(), owner=secrets.token_hex(12), application=secrets.token_hex(12)
         )
         (self.folder / "socket").mkdir(mode=0o700)
+        self.is_migrated = False
         self.valkey_port = free_port()
         self.valkey_password = secrets.token_hex(12)
         atexit.register(self.stop)
@@ -89,6 +91,7 @@ class TestServers:
         )
         if self._account is not None:
             self._account.own(server.socket)
+        self.is_migrated = kept_cluster.copy_to(server.data)
         postgres.initialise(server, password=self.passwords.superuser, durable=False)
         running = postgres.RunningPostgres(server, password=self.passwords.superuser, log=self.folder / "postgres.log")
         running.start()
@@ -97,6 +100,12 @@ class TestServers:
             self.passwords,
         )
         return running
+
+    def keep(self) -> None:
+        """Keep the cluster, migrated, for the next session; it is stopped for a moment, and nobody may be connected."""
+        self.postgres.stop()
+        kept_cluster.keep(self.postgres.server.data, password=self.passwords.superuser)
+        self.postgres.start()
 
     @cached_property
     def valkey(self) -> valkey.RunningValkey:

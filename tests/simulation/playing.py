@@ -1,14 +1,8 @@
 """Live through the worlds of some seeds, one after the other, and gather what they reached and what broke."""
 
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from django.core.management import call_command
-from django.db import connection
-from psycopg.conninfo import conninfo_to_dict
-
-from tests.servers import TestServers
 from tests.simulation.cast import cast
 from tests.simulation.played import Played
 from tests.simulation.stage import Stage
@@ -52,19 +46,3 @@ def live(stage: Stage, seed: int, *, turns: int | None = None) -> World:
 def replay(seed: int) -> str:
     """Return the command that plays a seed again."""
     return f"make simulate SEEDS={seed}"
-
-
-def migrate(servers: TestServers) -> None:
-    """Make the database as the owner, and go on as the application."""
-    _ = servers.postgres
-    _become(servers.url("holdfast_owner"))
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("reference_rows", stdout=io.StringIO())
-    _become(servers.url("holdfast_app"))
-    connection.close()
-
-
-def _become(url: str) -> None:
-    parts = conninfo_to_dict(url)
-    connection.close()
-    connection.settings_dict.update(USER=parts["user"], PASSWORD=parts["password"])

@@ -21,8 +21,9 @@ def played_here(seeds: range, *, say: Callable[[str], None], trace: bool = False
     os.environ.update(servers.environment())
     django.setup()
     from tests.flush import Flush
+    from tests.migrated import migrate
     from tests.simulation import reach
-    from tests.simulation.playing import migrate, play
+    from tests.simulation.playing import play
     from tests.simulation.stage import stage
 
     try:
