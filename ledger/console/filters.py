@@ -49,8 +49,16 @@ def read(query: Mapping[str, str]) -> Filters:
         )
     except Refusal as refused:
         refusal, scope = refused.message, scope_of(environment=environment)
-    chosen = (given[name] for name in ("asset", "gl_code", "account_class", "view"))
-    return Filters(given, environment, *chosen, scope, refusal)
+    return Filters(
+        given,
+        environment,
+        asset=given["asset"],
+        gl_code=given["gl_code"],
+        account_class=given["account_class"],
+        view=given["view"],
+        scope=scope,
+        refusal=refusal,
+    )
 
 
 def asset_codes() -> list[str]:
