@@ -72,6 +72,7 @@ def raise_new() -> int:
             {
                 "now": clock.parameter(),
                 "grace": settings.CLOSE_GRACE,
+                "signed_within": settings.CLOSE_SIGNED_WITHIN,
                 "break_rate": settings.BREAK_RATE_LIMIT,
             },
         )

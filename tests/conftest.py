@@ -20,7 +20,15 @@ from tests.servers import TestServers
 
 # Before anything reads the settings, and without what the surrounding shell says.
 _SERVERS = TestServers()
-for _name in ("OUTBOUND_ALLOW", "STATIC_MANIFEST", "DEBUG", "ALLOWED_HOSTS", "CLOSE_ZONE", "CLOSE_GRACE"):
+for _name in (
+    "OUTBOUND_ALLOW",
+    "STATIC_MANIFEST",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "CLOSE_ZONE",
+    "CLOSE_GRACE",
+    "CLOSE_SIGNED_WITHIN",
+):
     os.environ.pop(_name, None)
 os.environ.update(_SERVERS.environment())
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")

@@ -15,6 +15,8 @@ try:
 except (ZoneInfoNotFoundError, ValueError):
     raise ImproperlyConfigured(f"CLOSE_ZONE is no time zone: {CLOSE_ZONE!r}") from None
 CLOSE_GRACE = environment.whole_number("CLOSE_GRACE", default=3600)
+# A close that is not signed so many seconds after it could be is late.
+CLOSE_SIGNED_WITHIN = environment.whole_number("CLOSE_SIGNED_WITHIN", default=172_800)
 
 # Where closes leave their files: {environment}/{date}/ below it.
 ARTIFACTS_ROOT = Path(environment.text("ARTIFACTS_ROOT", default=str(BASE_DIR / "var" / "closes")))

@@ -32,6 +32,13 @@ CROSS JOIN LATERAL (
     FROM reconciliation_closerun r
     WHERE r.state = 'open' AND r.provisional AND r.window_to + %(grace)s * interval '1 second' <= t.now
     UNION ALL
+    SELECT r.environment, 'late_close', r.reference || '@unsigned',
+           'The close of ' || r.business_date || ' is late: it could have been signed since '
+               || r.window_to + %(grace)s * interval '1 second' || ' and is ' || r.state || '.'
+    FROM reconciliation_closerun r
+    WHERE r.state <> 'locked' AND NOT r.provisional AND r.runs > 0
+      AND r.window_to + (%(grace)s + %(signed_within)s) * interval '1 second' <= t.now
+    UNION ALL
     SELECT e.environment, 'review_date_passed', e.reference || '@' || e.next_review_on,
            'Exception case ' || e.reference || ' (' || e.type || ') was to be reviewed on ' || e.next_review_on
                || ' by ' || coalesce(nullif(e.owner, ''), 'nobody') || '.'

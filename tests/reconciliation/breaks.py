@@ -254,7 +254,7 @@ def _conflicting_request(day: Day, order: Order) -> str:
     return order.reference
 
 
-def _inbound_event(day: Day, order: Order, *, state: str, subjects: str = "[]") -> str:
+def inbound_event(day: Day, order: Order, *, state: str, subjects: str = "[]") -> str:
     reference = references.new(references.Prefix.EVENT)
     day.plant(
         "INSERT INTO webhooks_inboundevent (reference, environment, operator_id, version, created_at, updated_at, state,"
@@ -272,11 +272,11 @@ def _inbound_event(day: Day, order: Order, *, state: str, subjects: str = "[]") 
 
 
 def _event_never_applied(day: Day, order: Order) -> str:
-    return _inbound_event(day, order, state="dead")
+    return inbound_event(day, order, state="dead")
 
 
 def _provider_transaction_not_booked(day: Day, order: Order) -> str:
-    reference = _inbound_event(day, order, state="applied")
+    reference = inbound_event(day, order, state="applied")
     day.plant(
         "INSERT INTO webhooks_providertransaction (provider_id, reference, kind, event_reference, booked_at)"
         " VALUES (1, %s, 'payin', %s, now())",

@@ -88,6 +88,20 @@ def test_late_close_is_told_once_its_grace_is_over(settings: Settings) -> None:
     assert Notice.objects.get().subject == close.reference
 
 
+def test_close_that_nobody_signs_is_late_though_it_has_run(settings: Settings) -> None:
+    settings.CLOSE_GRACE, settings.CLOSE_SIGNED_WITHIN = 3600, 7200
+    fixed = FixedClock(NOW)
+    with clock.use(fixed):
+        close = close_runs.ensure(environment="test", business_date=date(2026, 3, 14))
+        CloseRun.objects.update(provisional=False, runs=1)
+        fixed.move_to(close.window_to + timedelta(hours=3) - timedelta(seconds=1))
+        assert notices.work() == 0
+        fixed.move_to(close.window_to + timedelta(hours=3))
+        assert [notices.work(), notices.work()] == [1, 0]
+    assert "could have been signed since" in mail.outbox[0].body
+    assert Notice.objects.get().kind == "late_close"
+
+
 def test_review_date_is_told_once_for_each_date_that_passes() -> None:
     fixed = FixedClock(NOW)
     with clock.use(fixed):
