@@ -1,4 +1,4 @@
-"""Aging: how old an exception case is, and in which bucket finance counts it."""
+"""Aging: how old an exception case is, and in which bucket finance counts it; the same in Python and in SQL."""
 
 from datetime import datetime
 from typing import Final
@@ -15,3 +15,9 @@ def days(*, opened_at: datetime, now: datetime) -> int:
 def bucket(*, opened_at: datetime, now: datetime) -> str:
     age = days(opened_at=opened_at, now=now)
     return next((name for most, name in BUCKETS if age <= most), OLDEST)
+
+
+def bucket_in_sql(days: str) -> str:
+    """Return the SQL expression that names the bucket of a number of days."""
+    told = " ".join(f"WHEN {days} <= {most} THEN '{name}'" for most, name in BUCKETS)
+    return f"CASE {told} ELSE '{OLDEST}' END"

@@ -35,6 +35,17 @@ LEFT JOIN ledger_key k ON k.book_id = %(book)s AND k.key = t.hold_key
 LEFT JOIN ledger_hold h ON h.transaction_id = k.transaction_id
 WHERE t.environment = %(environment)s AND t.state = 'reserved' AND t.created_at >= %(from)s AND t.created_at < %(to)s
   AND h.state IS DISTINCT FROM 'open'
+UNION ALL
+SELECT n.key, i.reference, i.operator_id, i.asset, coalesce(i.debit_minor, i.amount_minor),
+       jsonb_build_object('reason', 'the intent is ' || i.state || ', its hold is not open', 'ledger_key', n.key,
+                          'order_id', i.reference, 'hold', h.state)
+FROM orders_intent i
+LEFT JOIN orders_payout y ON y.intent_reference = i.reference
+CROSS JOIN LATERAL (SELECT coalesce(y.reference || ':reserve', i.reference || ':hold') AS key) n
+LEFT JOIN ledger_key k ON k.book_id = %(book)s AND k.key = n.key
+LEFT JOIN ledger_hold h ON h.transaction_id = k.transaction_id
+WHERE i.environment = %(environment)s AND i.state IN ('authorized', 'manual_review')
+  AND i.authorized_at >= %(from)s AND i.authorized_at < %(to)s AND h.state IS DISTINCT FROM 'open'
 """
 
 CHECK = Check(

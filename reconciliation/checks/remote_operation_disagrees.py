@@ -1,7 +1,8 @@
 """Our outcome of a remote movement and theirs differ: what we say became of it is not what its stored answers say.
 
 *Confirmed* needs an answer that says so, and none after it that denies it; *rejected*, *absent* and *withdrawn* none that
-says it happened. What was withdrawn was never asked. A movement is of the asset and amount of its order's wallet side.
+says it happened. What was withdrawn was never asked. A movement is of the asset and amount of its order's wallet side, of its
+return, or of what its payout pays out.
 """
 
 from reconciliation.check import Check
@@ -40,7 +41,9 @@ CROSS JOIN LATERAL (SELECT CASE
     WHEN o.id IS NOT NULL AND p.leg IN ('debit', 'credit', 'reverse')
          AND (p.asset, p.amount_minor) <> (CASE o.side WHEN 'buy' THEN o.source_asset ELSE o.target_asset END,
                                            CASE o.side WHEN 'buy' THEN o.source_minor ELSE o.target_minor END)
-        THEN 'another asset or amount than its order''s' END AS reason) d
+        THEN 'another asset or amount than its order''s'
+    WHEN (p.asset, p.amount_minor) <> (coalesce(r.asset, y.asset), coalesce(r.amount_minor, y.amount_minor))
+        THEN 'another asset or amount than its return''s or payout''s' END AS reason) d
 WHERE d.reason IS NOT NULL
 """
 

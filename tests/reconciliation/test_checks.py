@@ -23,6 +23,10 @@ SEED = {
         "User may not have accepted, quote expired, or transact failed.",
         "Retrieve quote/trade by id if available.",
     ),
+    "Duplicate trade attempt": (
+        "Retry or double-click path may be wrong.",
+        "Check idempotency key and conflict response.",
+    ),
     "Missing webhook": (
         "Delivery issue or endpoint failure.",
         "Poll trusted read and inspect delivery logs.",
@@ -114,6 +118,20 @@ def test_close_finds_a_break_alone(day: Day, planted: Break) -> None:
     expected = plant_all(day, [(planted, planted.order(day))])
     day.close()
     assert day.standing() == expected
+
+
+def test_a_reserved_trade_whose_hold_is_gone_is_found(day: Day) -> None:
+    trade = trade_of(day.in_review())
+    assert trade.state == "reserved"
+    day.close()
+    assert not ExceptionCase.objects.filter(type="hold_without_owner").exists()
+    day.plant(
+        "UPDATE ledger_hold h SET state = 'voided', ended_by = h.transaction_id, ended_at = now() FROM ledger_transaction x"
+        " WHERE x.id = h.transaction_id AND x.key = %s",
+        trade.hold_key,
+    )
+    day.close()
+    assert ("hold_without_owner", trade.hold_key) in day.standing()
 
 
 def test_an_order_is_frozen_when_its_states_conflict(day: Day) -> None:

@@ -20,7 +20,7 @@ from tests.orders.till import Till
 from tests.orders.wallet import declined, lost_before, pending
 from tests.reconciliation.conftest import files
 from tests.reconciliation.day import Day
-from wallets.models import Wallet
+from wallets.models import RemoteOperation, Wallet
 
 __all__ = ["bank", "files", "fixed_clock", "payouts", "psp", "shop", "till"]
 
@@ -154,9 +154,16 @@ def _pay_in_of_no_event(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
     return "posting_that_joins_to_nothing", f"led_{found[0].hex}"
 
 
+def _payout_of_another_amount(day: Day, ended: dict[str, Intent]) -> tuple[str, str]:
+    owner = payout_of(ended["settled"]).reference
+    day.plant("UPDATE wallets_remoteoperation SET amount_minor = amount_minor + 1 WHERE owner = %s", owner)
+    return "remote_operation_disagrees", RemoteOperation.objects.get(owner=owner).reference
+
+
 _PLANTS = (
     *(_settlement_deleted, _paid_though_failed, _transfer_of_another_amount, _half_a_transfer, _event_deleted),
     *(_intent_overwritten, _pay_in_of_another_amount, _pay_in_not_booked, _pay_in_of_no_event),
+    _payout_of_another_amount,
 )
 
 
@@ -174,6 +181,22 @@ def test_close_finds_a_planted_break_of_an_intent_or_pay_in_alone(
     _close()
     assert _found() == [expected]
     assert clock.now() >= START
+
+
+def test_an_authorized_payout_whose_hold_is_gone_is_found(plain: Day, payouts: PayoutDesk) -> None:
+    payouts.bank.script = [pending]
+    intent = payouts.pay("1000.00")
+    payouts.drive(passes=2, pause=timedelta(seconds=1))
+    key = payout_of(intent).hold_key
+    plain.plant(
+        "UPDATE ledger_hold h SET state = 'voided', ended_by = h.transaction_id, ended_at = now() FROM ledger_transaction x"
+        " WHERE x.id = h.transaction_id AND x.key = %s",
+        key,
+    )
+    _close()
+    assert ("hold_without_owner", key) in _found()
+    case = ExceptionCase.objects.get(type="hold_without_owner")
+    assert (case.order_reference, case.asset, case.detail["hold"]) == (intent.reference, "THB", "voided")
 
 
 def test_an_intent_is_frozen_when_its_states_conflict(
