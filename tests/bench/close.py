@@ -245,10 +245,11 @@ def _child(stack: LocalStack, program: str, day: date) -> tuple[float, float, fl
 
 
 def _parameters(connection: psycopg.Connection, day: date) -> dict[str, Any]:
+    from reconciliation import day_movements
     from reconciliation.windows import window_of
 
     window = window_of(environment="live", business_date=day)
-    return {**window.parameters(), "as_of": window.end, "close": "cls_f9"}
+    return {**window.parameters(), **day_movements.kept_before(window), "as_of": window.end, "close": "cls_f9"}
 
 
 def _bare(connection: psycopg.Connection, day: date) -> float:

@@ -98,6 +98,9 @@ def test_two_people_close_a_day_in_the_browser(
     finance.wait_for_selector("text=Signed as preparer")
 
     lead.goto(f"{live_url}/console/closes/{close.reference}/")
+    assert lead.is_disabled("#open-sign")
+    drains.drain("closes")  # the worker proves the files; the page notices
+    lead.wait_for_selector("#open-sign:not([disabled])", timeout=15_000)
     lead.click("#open-sign")
     lead.fill("#reason-sign", "agreed")
     lead.click("#do-sign")
@@ -110,4 +113,5 @@ def test_two_people_close_a_day_in_the_browser(
     assert CloseRun.objects.get(pk=close.pk).state == "locked"
     assert periods.is_locked("test", day)
     assert list(CloseSignature.objects.order_by("id").values_list("person", flat=True)) == ["user:fiona", "user:frank"]
+    drains.drain("closes")
     assert reloaded(order).reconciliation_state == "closed"
