@@ -18,7 +18,7 @@ from ledger.controls.refusals import Malformed
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Move
 from reconciliation.models import ExceptionCase, StatementLine, StatementMatch
-from reconciliation.statements import candidates, matches
+from reconciliation.statements import candidates, matches, proofs
 from reconciliation.statements.candidates import Candidate
 from reconciliation.statements.line import IDS
 from reconciliation.statements.pairing import contradicted, naming_rule
@@ -53,6 +53,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "standing": standing,
         "locked": locked,
         "found": [] if standing else _candidates(line),
+        "proves": proofs.proven_by(line),
         "case": ExceptionCase.objects.filter(environment=line.environment, subject=reference).first(),
         "moves": Move.objects.filter(subject__in=[match.reference for match in made]).order_by("id"),
         "may_work": may(request.user, Ability.WORK_STATEMENTS) and not locked,
@@ -86,6 +87,12 @@ def _match(request: HttpRequest, reference: str) -> str:
     return f"Matched with {_named(made)}."
 
 
+def _prove(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.WORK_STATEMENTS)
+    proved = proofs.prove(line_reference=reference, now=clock.now())
+    return f"Stored: {proved.key} happened. What follows from it is decided where it is reviewed."
+
+
 def _undo(request: HttpRequest, reference: str) -> str:
     need(request.user, Ability.WORK_STATEMENTS)
     undone = matches.undo(
@@ -98,7 +105,7 @@ def _named(found: Sequence[StatementMatch]) -> str:
     return found[0].transaction_key if len(found) == 1 else f"{len(found)} transactions"
 
 
-_ACTIONS: dict[str, Callable[[HttpRequest, str], str]] = {"match": _match, "unmatch": _undo}
+_ACTIONS: dict[str, Callable[[HttpRequest, str], str]] = {"match": _match, "unmatch": _undo, "prove": _prove}
 
 
 def _candidates(line: StatementLine) -> list[dict[str, Any]]:

@@ -550,7 +550,7 @@ def test_a_balance_is_checked_from_the_last_locked_date_and_comes_to_the_same(da
     assert day.close(tomorrow).breaks["balance_is_not_the_fold"] == 0, (
         "whoever disagrees is summed from the first posting"
     )
-    day.plant("UPDATE ledger_account SET credits_posted = credits_posted + 5 WHERE address LIKE 'operators:%%:due'")
+    day.plant("UPDATE ledger_account SET credits_posted = credits_posted + 5 WHERE address LIKE 'pools:%%'")
     assert day.close(tomorrow).breaks["balance_is_not_the_fold"] > 0
 
 

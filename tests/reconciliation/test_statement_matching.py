@@ -224,7 +224,7 @@ def test_a_person_matches_a_line_with_several_and_takes_them_apart_together(day:
     for number, minor in enumerate((1_000, 2_000, 4_000)):
         received(f"P:{number}", minor, subject=f"int_{number}")
     on = DATE.strftime("%d.%m.%Y")
-    bring(source, text(BANK_HEADER, [f"b1;{on};;30,00;;;OTHER;two in one", f"b2;{on};;40,00;;;OTHER2;one"]))
+    bring(source, text(BANK_HEADER, [f"b1;{on};;30,00;;;OTHER;two in one", f"b2;{on};;41,00;;;OTHER2;one"]))
     lines = {line.line_id: line.reference for line in StatementLine.objects.all()}
     ids = [Transaction.objects.get(key=f"P:{number}").pk for number in range(3)]
 
