@@ -9,10 +9,10 @@ from typing import Final
 from django.conf import settings
 
 from ledger.controls.refusals import Refusal
+from reconciliation.downloads import BLOCK
 from reconciliation.models import CloseArtifact, CloseRun
 
 CONTENT_TYPE: Final = "application/zip"
-_BLOCK: Final = 1 << 18
 _WHEN: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -67,7 +67,7 @@ def _blocks(files: dict[str, Path]) -> Iterator[bytes]:
             entry = zipfile.ZipInfo(name, _WHEN)
             entry.external_attr = 0o600 << 16
             with path.open("rb") as source, package.open(entry, "w", force_zip64=True) as target:
-                while block := source.read(_BLOCK):
+                while block := source.read(BLOCK):
                     target.write(block)
                     yield passing.take()
     yield passing.take()

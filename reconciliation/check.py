@@ -17,9 +17,9 @@ class Check:
     may accept a break with a reason. `follows` names earlier types that cause this one too: what belongs to an order (or
     intent) that one of them names is their break, not another.
 
-    `query` takes %(environment)s, %(book)s, %(from)s, %(to)s and %(as_of)s and returns one row per record that breaks:
-    subject (the record's reference), order_reference (the order or intent that it belongs to, or empty), operator_id,
-    asset, amount_minor (at risk), detail (the ids to look at).
+    `query` takes %(environment)s, %(book)s, %(from)s, %(to)s, %(as_of)s, and %(kept_from)s and %(kept_to)s
+    (`day_movements`), and returns one row per record that breaks: subject (the record's reference), order_reference (the
+    order or intent that it belongs to, or empty), operator_id, asset, amount_minor (at risk), detail (the ids to look at).
     """
 
     place: int

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -16,6 +16,7 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
 from reconciliation import artifact_zip, close_answers, close_shapes
+from reconciliation.downloads import download
 from reconciliation.models import CloseRun, ExceptionCase
 
 _DATE = OpenApiParameter("business_date", OpenApiTypes.DATE, OpenApiParameter.PATH, description="YYYY-MM-DD")
@@ -88,8 +89,7 @@ class CloseArtifactView(ApiView):
         path = artifact_zip.files_of(_close(self, business_date)).get(name)
         if path is None:
             raise NotFound
-        kind = "application/json" if name.endswith(".json") else "text/csv; charset=utf-8"
-        return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=kind)
+        return download(path, filename=name)
 
 
 class ExceptionsView(ApiView):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.db.backends.utils import CursorWrapper
 
+from reconciliation import day_movements
 from reconciliation.check import Check, Finding
 from reconciliation.progress import Progress
 from reconciliation.windows import Parameters, Window
@@ -34,9 +35,10 @@ def search(
     belonging: dict[str, set[str]] = {}
     per_check: dict[str, int] = {}
     cut_off: set[str] = set()
+    parameters: Parameters = {**window.parameters(), **day_movements.kept_before(window), "as_of": as_of}
     for check in checks:
         progress.begin(check.title)
-        rows = _ask(cursor, {**window.parameters(), "as_of": as_of}, check)
+        rows = _ask(cursor, parameters, check)
         if len(rows) > MAXIMUM_PER_CHECK:
             cut_off.add(check.name)
             rows = rows[:MAXIMUM_PER_CHECK]

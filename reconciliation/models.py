@@ -63,6 +63,8 @@ class CloseRun(Stateful):
     ledger_root = models.CharField(max_length=64, default="")
     preparer = models.CharField(max_length=150, default="", help_text="who handed it to review")
     reviewer = models.CharField(max_length=150, null=True, help_text="who signed it: somebody else")
+    movements_kept_at = models.DateTimeField(null=True, help_text="when what the locked date moved was written down")
+    proof = models.JSONField(default=dict, help_text="of a close under review: what making its files again came to")
 
     class Meta:
         constraints = [
@@ -94,6 +96,28 @@ class CloseRun(Stateful):
             public=False,
             payload={"close_id": self.reference, "business_date": self.business_date.isoformat(), "status": self.state},
         )
+
+
+class DayMovement(models.Model):
+    """What a locked date moved on an account, so that a later date's balances are not summed from the beginning."""
+
+    close_reference = models.CharField(max_length=40, db_index=True)
+    book_id = models.SmallIntegerField()
+    window_from = models.DateTimeField()
+    window_to = models.DateTimeField()
+    account_id = models.BigIntegerField()
+    debits_posted = models.DecimalField(max_digits=39, decimal_places=0)
+    credits_posted = models.DecimalField(max_digits=39, decimal_places=0)
+    debits_pending = models.DecimalField(max_digits=39, decimal_places=0)
+    credits_pending = models.DecimalField(max_digits=39, decimal_places=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account_id", "close_reference"], name="day_movement_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.close_reference} {self.account_id}"
 
 
 class CloseArtifact(models.Model):

@@ -121,8 +121,8 @@ def statement(*, operator: Operator, environment: str, business_date: date, now:
 
 
 def movements(found: OperatorStatement) -> Iterator[StatementMovement]:
-    """Yield what moved, oldest first."""
-    with connection.cursor() as cursor:
+    """Yield what moved, oldest first, from a cursor that the server keeps: a day's lines are never here all at once."""
+    with connection.chunked_cursor() as cursor:
         cursor.execute(
             _SQL,
             {

@@ -14,7 +14,7 @@ from ledger import periods
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound, Refusal
 from ledger.models import Approval
-from reconciliation import marks, transitions
+from reconciliation import day_movements, marks, transitions
 from reconciliation.close_runs import window_of_close
 from reconciliation.models import CloseRun
 
@@ -59,7 +59,7 @@ def approve_reopening(*, close_reference: str, reason: str, checker: str, now: d
         proposal = periods.unlock(close.environment, close.business_date, reason.strip(), checker, now)
         transitions.reopen(
             close,
-            values={"preparer": "", "reviewer": None, "available_at": now},
+            values={"preparer": "", "reviewer": None, "available_at": now, "proof": {}, "movements_kept_at": None},
             why=Why(
                 checker,
                 "opened again",
@@ -72,6 +72,7 @@ def approve_reopening(*, close_reference: str, reason: str, checker: str, now: d
             ),
             now=now,
         )
+        day_movements.forget(close)
     marks.open_orders(window=window_of_close(close))
     return close
 

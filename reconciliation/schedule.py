@@ -1,4 +1,4 @@
-"""The close's schedule: every missed date is made, and what is due is run. Drain "closes".
+"""The close's schedule: every missed date is made, what is due is run, proved or finished. Drain "closes".
 
 A scheduler that slept catches up: dates are counted from the book's first record, not from when it last looked.
 """
@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from ledger.controls import bell, clock, drains
 from ledger.environments import Environment
-from reconciliation import close_runs, signing
+from reconciliation import close_runs, proving, signing
 from reconciliation.leases import CloseBusy, CloseNotOpen
 from reconciliation.models import CloseRun
 from reconciliation.windows import business_date_of
@@ -37,8 +37,11 @@ def work() -> int:
     """Make the missed dates, then run the oldest close that is due. Returns how many runs were made."""
     now = clock.now()
     ensure_missed(now=now)
-    for close in CloseRun.objects.filter(state=CloseRun.State.LOCKED, available_at__lte=now)[:10]:
-        signing.finish_locked(close)
+    for close in _signed_or_reviewed(now)[:10]:
+        if close.state == CloseRun.State.LOCKED:
+            signing.finish_locked(close)
+        else:
+            proving.prove(close)
     for close in _due(now).order_by("available_at", "business_date")[:10]:
         try:
             close_runs.run(close=close)
@@ -59,7 +62,11 @@ def request_run(close: CloseRun, *, now: datetime) -> None:
 def depth() -> int:
     """Count the runs that are due, those of dates not yet made among them."""
     now = clock.now()
-    return _due(now).count() + sum(len(missed_dates(environment, now=now)) for environment in Environment)
+    return (
+        _due(now).count()
+        + _signed_or_reviewed(now).count()
+        + sum(len(missed_dates(environment, now=now)) for environment in Environment)
+    )
 
 
 def ensure_missed(*, now: datetime) -> list[CloseRun]:
@@ -92,6 +99,14 @@ def first_date(environment: str) -> date | None:
         cursor.execute(_FIRST_RECORD, {"environment": environment})
         row = cursor.fetchone()
     return business_date_of(environment=environment, instant=row[0]) if row and row[0] else None
+
+
+def _signed_or_reviewed(now: datetime) -> QuerySet[CloseRun]:
+    """Return the closes whose files wait to be proved, and the locked ones whose orders wait to be closed."""
+    waiting = CloseRun.objects.filter(
+        state__in=[CloseRun.State.IN_REVIEW, CloseRun.State.LOCKED], available_at__lte=now
+    )
+    return waiting.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).order_by("available_at", "pk")
 
 
 def _due(now: datetime) -> QuerySet[CloseRun]:

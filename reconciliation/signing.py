@@ -5,12 +5,14 @@ Submit (the preparer's signature):
 2 the five points of the checklist pass (rule C1)
 3 the files of that run are what is signed: their hashes and the ledger's root stand with the signature
 
-Sign (the reviewer's signature):
-1 another person than the preparer (rule H1), and the files that the preparer signed
-2 the files are made again as of the run's instant and are the same bytes: nothing came late
-3 in one transaction: the checklist once more, the period locked (it waits for postings under way), what came in since 2
-  looked for in a second statement, signed and locked
-4 the orders that ended in the date are closed
+Prove (a worker, `proving`): the files are made again as of the run's instant and are the same bytes: nothing came late.
+
+Sign (the reviewer's signature), one transaction that makes no file:
+1 another person than the preparer (rule H1), the files that the preparer signed, and their proof
+2 the checklist once more, the period locked (it waits for postings under way), what came in since the proof looked for in a
+  second statement, signed and locked
+
+Finish (a worker): what the date moved is written down, the orders that ended in it are closed.
 """
 
 from collections.abc import Mapping
@@ -21,16 +23,17 @@ from django.db import connection
 from django.db import transaction as db_transaction
 
 from ledger import periods
-from ledger.controls import clock
+from ledger.controls import bell, clock
 from ledger.controls.approvals import SelfApproval
 from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.refusals import NotFound, Refusal
-from reconciliation import making_again, marks, transitions
+from reconciliation import day_movements, making_again, marks, transitions
 from reconciliation.checklist import checklist_of
 from reconciliation.close_runs import window_of_close
 from reconciliation.exception_cases import one_run_at_a_time
 from reconciliation.leases import CloseBusy
 from reconciliation.models import CloseArtifact, CloseFinding, CloseRun, CloseSignature, ExceptionCase
+from reconciliation.proving import Proof, proof_of
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +73,13 @@ class RecordsChanged(Refusal):
     status = 409
 
 
+class NotProved(Refusal):
+    """The files of this close are being made again, to prove them. Sign in a moment."""
+
+    code = "close_not_proved"
+    status = 409
+
+
 class OldTransactions(Refusal):
     """A database transaction from before the run is still open: what it writes would come late. Try again shortly."""
 
@@ -93,7 +103,8 @@ def submit_close(*, close_reference: str, close_version: int, comment: str, acto
             values={
                 "preparer": actor,
                 "reviewer": None,
-                "available_at": None,
+                "available_at": now,  # a worker proves its files
+                "proof": {},
                 "lease_until": None,
                 "lease_token": "",  # a run that stalled does not come back to it
             },
@@ -101,20 +112,18 @@ def submit_close(*, close_reference: str, close_version: int, comment: str, acto
             now=now,
         )
         _sign(close, CloseSignature.Role.PREPARER, comment, actor, now)
+        bell.ring_after_commit("closes")
     return close
 
 
 def sign_close(*, close_reference: str, close_version: int, comment: str, actor: str) -> CloseRun:
-    """Sign as reviewer and lock the date. Outside any transaction: files are made again before anything is decided."""
+    """Sign as reviewer and lock the date. Outside any transaction. Raises the refusals above, StaleVersion, SelfApproval."""
     close = CloseRun.objects.filter(reference=close_reference).first()
     if close is None:
         raise NotFound(f"There is no close {close_reference}.")
     _need_reviewer(close, actor)
     window = window_of_close(close)
     _need_no_old_transaction(close)
-    before, differing = making_again.compare(close)
-    if differing:
-        raise RecordsChanged(f"{', '.join(sorted(differing))} would be other files now.")
     now = clock.now()
     with db_transaction.atomic():
         one_run_at_a_time(close.environment)
@@ -122,10 +131,11 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
         _need_reviewer(close, actor)
         _need_checklist(close)
         _need_prepared(close)
+        proof = _need_proof(close)
         signed = _signed(close)
         periods.lock(close.environment, close.business_date, actor, now)
         with connection.cursor() as cursor:
-            if making_again.amounts_to(cursor, window) != before:
+            if making_again.amounts_to(cursor, window) != proof.amounts:
                 raise RecordsChanged
         transitions.sign_and_lock(
             close,
@@ -134,13 +144,13 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
             now=now,
         )
         _sign(close, CloseSignature.Role.REVIEWER, comment, actor, now)
+        bell.ring_after_commit("closes")
     log.info(
         "close.locked",
         close=close.reference,
         business_date=close.business_date.isoformat(),
         ledger_root=close.ledger_root,
     )
-    finish_locked(close)
     return CloseRun.objects.get(pk=close.pk)
 
 
@@ -152,7 +162,7 @@ def send_back(*, close_reference: str, close_version: int, reason: str, actor: s
             raise NotUnderReview
         transitions.reopen(
             close,
-            values={"preparer": "", "reviewer": None, "available_at": now},
+            values={"preparer": "", "reviewer": None, "available_at": now, "proof": {}},
             why=Why(actor, "sent back from review", evidence={"reason": reason[:500]}),
             now=now,
         )
@@ -160,7 +170,8 @@ def send_back(*, close_reference: str, close_version: int, reason: str, actor: s
 
 
 def finish_locked(close: CloseRun) -> None:
-    """Mark the orders of a locked date as closed, and note that it is done: what was cut short is made up by the schedule."""
+    """Write down what a locked date moved, mark its orders as closed, and note that it is done. Safe twice."""
+    day_movements.keep(close, window=window_of_close(close))
     marks.close_orders(window=window_of_close(close))
     CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.LOCKED).update(available_at=None)
 
@@ -214,6 +225,16 @@ def _need_prepared(close: CloseRun) -> None:
     last = prepared.order_by("-id").first()
     if last is None or (last.files, last.ledger_root) != (_hashes(close), close.ledger_root):
         raise RecordsChanged("The files are not those that the preparer signed: send it back and run it once more.")
+
+
+def _need_proof(close: CloseRun) -> Proof:
+    """Return what making the files again came to. Raises NotProved or RecordsChanged."""
+    proof = proof_of(close)
+    if proof is None:
+        raise NotProved
+    if proof.differing:
+        raise RecordsChanged(f"{', '.join(proof.differing)} would be other files now.")
+    return proof
 
 
 def _need_no_old_transaction(close: CloseRun) -> None:

@@ -136,7 +136,10 @@ class StatementLine(models.Model):
 
 
 class StatementMatch(Stateful):
-    """A line and the transaction of our book that it confirms, with the rule that found it. Undone by a person only."""
+    """A line and the transaction of our book that it confirms, with the rule that found it. Undone by a person only.
+
+    A line of a batch confirms several transactions, each by a match of its own; together they are its exact amount.
+    """
 
     MACHINE = "statement_match"
 
@@ -160,10 +163,13 @@ class StatementMatch(Stateful):
     rule = models.CharField(max_length=20, choices=Rule.choices)
     matched_by = models.CharField(max_length=150)
     reason = models.CharField(max_length=200, default="")
+    in_batch = models.BooleanField(default=False, help_text="one of several transactions that the line stands for")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["line"], condition=Q(state="standing"), name="statement_line_matched_once"),
+            models.UniqueConstraint(
+                fields=["line"], condition=Q(state="standing", in_batch=False), name="statement_line_matched_once"
+            ),
             models.UniqueConstraint(
                 fields=["source", "transaction_id"], condition=Q(state="standing"), name="statement_transaction_once"
             ),

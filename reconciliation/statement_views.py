@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -91,11 +91,11 @@ class OperatorStatementLinesView(ApiView):
         responses={(200, "text/csv"): OpenApiTypes.STR},
         tags=["statements"],
     )
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> HttpResponseBase:
         """The same, movement by movement, as CSV: each with its ledger id, order and partner order id."""
         found = _found(self, read_query(request, StatementQuery))
-        return HttpResponse(
-            "".join(operator_statements.as_csv(found)),
+        return StreamingHttpResponse(
+            operator_statements.as_csv(found),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{operator_statements.file_name(found)}"'},
         )

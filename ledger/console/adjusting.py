@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ledger import adjustments, assets, balances, direct_posting, journal
+from ledger import accounts, adjustments, assets, balances, direct_posting, journal, revaluation
 from ledger.books import number_of
 from ledger.console import filters
 from ledger.controls import clock, references
@@ -31,12 +31,15 @@ _SHOWN: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """An event type's form: its accounts and its amounts, each (name, label). An amount left empty is not given."""
+    """An event type's form: its accounts and its amounts, each (name, label). An amount left empty is not given; where there
+    are rates instead, the amount is computed.
+    """
 
     event_type: str
     title: str
     accounts: Sequence[tuple[str, str]]
-    amounts: Sequence[tuple[str, str]]
+    amounts: Sequence[tuple[str, str]] = ()
+    rates: Sequence[tuple[str, str]] = ()
 
 
 KINDS: Final = {
@@ -66,9 +69,9 @@ KINDS: Final = {
     ),
     "revaluation": Kind(
         "FX_REVALUATION",
-        "Revaluation of open exchange positions, in the reporting asset",
-        (("fx", "Exchange account (fx:…)"), ("result", "Result (revenue:fx)")),
-        (("gain", "They are worth more by"), ("loss", "They are worth less by")),
+        "Revaluation of an open exchange position, in the reporting asset",
+        (("fx", "Exchange account (fx:USD)"),),
+        rates=(("rate_before", "Rate it stands at"), ("rate_now", "Rate now")),
     ),
 }
 
@@ -101,6 +104,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "key": request.POST.get("key") or f"adjustment:{references.new(references.Prefix.APPROVAL)}",
         "given": request.POST,
         "preview": shown.get("postings"),
+        "computed": shown["draft"].metadata if shown else {},
         "may_propose": may(request.user, Ability.PROPOSE_POSTINGS),
         "proposals": [{"row": row, "postings": _kept_postings(row)} for row in proposals],
     }
@@ -160,12 +164,26 @@ def _decide(request: HttpRequest, reference: str, decision: str) -> str:
 def _propose(request: HttpRequest, draft: Draft, made: list[str]) -> str:
     reason = request.POST.get("reason", "")[:1000]
     with db_transaction.atomic():
+        if draft.event_type == revaluation.EVENT_TYPE:
+            _open_position(request, draft)
         proposal = adjustments.propose(
             environment=_environment(request), draft=draft, reason=reason, maker=actor_of(request), now=clock.now()
         )
         _log(request, proposal.reference, "proposed", reason)
     made.append(proposal.reference)
     return "Proposed: a second person has to approve it."
+
+
+def _open_position(request: HttpRequest, draft: Draft) -> None:
+    """A position is kept in its own asset; what it gains or loses stands beside it in the reporting asset."""
+    (amount,) = draft.amounts.values()
+    accounts.open_accounts(
+        environment=_environment(request),
+        openings=[
+            accounts.Opening(draft.accounts["fx"], amount.asset, accounts.FX),
+            accounts.Opening(accounts.FX_RESULT, amount.asset, accounts.FX_RESULT_KIND),
+        ],
+    )
 
 
 def _previewed(request: HttpRequest) -> dict[str, Any]:
@@ -184,6 +202,15 @@ def _draft(request: HttpRequest) -> Draft:
     kind = KINDS.get(request.POST.get("kind", ""))
     if kind is None:
         raise Malformed("There is no such form.")
+    if kind.rates:
+        return revaluation.draft(
+            environment=_environment(request),
+            account=request.POST.get("fx", "").strip().replace("\x00", ""),
+            rate_before=request.POST.get("rate_before", "").strip(),
+            rate_now=request.POST.get("rate_now", "").strip(),
+            key=_key(request),
+            effective_at=_instant(request.POST.get("effective_at", "").strip()),
+        )
     asset = assets.named(request.POST.get("asset", "").replace("\x00", ""))
     amounts: dict[str, Money] = {}
     for name, label in kind.amounts:
@@ -195,17 +222,21 @@ def _draft(request: HttpRequest) -> Draft:
                 raise Malformed(f"{label}: {error}") from error
     if not any(amount.minor for amount in amounts.values()):
         raise Malformed("An amount of more than zero is needed.")
-    key = request.POST.get("key", "")
-    if not (key.startswith("adjustment:") and key.isascii() and len(key) < 60 and key.isprintable()):
-        raise Malformed("The form is outdated; open it again.")
     return Draft(
         event_type=kind.event_type,
-        key=key,
+        key=_key(request),
         subject="",
         amounts=amounts,
         accounts={name: request.POST.get(name, "").strip().replace("\x00", "") for name, _ in kind.accounts},
         effective_at=_instant(request.POST.get("effective_at", "").strip()),
     )
+
+
+def _key(request: HttpRequest) -> str:
+    key = request.POST.get("key", "")
+    if not (key.startswith("adjustment:") and key.isascii() and len(key) < 60 and key.isprintable()):
+        raise Malformed("The form is outdated; open it again.")
+    return key
 
 
 def _instant(text: str) -> datetime | None:
@@ -230,7 +261,7 @@ def _environment(request: HttpRequest) -> str:
 def _filled(request: HttpRequest, kind: Kind, *, chosen: bool) -> list[dict[str, str]]:
     return [
         {"name": name, "label": label, "value": request.POST.get(name, "") if chosen else ""}
-        for name, label in (*kind.accounts, *kind.amounts)
+        for name, label in (*kind.accounts, *kind.amounts, *kind.rates)
     ]
 
 

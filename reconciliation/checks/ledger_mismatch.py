@@ -16,12 +16,62 @@ record without its last move is a terminal state conflict, not this.
 from reconciliation.check import Check
 
 _QUERY = """
-WITH trades AS (
+WITH booked_now AS (
+    SELECT w.id,
+           string_agg(x.event_type || ' ' || p.kind || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
+                      ORDER BY x.event_type COLLATE "C", p.asset COLLATE "C", p.amount_minor) AS lines
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) w
+    JOIN ledger_transaction x ON x.subject = w.order_reference AND x.book_id = %(book)s
+        AND x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'ORDER_REDEMPTION', 'TRADE_RELEASE')
+        AND CASE WHEN x.refs ->> 'trade' = w.reference THEN true ELSE false END
+    JOIN ledger_posting p ON p.transaction_id = x.id
+    GROUP BY w.id
+), suspect_trades AS MATERIALIZED (
+    SELECT t.id
+    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    LEFT JOIN booked_now b ON b.id = t.id
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN t.state IN ('settled', 'returned') THEN coalesce(t.terms ->> 'settled_by', 'TRADE_SETTLE') || ' post '
+        WHEN t.state IN ('released', 'failed') THEN 'TRADE_RELEASE void ' END AS phase) ending
+    CROSS JOIN LATERAL (
+        SELECT string_agg('TRADE_RESERVE pending ' || a.line, E'\n' ORDER BY a.asset COLLATE "C", a.minor) AS reserve,
+               string_agg(ending.phase || a.line, E'\n' ORDER BY a.asset COLLATE "C", a.minor) AS ending
+        FROM (SELECT value ->> 'asset' AS asset, (value ->> 'minor')::numeric AS minor,
+                     (value ->> 'asset') || ' ' || (value ->> 'minor') AS line
+              FROM jsonb_each(t.terms -> 'amounts')) a
+        WHERE a.minor <> 0) due
+    WHERE b.lines IS DISTINCT FROM CASE
+        WHEN ending.phase < 'TRADE_RESERVE' COLLATE "C" THEN concat_ws(E'\n', due.ending, due.reserve)
+        ELSE concat_ws(E'\n', due.reserve, due.ending) END
+    LIMIT 10001
+), legs_now AS (
+    SELECT w.id,
+           string_agg(x.event_type || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
+                      ORDER BY x.event_type COLLATE "C" DESC, p.asset COLLATE "C", p.amount_minor) AS lines
+    FROM close_orders(%(environment)s, %(from)s, %(to)s) w
+    JOIN ledger_transaction x ON x.subject = w.reference AND x.book_id = %(book)s
+        AND x.event_type IN ('ORDER_DEBIT_CONFIRMED', 'ORDER_COMPENSATION', 'ORDER_CREDIT_CONFIRMED', 'ORDER_REVERSAL')
+    JOIN ledger_posting p ON p.transaction_id = x.id
+    GROUP BY w.id
+), suspect_orders AS MATERIALIZED (
+    SELECT o.id
+    FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+    LEFT JOIN legs_now b ON b.id = o.id
+    WHERE b.lines IS DISTINCT FROM nullif(concat_ws(E'\n',
+        CASE WHEN o.side = 'buy' AND o.state IN ('operator_debited', 'processed', 'compensation_pending', 'compensated')
+             THEN 'ORDER_DEBIT_CONFIRMED ' || o.source_asset || ' ' || o.source_minor END,
+        CASE WHEN o.side = 'buy' AND o.state = 'compensated'
+             THEN 'ORDER_COMPENSATION ' || o.source_asset || ' ' || o.source_minor END,
+        CASE WHEN o.side <> 'buy' AND o.state = 'processed'
+             THEN 'ORDER_CREDIT_CONFIRMED ' || o.target_asset || ' ' || o.target_minor END), '')
+       OR o.state = 'manual_review'
+    LIMIT 10001
+), trades AS (
     SELECT t.reference, t.order_reference, t.quote_reference, t.operator_id, t.terms, m.to_state,
            CASE WHEN m.to_state IN ('settled', 'returned')
                 THEN coalesce(t.terms ->> 'settled_by', 'TRADE_SETTLE') || ' post '
                 WHEN m.to_state IN ('released', 'failed') THEN 'TRADE_RELEASE void ' END AS ending
-    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    FROM suspect_trades s JOIN orders_trade t ON t.id = s.id
     LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
         AND m.machine = 'trade' AND m.moved_at >= %(from)s
 ), booked_trades AS (
@@ -53,7 +103,7 @@ WITH trades AS (
            m.to_state = 'compensated' AS given_back,
            o.side <> 'buy' AND m.to_state = 'processed' AS credited,
            o.side <> 'buy' AND m.to_state = 'failed' AS failed_to_pay
-    FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+    FROM suspect_orders s JOIN orders_order o ON o.id = s.id
     LEFT JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version AND m.environment = %(environment)s
         AND m.machine = 'order' AND m.moved_at >= %(from)s
 ), booked_legs AS (
@@ -75,10 +125,12 @@ WITH trades AS (
                CASE WHEN o.failed_to_pay AND b.lines LIKE '%%ORDER_REVERSAL%%' THEN (
                    SELECT string_agg('ORDER_REVERSAL ' || a.asset || ' ' || a.minor, E'\n'
                                      ORDER BY a.asset COLLATE "C", a.minor)
-                   FROM trades t
+                   FROM orders_trade t
+                   JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.to_state = 'returned'
+                       AND m.environment = %(environment)s AND m.machine = 'trade'
                    CROSS JOIN LATERAL (SELECT value ->> 'asset' AS asset, (value ->> 'minor')::numeric AS minor
                                        FROM jsonb_each(t.terms -> 'amounts')) a
-                   WHERE t.order_reference = o.reference AND t.to_state = 'returned' AND a.minor <> 0) END) AS due
+                   WHERE t.order_reference = o.reference AND a.minor <> 0) END) AS due
     FROM orders o LEFT JOIN booked_legs b ON b.reference = o.reference
 ), returns AS (
     SELECT r.*, CASE r.kind WHEN 'trade_returned' THEN 'TRADE_RETURN' WHEN 'payout_returned' THEN 'PAYOUT_RETURN'

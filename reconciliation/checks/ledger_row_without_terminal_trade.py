@@ -1,5 +1,9 @@
 """Postings inside the window whose trade or payout is not terminal (0Pools: "Hold close until status resolves").
 
+Nor is the flow terminal of an order whose trade has ended and whose money has not: a sell that is not credited yet, a buy
+that is not compensated yet, either of them under review. It holds the close as well; while its trade is reserved, the trade
+is named.
+
 A payout within its gateway's pending horizon is in flight, not a break: `in_flight` of the run's counts has it.
 """
 
@@ -14,6 +18,15 @@ WITH waiting AS (
         AND m.machine = 'trade' AND m.to_state = 'reserved'
     LEFT JOIN orders_order o ON o.reference = t.order_reference
     WHERE t.environment = %(environment)s AND t.state = 'reserved' AND t.created_at < %(to)s
+    UNION ALL
+    SELECT o.reference, o.reference, o.reference, NULL, o.quote_reference, o.operator_id, o.state, o.source_asset,
+           o.source_minor
+    FROM orders_order o
+    JOIN ledger_move m ON m.subject = o.reference AND m.sequence = o.version AND m.environment = o.environment
+        AND m.machine = 'order' AND m.to_state = o.state
+    WHERE o.environment = %(environment)s AND o.created_at < %(to)s
+      AND o.state IN ('operator_debited', 'operator_credit_pending', 'compensation_pending', 'manual_review')
+      AND NOT EXISTS (SELECT FROM orders_trade t WHERE t.order_reference = o.reference AND t.state = 'reserved')
     UNION ALL
     SELECT i.reference, i.reference, i.reference, NULL, '', i.operator_id, i.state, i.asset, i.amount_minor
     FROM orders_intent i

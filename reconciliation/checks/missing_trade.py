@@ -4,6 +4,11 @@ from reconciliation.check import Check
 
 # An accepted quote is named only where its order has a trade on other terms: else the order itself is named.
 _QUERY = """
+WITH untraded AS MATERIALIZED (
+    SELECT q.reference FROM close_quotes(%(environment)s, %(from)s, %(to)s) q
+    WHERE q.state = 'accepted' AND NOT EXISTS (SELECT FROM orders_trade t WHERE t.quote_reference = q.reference)
+    LIMIT 10001
+)
 SELECT o.reference AS subject, o.reference AS order_reference, o.operator_id, o.source_asset AS asset,
        o.source_minor AS amount_minor,
        jsonb_build_object('reason', 'order processed without a trade', 'order_id', o.reference,
@@ -16,10 +21,10 @@ SELECT q.reference, o.reference, q.operator_id, q.source_asset, q.source_minor,
        jsonb_build_object('reason', 'accepted quote without a trade, though its order says it traded',
                           'order_id', o.reference, 'partner_order_id', o.partner_order_id, 'quote_id', q.reference,
                           'request_id', o.request_id)
-FROM close_quotes(%(environment)s, %(from)s, %(to)s) q
+FROM untraded u
+JOIN orders_quote q ON q.reference = u.reference
 JOIN orders_order o ON o.reference = q.order_reference
-WHERE q.state = 'accepted' AND o.state = 'processed'
-  AND NOT EXISTS (SELECT FROM orders_trade t WHERE t.quote_reference = q.reference)
+WHERE o.state = 'processed'
   AND EXISTS (SELECT FROM orders_trade t WHERE t.order_reference = o.reference)
 """
 

@@ -9,10 +9,23 @@ have told, there is no gap any more.
 from reconciliation.check import Check
 
 _QUERY = """
-WITH ended AS (
+WITH suspects AS MATERIALIZED (
+    (SELECT t.id FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+     WHERE t.state IN ('settled', 'failed', 'released', 'returned') AND NOT EXISTS (
+         SELECT FROM ledger_event_ever e
+         WHERE e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || t.state)
+     LIMIT 10001)
+    UNION
+    SELECT t.id FROM ledger_queuedevent w JOIN ledger_event_ever e ON e.id = w.event_id
+    JOIN orders_trade t ON t.reference = e.aggregate WHERE w.dead_at IS NOT NULL AND e.recorded_at >= %(from)s
+    UNION
+    SELECT t.id FROM webhooks_delivery x JOIN ledger_event_ever e ON e.id = x.event_id
+    JOIN orders_trade t ON t.reference = e.aggregate WHERE x.state = 'dead' AND e.recorded_at >= %(from)s
+), ended AS (
     SELECT t.reference, t.version, t.order_reference, t.quote_reference, t.operator_id, m.to_state AS status,
            'trade.' || m.to_state AS topic, o.source_asset AS asset, o.source_minor AS amount_minor
-    FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    FROM suspects s
+    JOIN LATERAL close_trades(%(environment)s, %(from)s, %(to)s) t ON t.id = s.id
     LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence = t.version AND m.environment = %(environment)s
         AND m.machine = 'trade' AND m.moved_at >= %(from)s
     LEFT JOIN orders_order o ON o.reference = t.order_reference

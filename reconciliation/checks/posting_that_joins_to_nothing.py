@@ -7,7 +7,22 @@ Each transaction of the window is joined by the ids that it carries, never by am
 from reconciliation.check import Check
 
 _QUERY = """
-WITH unjoined AS (
+WITH suspects AS MATERIALIZED (
+    -- of an order's transactions those without its order, trade and quote, all three together; of the others all
+    SELECT x.id FROM ledger_transaction x
+    WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s
+      AND (x.event_type NOT LIKE 'TRADE%%' AND x.event_type NOT LIKE 'ORDER%%' OR x.event_type = 'TRADE_RETURN')
+    UNION ALL
+    (SELECT x.id FROM ledger_transaction x
+     WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s
+       AND (x.event_type LIKE 'TRADE%%' OR x.event_type LIKE 'ORDER%%') AND x.event_type <> 'TRADE_RETURN'
+       AND NOT EXISTS (
+         SELECT FROM orders_trade t JOIN orders_order o ON o.reference = t.order_reference
+         JOIN orders_quote q ON q.reference = t.quote_reference
+         WHERE t.reference = x.refs ->> 'trade' AND t.order_reference = x.refs ->> 'order'
+           AND t.order_reference = x.subject AND t.quote_reference = x.refs ->> 'quote')
+     LIMIT 10001)
+), unjoined AS (
     SELECT x.*, CASE
                WHEN x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'TRADE_RELEASE', 'ORDER_REDEMPTION', 'ORDER_REVERSAL',
                                      'ORDER_DEBIT_CONFIRMED', 'ORDER_CREDIT_CONFIRMED', 'ORDER_COMPENSATION')
@@ -27,7 +42,7 @@ WITH unjoined AS (
                    THEN CASE WHEN k.id IS NULL THEN 'no such market' END
                WHEN x.event_type IN ('OPENING_BALANCE', 'POOL_FUNDING', 'FX_REVALUATION') THEN NULL
                ELSE 'an event type that nothing stands behind' END AS reason
-    FROM ledger_transaction x
+    FROM suspects s JOIN ledger_transaction x ON x.id = s.id
     LEFT JOIN orders_order o ON o.reference = x.refs ->> 'order'
     LEFT JOIN orders_trade t ON t.reference = x.refs ->> 'trade'
     LEFT JOIN orders_quote q ON q.reference = x.refs ->> 'quote'
@@ -37,7 +52,6 @@ WITH unjoined AS (
     LEFT JOIN webhooks_inboundevent n ON n.reference = x.refs ->> 'inbound_event'
     LEFT JOIN ledger_approval a ON a.reference = x.refs ->> 'approval' AND a.decision = 'approved'
     LEFT JOIN orders_market k ON k.reference = x.subject
-    WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s
 )
 SELECT 'led_' || replace(p.first::text, '-', '') AS subject, coalesce(u.refs ->> 'order', u.subject) AS order_reference,
        o.operator_id, p.asset, p.amount_minor,

@@ -9,23 +9,84 @@ its own is no conflict: people work it there. Neither is what two people settled
 from reconciliation.check import Check
 
 _QUERY = """
-WITH orders AS MATERIALIZED (
-    SELECT o.reference, o.state, o.version FROM close_orders(%(environment)s, %(from)s, %(to)s) o
-), records AS MATERIALIZED (
-    SELECT o.reference, o.state, o.version, o.reference AS order_reference FROM orders o
+WITH astray AS (
+    -- of each record its last move and any beyond it: exactly one is there, and it went where the record is
+    SELECT o.reference, o.reference AS order_reference, o.state, o.version, m.sequence, m.to_state
+    FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+    LEFT JOIN ledger_move m ON m.subject = o.reference AND m.sequence >= o.version AND m.machine = 'order'
+        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+    WHERE (m.sequence = o.version AND m.to_state = o.state) IS NOT TRUE
     UNION ALL
-    SELECT q.reference, q.state, q.version, q.order_reference
+    SELECT q.reference, q.order_reference, q.state, q.version, m.sequence, m.to_state
     FROM close_quotes(%(environment)s, %(from)s, %(to)s) q
+    LEFT JOIN ledger_move m ON m.subject = q.reference AND m.sequence >= q.version AND m.machine = 'quote'
+        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+    WHERE (m.sequence = q.version AND m.to_state = q.state) IS NOT TRUE
     UNION ALL
-    SELECT t.reference, t.state, t.version, t.order_reference
+    SELECT t.reference, t.order_reference, t.state, t.version, m.sequence, m.to_state
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    LEFT JOIN ledger_move m ON m.subject = t.reference AND m.sequence >= t.version AND m.machine = 'trade'
+        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+    WHERE (m.sequence = t.version AND m.to_state = t.state) IS NOT TRUE
     UNION ALL
-    SELECT r.reference, r.state, r.version, coalesce(nullif(r.order_reference, ''), r.intent_reference)
+    SELECT r.reference, coalesce(nullif(r.order_reference, ''), r.intent_reference), r.state, r.version, m.sequence, m.to_state
     FROM close_returns(%(environment)s, %(from)s, %(to)s) r
+    LEFT JOIN ledger_move m ON m.subject = r.reference AND m.sequence >= r.version AND m.machine = 'return'
+        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+    WHERE (m.sequence = r.version AND m.to_state = r.state) IS NOT TRUE
     UNION ALL
-    SELECT i.reference, i.state, i.version, i.reference FROM close_intents(%(environment)s, %(from)s, %(to)s) i
+    SELECT i.reference, i.reference, i.state, i.version, m.sequence, m.to_state
+    FROM close_intents(%(environment)s, %(from)s, %(to)s) i
+    LEFT JOIN ledger_move m ON m.subject = i.reference AND m.sequence >= i.version AND m.machine = 'intent'
+        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+    WHERE (m.sequence = i.version AND m.to_state = i.state) IS NOT TRUE
     UNION ALL
-    SELECT p.reference, p.state, p.version, p.intent_reference FROM close_payouts(%(environment)s, %(from)s, %(to)s) p
+    SELECT p.reference, p.intent_reference, p.state, p.version, m.sequence, m.to_state
+    FROM close_payouts(%(environment)s, %(from)s, %(to)s) p
+    LEFT JOIN ledger_move m ON m.subject = p.reference AND m.sequence >= p.version AND m.machine = 'payout'
+        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
+    WHERE (m.sequence = p.version AND m.to_state = p.state) IS NOT TRUE
+), illegal_moves AS MATERIALIZED (
+    SELECT m.id FROM ledger_move m
+    WHERE m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade', 'return', 'intent', 'payout')
+      AND m.moved_at >= %(from)s AND m.moved_at < %(to)s
+      AND NOT EXISTS (SELECT FROM legal_move l
+                      WHERE l.machine = m.machine AND l.from_state = m.from_state AND l.to_state = m.to_state)
+    LIMIT 10001
+), records AS (
+    SELECT o.reference, o.reference AS order_reference
+    FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_order o ON o.reference = m.subject
+    UNION
+    SELECT q.reference, q.order_reference
+    FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_quote q ON q.reference = m.subject
+    UNION
+    SELECT t.reference, t.order_reference
+    FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_trade t ON t.reference = m.subject
+    UNION
+    SELECT r.reference, coalesce(nullif(r.order_reference, ''), r.intent_reference)
+    FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_return r ON r.reference = m.subject
+    UNION
+    SELECT i.reference, i.reference
+    FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_intent i ON i.reference = m.subject
+    UNION
+    SELECT p.reference, p.intent_reference
+    FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_payout p ON p.reference = m.subject
+), contradicted AS MATERIALIZED (
+    -- one answer against the order; whether another speaks for it is asked of these alone
+    SELECT o.reference FROM close_orders(%(environment)s, %(from)s, %(to)s) o
+    JOIN wallets_remoteoperation p ON p.owner = o.reference AND p.environment = %(environment)s
+    WHERE (p.state = 'confirmed' AND (
+               (p.leg IN ('debit', 'credit') AND o.state = 'failed')
+               OR (p.leg = 'reverse' AND o.state IN ('processed', 'failed'))))
+       OR (p.state IN ('rejected', 'absent', 'withdrawn') AND (
+               (p.leg = 'debit' AND o.state IN ('operator_debited', 'processed', 'compensation_pending', 'compensated'))
+               OR (p.leg = 'reverse' AND o.state = 'compensated') OR (p.leg = 'credit' AND o.state = 'processed')))
+    UNION
+    SELECT p.owner FROM ledger_move m JOIN wallets_remoteoperation p ON p.reference = m.subject
+    JOIN orders_order o ON o.reference = p.owner
+    WHERE m.environment = %(environment)s AND m.machine = 'remote_operation'
+      AND m.moved_at >= %(from)s AND m.moved_at < %(to)s
+      AND ((p.state = 'confirmed') = (o.state = 'failed') OR p.leg = 'reverse')
 ), answers AS (
     SELECT p.owner,
            bool_or(p.leg = 'debit' AND p.state = 'confirmed' AND r.id IS NULL) AS debited,
@@ -34,32 +95,21 @@ WITH orders AS MATERIALIZED (
            bool_or(p.leg = 'reverse' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_reversed,
            bool_or(p.leg = 'credit' AND p.state = 'confirmed' AND r.id IS NULL) AS credited,
            bool_or(p.leg = 'credit' AND p.state IN ('rejected', 'absent', 'withdrawn')) AS not_credited
-    FROM wallets_remoteoperation p
+    FROM contradicted c
+    JOIN wallets_remoteoperation p ON p.owner = c.reference AND p.environment = %(environment)s
     LEFT JOIN orders_return r ON r.operation_key = p.key
-    WHERE p.environment = %(environment)s AND p.owner IN (
-        SELECT o.reference FROM orders o
-        UNION
-        SELECT r.owner FROM ledger_move m JOIN wallets_remoteoperation r ON r.reference = m.subject
-        WHERE m.environment = %(environment)s AND m.machine = 'remote_operation'
-          AND m.moved_at >= %(from)s AND m.moved_at < %(to)s)
     GROUP BY p.owner
 ), conflicts AS (
-    SELECT r.reference, r.order_reference, 'the state is ' || r.state || ', its last move did not go there' AS reason
-    FROM records r
-    WHERE NOT EXISTS (SELECT FROM ledger_move m
-                      WHERE m.subject = r.reference AND m.sequence = r.version AND m.to_state = r.state
-                        AND m.environment = %(environment)s AND m.moved_at >= %(from)s
-                        AND m.machine IN ('order', 'quote', 'trade', 'return', 'intent', 'payout'))
+    SELECT a.reference, a.order_reference,
+           CASE WHEN a.sequence > a.version THEN 'it moved to ' || a.to_state || ', the state is ' || a.state
+                ELSE 'the state is ' || a.state || ', its last move did not go there' END AS reason
+    FROM astray a
     UNION ALL
     SELECT r.reference, r.order_reference,
-           CASE WHEN m.sequence > r.version THEN 'it moved to ' || m.to_state || ', the state is ' || r.state
-                ELSE 'it moved from ' || m.from_state || ' to ' || m.to_state || ', which no ' || m.machine || ' may' END
-    FROM ledger_move m
+           'it moved from ' || m.from_state || ' to ' || m.to_state || ', which no ' || m.machine || ' may'
+    FROM illegal_moves x
+    JOIN ledger_move m ON m.id = x.id
     JOIN records r ON r.reference = m.subject
-    WHERE m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade', 'return', 'intent', 'payout')
-      AND m.moved_at >= %(from)s AND m.moved_at < %(to)s
-      AND (m.sequence > r.version
-           OR (m.machine, m.from_state, m.to_state) NOT IN (SELECT l.machine, l.from_state, l.to_state FROM legal_move l))
     UNION ALL
     SELECT o.reference, o.reference, c.reason
     FROM answers a

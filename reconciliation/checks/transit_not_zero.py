@@ -12,23 +12,24 @@ WITH ended AS (
     UNION ALL
     SELECT i.reference, i.reference, i.operator_id, i.state
     FROM close_intents(%(environment)s, %(from)s, %(to)s) i WHERE i.state IN ('settled', 'failed', 'cancelled')
-), transit AS MATERIALIZED (
-    SELECT a.id FROM ledger_account a WHERE a.book_id = %(book)s AND a.address LIKE 'transit:%%'
 ), moved AS (
-    SELECT x.subject, p.asset, p.amount_minor * ((p.credit_account_id IN (SELECT id FROM transit))::int
-                                                 - (p.debit_account_id IN (SELECT id FROM transit))::int) AS signed
-    FROM ledger_transaction x
+    SELECT e.reference, e.belongs_to, e.operator_id, e.state, p.asset,
+           p.amount_minor * ((c.id IS NOT NULL)::int - (d.id IS NOT NULL)::int) AS signed
+    FROM ended e
+    JOIN ledger_transaction x ON x.subject = e.reference AND x.book_id = %(book)s
     JOIN ledger_posting p ON p.transaction_id = x.id AND p.kind IN ('posted', 'post')
-    WHERE x.book_id = %(book)s AND x.subject IN (SELECT e.reference FROM ended e)
+    LEFT JOIN ledger_account c ON c.id = p.credit_account_id AND c.book_id = %(book)s AND c.address LIKE 'transit:%%'
+    LEFT JOIN ledger_account d ON d.id = p.debit_account_id AND d.book_id = %(book)s AND d.address LIKE 'transit:%%'
 ), left_over AS (
-    SELECT m.subject, m.asset, sum(m.signed) AS net FROM moved m GROUP BY m.subject, m.asset HAVING sum(m.signed) <> 0
+    SELECT m.reference, m.belongs_to, m.operator_id, m.state, m.asset, sum(m.signed) AS net
+    FROM moved m GROUP BY m.reference, m.belongs_to, m.operator_id, m.state, m.asset HAVING sum(m.signed) <> 0
 )
-SELECT e.reference AS subject, e.belongs_to AS order_reference, e.operator_id,
+SELECT l.reference AS subject, l.belongs_to AS order_reference, l.operator_id,
        (array_agg(l.asset ORDER BY l.asset))[1] AS asset, (array_agg(abs(l.net) ORDER BY l.asset))[1] AS amount_minor,
-       jsonb_build_object('reason', 'it has ended, and transit is not zero', 'order_id', e.belongs_to, 'status', e.state,
+       jsonb_build_object('reason', 'it has ended, and transit is not zero', 'order_id', l.belongs_to, 'status', l.state,
                           'minor_units_in_transit', jsonb_object_agg(l.asset, l.net::text)) AS detail
-FROM left_over l JOIN ended e ON e.reference = l.subject
-GROUP BY e.reference, e.belongs_to, e.operator_id, e.state
+FROM left_over l
+GROUP BY l.reference, l.belongs_to, l.operator_id, l.state
 """
 
 CHECK = Check(

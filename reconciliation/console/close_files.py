@@ -3,13 +3,14 @@
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
 from ledger.controls.roles import Section, sees
 from reconciliation import artifact_zip
 from reconciliation.console import audit_entries
+from reconciliation.downloads import download
 from reconciliation.models import CloseRun
 
 
@@ -45,13 +46,7 @@ def one(request: HttpRequest, reference: str, name: str) -> HttpResponseBase:
     if path is None:
         raise Http404
     audit_entries.write(request, close, "close: file downloaded", name, flag=CHANGE)
-    kind = "application/json" if name.endswith(".json") else "text/csv; charset=utf-8"
-    response = FileResponse(
-        path.open("rb"),
-        as_attachment=True,
-        filename=f"{close.environment}-{close.business_date.isoformat()}-{name}",
-        content_type=kind,
-    )
+    response = download(path, filename=f"{close.environment}-{close.business_date.isoformat()}-{name}")
     response["Cache-Control"] = "no-store"
     return response
 

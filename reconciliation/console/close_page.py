@@ -4,22 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from ledger.controls import clock
-from ledger.controls.console import actor_of, amount, attempt, lamp
+from ledger.controls.console import actor_of, amount, lamp
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Move
 from reconciliation import making_again, reopening, schedule, signing
 from reconciliation.check_registry import every_check
 from reconciliation.checklist import checklist_of
 from reconciliation.close_runs import window_of_close
-from reconciliation.console import audit_entries
+from reconciliation.console import dialogs
 from reconciliation.models import CloseArtifact, CloseRun, CloseSignature, ExceptionCase
+from reconciliation.proving import proof_of
 
 _SHOWN = 20
 
@@ -40,8 +40,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "state": lamp(close.state),
         "window": window,
         "signable": now >= window.signable_from,
-        "running": bool(close.step)
-        or (close.state == "open" and bool(close.available_at and close.available_at <= now)),
+        "running": _at_work(close),
+        "proof": proof_of(close),
         "points": [_point(point) for point in checklist.points],
         "complete": checklist.complete,
         "breaks": [(check, breaks.get(check.name, 0)) for check in every_check()],
@@ -67,14 +67,13 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
 def progress(request: HttpRequest, reference: str) -> HttpResponse:
     """Say how far a run is, for the page that asks every second."""
     close = _close(request, reference)
-    due = close.state == CloseRun.State.OPEN and close.available_at is not None and close.available_at <= clock.now()
     return JsonResponse(
         {
             "step": close.step,
             "done": close.steps_done,
             "planned": close.steps_planned,
             "runs": close.runs,
-            "running": bool(close.step) or due,
+            "running": _at_work(close),
             "error": close.last_error if close.attempts else "",
         }
     )
@@ -83,13 +82,21 @@ def progress(request: HttpRequest, reference: str) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
     """Carry out one of the page's dialogs and go back to the page; a refusal is a message there."""
-    handler = _ACTIONS.get(action)
-    if handler is None:
-        raise Http404
-    close = _close(request, reference)
-    if attempt(request, lambda: handler(request, close)):
-        audit_entries.write(request, close, f"close: {action}", request.POST.get("reason", "")[:500], flag=CHANGE)
-    return redirect("admin:close-page", reference)
+    return dialogs.carry_out(
+        request,
+        reference=reference,
+        action=action,
+        actions=_ACTIONS,
+        find=_close,
+        kind="close",
+        page="admin:close-page",
+    )
+
+
+def _at_work(close: CloseRun) -> bool:
+    """Tell whether a worker runs or proves it, or is about to."""
+    due = close.available_at is not None and close.available_at <= clock.now()
+    return bool(close.step) or (due and close.state in (CloseRun.State.OPEN, CloseRun.State.IN_REVIEW))
 
 
 def _run(request: HttpRequest, close: CloseRun) -> str:
@@ -102,7 +109,7 @@ def _submit(request: HttpRequest, close: CloseRun) -> str:
     need(request.user, Ability.CLOSE)
     signing.submit_close(
         close_reference=close.reference,
-        close_version=_version(request),
+        close_version=dialogs.version(request),
         comment=request.POST.get("reason", ""),
         actor=actor_of(request),
         now=clock.now(),
@@ -114,7 +121,7 @@ def _sign(request: HttpRequest, close: CloseRun) -> str:
     need(request.user, Ability.SIGN_CLOSES)
     signing.sign_close(
         close_reference=close.reference,
-        close_version=_version(request),
+        close_version=dialogs.version(request),
         comment=request.POST.get("reason", ""),
         actor=actor_of(request),
     )
@@ -125,7 +132,7 @@ def _send_back(request: HttpRequest, close: CloseRun) -> str:
     need(request.user, Ability.CLOSE)
     signing.send_back(
         close_reference=close.reference,
-        close_version=_version(request),
+        close_version=dialogs.version(request),
         reason=request.POST.get("reason", ""),
         actor=actor_of(request),
         now=clock.now(),
@@ -191,11 +198,6 @@ def _close(request: HttpRequest, reference: str) -> CloseRun:
     if close is None:
         raise Http404
     return close
-
-
-def _version(request: HttpRequest) -> int:
-    text = request.POST.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _point(point: Any) -> dict[str, Any]:

@@ -5,21 +5,20 @@ from datetime import date
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from ledger.controls import clock
-from ledger.controls.console import actor_of, amount, attempt, lamp
+from ledger.controls.console import actor_of, amount, lamp
 from ledger.controls.refusals import Malformed
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move
 from orders.models import Order
 from reconciliation import aging, exception_approvals, exception_cases
 from reconciliation.check_registry import check_named, is_approvable
-from reconciliation.console import audit_entries
+from reconciliation.console import dialogs
 from reconciliation.models import CloseFinding, CloseRun, ExceptionCase, ExceptionNote
 
 _LIVE = (ExceptionCase.State.OPEN, ExceptionCase.State.ASSIGNED)
@@ -60,13 +59,15 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
 @require_POST
 def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
     """Carry out one of the page's dialogs and go back to the page; a refusal is a message there."""
-    handler = _ACTIONS.get(action)
-    if handler is None:
-        raise Http404
-    case = _case(request, reference)
-    if attempt(request, lambda: handler(request, case)):
-        audit_entries.write(request, case, f"exception: {action}", request.POST.get("reason", "")[:500], flag=CHANGE)
-    return redirect("admin:exception-page", reference)
+    return dialogs.carry_out(
+        request,
+        reference=reference,
+        action=action,
+        actions=_ACTIONS,
+        find=_case,
+        kind="exception",
+        page="admin:exception-page",
+    )
 
 
 def _assign(request: HttpRequest, case: ExceptionCase) -> str:
@@ -94,7 +95,7 @@ def _propose(request: HttpRequest, case: ExceptionCase) -> str:
     need(request.user, Ability.WORK_EXCEPTIONS)
     exception_approvals.propose_approval(
         case_reference=case.reference,
-        case_version=_version(request),
+        case_version=dialogs.version(request),
         reason=request.POST.get("reason", "")[:1000],
         maker=actor_of(request),
         now=clock.now(),
@@ -153,8 +154,3 @@ def _records(case: ExceptionCase) -> list[dict[str, Any]]:
         }
         for name, value in sorted(told.items())
     ]
-
-
-def _version(request: HttpRequest) -> int:
-    text = request.POST.get("version", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0

@@ -21,6 +21,7 @@ from orders.reviews import deadlines
 from orders.reviews.offers import offers
 from reconciliation.console.people import reviewers
 from reconciliation.console.review_queue import shown_due
+from reconciliation.models import StatementLine
 from reconciliation.review_history import history_of
 from wallets.models import RemoteAttempt, RemoteOperation
 
@@ -194,6 +195,8 @@ def _operations(subjects: list[str]) -> list[dict[str, Any]]:
             "row": row,
             "amount": amount(row.amount_minor, row.asset),
             "attempts": [one for one in attempts if one.operation_id == row.pk],
+            "open": row.state in ("asked", "unknown", "absent"),
+            "lines": StatementLine.objects.filter(environment=row.environment, our_key=row.key).order_by("pk")[:5],
         }
         for row in found
     ]

@@ -1,6 +1,6 @@
 """The page of one statement line: what it says, what our book has, and its match, made or undone by hand."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from ledger.controls.refusals import Malformed
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Move
 from reconciliation.models import ExceptionCase, StatementLine, StatementMatch
-from reconciliation.statements import candidates, matches
+from reconciliation.statements import candidates, matches, proofs
 from reconciliation.statements.candidates import Candidate
 from reconciliation.statements.line import IDS
 from reconciliation.statements.pairing import contradicted, naming_rule
@@ -41,7 +41,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     if line is None:
         raise Http404
     made = list(StatementMatch.objects.filter(line=line).order_by("-pk"))
-    standing = next((match for match in made if match.state == StatementMatch.State.STANDING), None)
+    standing = [match for match in reversed(made) if match.state == StatementMatch.State.STANDING]
     locked = periods.is_locked(line.environment, line.business_date)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
@@ -53,6 +53,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "standing": standing,
         "locked": locked,
         "found": [] if standing else _candidates(line),
+        "proves": proofs.proven_by(line),
         "case": ExceptionCase.objects.filter(environment=line.environment, subject=reference).first(),
         "moves": Move.objects.filter(subject__in=[match.reference for match in made]).order_by("id"),
         "may_work": may(request.user, Ability.WORK_STATEMENTS) and not locked,
@@ -73,17 +74,23 @@ def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
 def _match(request: HttpRequest, reference: str) -> str:
     need(request.user, Ability.WORK_STATEMENTS)
     try:
-        transaction_id = UUID(request.POST.get("transaction", ""))
+        chosen = [UUID(one) for one in request.POST.getlist("transaction")[: matches.MOST_IN_BATCH + 1]]
     except ValueError as error:
-        raise Malformed("Name the transaction by its id.") from error
+        raise Malformed("Name each transaction by its id.") from error
     made = matches.match(
         line_reference=reference,
-        transaction_id=transaction_id,
+        transaction_ids=chosen,
         reason=request.POST.get("reason", ""),
         actor=actor_of(request),
         now=clock.now(),
     )
-    return f"Matched with {made.transaction_key}."
+    return f"Matched with {_named(made)}."
+
+
+def _prove(request: HttpRequest, reference: str) -> str:
+    need(request.user, Ability.WORK_STATEMENTS)
+    proved = proofs.prove(line_reference=reference, now=clock.now())
+    return f"Stored: {proved.key} happened. What follows from it is decided where it is reviewed."
 
 
 def _undo(request: HttpRequest, reference: str) -> str:
@@ -91,14 +98,18 @@ def _undo(request: HttpRequest, reference: str) -> str:
     undone = matches.undo(
         line_reference=reference, reason=request.POST.get("reason", ""), actor=actor_of(request), now=clock.now()
     )
-    return f"No longer matched with {undone.transaction_key}."
+    return f"No longer matched with {_named(undone)}."
 
 
-_ACTIONS: dict[str, Callable[[HttpRequest, str], str]] = {"match": _match, "unmatch": _undo}
+def _named(found: Sequence[StatementMatch]) -> str:
+    return found[0].transaction_key if len(found) == 1 else f"{len(found)} transactions"
+
+
+_ACTIONS: dict[str, Callable[[HttpRequest, str], str]] = {"match": _match, "unmatch": _undo, "prove": _prove}
 
 
 def _candidates(line: StatementLine) -> list[dict[str, Any]]:
-    """Named ones first; of the others those that have the line's amount."""
+    """Named ones first; of the others those of its asset near its date, first those that have its amount."""
     taken = set(
         StatementMatch.objects.filter(source=line.source, state=StatementMatch.State.STANDING).values_list(
             "transaction_id", flat=True
@@ -109,7 +120,7 @@ def _candidates(line: StatementLine) -> list[dict[str, Any]]:
         _shown(line, one, taken=one.transaction_id in taken)
         for one in candidates.found(source=line.source, lines=[line])
         if naming_rule(line, one) is not StatementMatch.Rule.AMOUNT_AND_DATE
-        or (_equal(line, one) and abs(one.on_date - line.booked_on) <= window)
+        or (one.asset == line.asset and abs(one.on_date - line.booked_on) <= window)
     ]
     shown.sort(key=lambda one: (not one["named"], not one["equal"]))
     return shown[:_MOST_CANDIDATES]
@@ -123,6 +134,7 @@ def _shown(line: StatementLine, one: Candidate, *, taken: bool) -> dict[str, Any
         "named": rule is not StatementMatch.Rule.AMOUNT_AND_DATE,
         "rule": rule.label,
         "equal": _equal(line, one),
+        "fits": one.asset == line.asset,
         "taken": taken,
         "against": ", ".join(_LABELS[kind] for kind in contradicted(line, one)),
     }

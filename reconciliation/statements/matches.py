@@ -1,9 +1,11 @@
 """Matches by hand: a person says that a line and a transaction belong together, or that they do not.
 
-Until the line's date is locked. The amounts have to be equal: what differs is a break, not a match.
+Until the line's date is locked. The amounts have to be equal, of a batch their sum: what differs is a break, not a match.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction as db_transaction
@@ -13,8 +15,11 @@ from ledger.controls.refusals import NotFound, Refusal
 from reconciliation import transitions
 from reconciliation.models import StatementLine, StatementMatch
 from reconciliation.statements import candidates, matching
+from reconciliation.statements.candidates import Candidate
 from reconciliation.statements.dates import is_locked
 from reconciliation.statements.pairing import Pair, contradicted
+
+MOST_IN_BATCH: Final = 200
 
 
 class DateLocked(Refusal):
@@ -50,41 +55,64 @@ class NotOnThisAccount(Refusal):
     code = "statement_other_account"
 
 
+class TooMany(Refusal):
+    """A line is matched by hand with at most 200 transactions."""
+
+    code = "statement_too_many"
+
+
 class ReasonMissing(Refusal):
     """A match by hand, and its undoing, need a reason."""
 
     code = "reason_missing"
 
 
-def match(*, line_reference: str, transaction_id: UUID, reason: str, actor: str, now: datetime) -> StatementMatch:
-    """Match a line by hand. Raises NotFound, DateLocked, AlreadyMatched, NotOnThisAccount, AmountsDiffer, …"""
+def match(
+    *, line_reference: str, transaction_ids: Sequence[UUID], reason: str, actor: str, now: datetime
+) -> list[StatementMatch]:
+    """Match a line by hand, with one transaction or with the several that its amount is the sum of.
+
+    Raises NotFound, DateLocked, AlreadyMatched, NotOnThisAccount, AmountsDiffer, TooMany or ReasonMissing.
+    """
+    if len(transaction_ids) > MOST_IN_BATCH:
+        raise TooMany
     with db_transaction.atomic():
         line = _locked_line(line_reference, reason)
         taken = StatementMatch.objects.filter(source=line.source, state=StatementMatch.State.STANDING)
-        if taken.filter(line=line).exists() or taken.filter(transaction_id=transaction_id).exists():
+        if taken.filter(line=line).exists() or taken.filter(transaction_id__in=transaction_ids).exists():
             raise AlreadyMatched
-        candidate = candidates.of_transaction(source=line.source, transaction_id=transaction_id, asset=line.asset)
-        if candidate is None:
-            raise NotOnThisAccount
-        if (candidate.asset, candidate.amount_minor) != (line.asset, int(line.amount_minor)):
+        chosen = [_on_account(line, one) for one in dict.fromkeys(transaction_ids)]
+        if not chosen or sum(one.amount_minor for one in chosen) != int(line.amount_minor):
             raise AmountsDiffer
-        pair = Pair(line, candidate, StatementMatch.Rule.BY_HAND)
-        made = matching.new_match(pair, by=actor, reason=reason.strip()[:200])
-        evidence = {**matching.evidence_of(pair), "contradicting_ids": contradicted(line, candidate)}
-        transitions.match_line(made, why=Why(actor, reason.strip()[:200], evidence=evidence), now=now)
+        in_batch = len(chosen) > 1
+        made = []
+        for one in chosen:
+            pair = Pair(line, one, StatementMatch.Rule.BY_HAND, in_batch=in_batch)
+            row = matching.new_match(pair, by=actor, reason=reason.strip()[:200])
+            evidence = {**matching.evidence_of(pair), "contradicting_ids": contradicted(line, one)}
+            transitions.match_line(row, why=Why(actor, reason.strip()[:200], evidence=evidence), now=now)
+            made.append(row)
     return made
 
 
-def undo(*, line_reference: str, reason: str, actor: str, now: datetime) -> StatementMatch:
-    """Take a line's match away, whoever made it. Raises NotFound, DateLocked, NotMatched or ReasonMissing."""
+def undo(*, line_reference: str, reason: str, actor: str, now: datetime) -> list[StatementMatch]:
+    """Take a line's match away, that of a batch whole, whoever made it. Raises NotFound, DateLocked, NotMatched, …"""
     with db_transaction.atomic():
         line = _locked_line(line_reference, reason)
         standing = StatementMatch.objects.select_for_update().filter(line=line, state=StatementMatch.State.STANDING)
-        found = standing.first()
-        if found is None:
+        found = list(standing.order_by("pk"))
+        if not found:
             raise NotMatched
-        transitions.undo_match(found, why=Why(actor, reason.strip()[:200]), now=now)
+        for one in found:
+            transitions.undo_match(one, why=Why(actor, reason.strip()[:200]), now=now)
         StatementLine.objects.filter(pk=line.pk).update(unmatched_because="A person took its match away.")
+    return found
+
+
+def _on_account(line: StatementLine, transaction_id: UUID) -> Candidate:
+    found = candidates.of_transaction(source=line.source, transaction_id=transaction_id, asset=line.asset)
+    if found is None:
+        raise NotOnThisAccount
     return found
 
 

@@ -50,7 +50,7 @@ def match_source(source: StatementSource) -> Tally:
                 break
             after = lines[-1].pk
             done = _match_batch(source, _of_open_dates(source, lines))
-            count["matched"] += len(done.pairs)
+            count["matched"] += len({found.line.pk for found in done.pairs})
             count["unmatched"] += len(done.because)
     return Tally(matched=count["matched"], unmatched=count["unmatched"])
 
@@ -106,6 +106,7 @@ def new_match(found: Pair, *, by: str, reason: str = "") -> StatementMatch:
         transaction_id=found.candidate.transaction_id,
         transaction_key=found.candidate.key,
         rule=found.rule,
+        in_batch=found.in_batch,
         matched_by=by,
         reason=reason,
     )

@@ -4,8 +4,10 @@ A line is *named* with a transaction when one of its ids is one that the transac
 one of its ids is of a kind of which the transaction has others. Then:
 
 1 named, not contradicted, same asset and exact amount: matched by the first id that names it
-2 named, but of another amount, or contradicted by another id: not matched by anything else either
-3 no id of the line is known to us: matched by exact amount within the date window, when that leaves one transaction
+2 one id names several that nobody has yet, none contradicted, all of its asset, and together they are its exact amount: a
+  batch, matched with each of them. Which belong together the id says, never a sum that happens to fit
+3 named, but of another amount, or contradicted by another id: not matched by anything else either
+4 no id of the line is known to us: matched by exact amount within the date window, when that leaves one transaction
   for the line and one line for the transaction, and no id contradicts
 """
 
@@ -25,6 +27,7 @@ class Pair:
     line: StatementLine
     candidate: Candidate
     rule: StatementMatch.Rule
+    in_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def pair(
     apart: Collection[tuple[int, UUID]],
     window: timedelta,
 ) -> Pairing:
-    """Pair lines with candidates, each at most once. `taken` are transactions that another line of the source has;
+    """Pair lines with candidates, each candidate at most once. `taken` are transactions that another line of the source has;
     `apart` are those that a person took from a line.
     """
     by_id = _Index(candidates)
@@ -61,6 +64,10 @@ def pair(
             continue
         fitting = [one for one in named if _equal(line, one) and not contradicted(line, one)]
         chosen = next((one for one in fitting if one.transaction_id in free), None)
+        if chosen is None and not fitting and (batch := by_id.batch(line, free)):
+            free -= {one.transaction_id for one in batch}
+            pairs += [Pair(line, one, naming_rule(line, one), in_batch=True) for one in batch]
+            continue
         if chosen is None:
             because.append((line, _why_not(line, named, fitting)))
             continue
@@ -103,6 +110,16 @@ class _Index:
                 for candidate in self._of.get((kind, value), ()):
                     named.setdefault(candidate.transaction_id, candidate)
         return list(named.values())
+
+    def batch(self, line: StatementLine, free: Collection[UUID]) -> list[Candidate]:
+        """Return what one id of the line names and nobody has yet, when all of it together is the line's exact amount."""
+        for kind in IDS:
+            if value := getattr(line, kind):
+                of_id = [one for one in self._of.get((kind, value), ()) if one.transaction_id in free]
+                sound = all(one.asset == line.asset and not contradicted(line, one) for one in of_id)
+                if len(of_id) > 1 and sound and sum(one.amount_minor for one in of_id) == int(line.amount_minor):
+                    return of_id
+        return []
 
 
 def _by_amount(

@@ -155,6 +155,16 @@ report = close_runs.run(close=close)
 print(time.monotonic() - began, sum(report.records.values()), sum(report.breaks.values()))
 """
 
+_KEEP = """
+import sys
+import django; django.setup()
+from datetime import date
+from reconciliation import close_runs, day_movements
+close = close_runs.ensure(environment="live", business_date=date.fromisoformat(sys.argv[1]))
+day_movements.keep(close, window=close_runs.window_of_close(close))
+print(0, 0, 0)
+"""
+
 
 def checks_and_artifacts(stack: LocalStack, say: Any) -> list[Row]:
     """Fill the live book, then measure the checks of both days, and the first day's files through HTTP."""
@@ -169,7 +179,10 @@ def checks_and_artifacts(stack: LocalStack, say: Any) -> list[Row]:
         say(f"filling {ORDERS:,} orders …")
         for statement in _FILL:
             connection.execute(statement, parameters)
-        return [*_checks(stack, connection), _artifacts(stack, connection)]
+        whole = _checked("F9", stack, connection, DAY, ORDERS - SMALL, "≤ 2× the bare queries, ≤ 15 s, ≤ 200 MB")
+        files = _artifacts(stack, connection)
+        _lock(stack, connection)
+        return [whole, _checked("F9 window", stack, connection, NEXT, SMALL, "≤ 0.5 s"), files]
 
 
 def _keep_the_schedule_away() -> None:
@@ -182,30 +195,31 @@ def _keep_the_schedule_away() -> None:
         CloseRun.objects.filter(pk=close.pk).update(available_at=None)
 
 
-def _checks(stack: LocalStack, connection: psycopg.Connection) -> list[Row]:
-    rows = []
-    for name, day, number, reach in (
-        ("F9", DAY, ORDERS - SMALL, "≤ 2× the bare queries, ≤ 15 s, ≤ 200 MB"),
-        ("F9 window", NEXT, SMALL, "≤ 0.5 s"),
-    ):
-        measured = [_child(stack, _SEARCH, day) for _ in range(_ROUNDS)]
-        seconds = statistics.median(one[0] for one in measured)
-        assert {one[2] for one in measured} == {0}, "the day has no breaks"
-        bare = statistics.median(_bare(connection, day) for _ in range(_ROUNDS))
-        rows.append(
-            Row(
-                name,
-                seconds * 1000,
-                "ms",
-                bare * 1000,
-                seconds / bare,
-                reach,
-                f"{_checks_there()} checks over {number:,} orders, quotes, trades, events and {3 * number:,} postings"
-                f" (of {ORDERS:,} and {3 * ORDERS:,}); {max(one[1] for one in measured) / 1024:.0f} MB;"
-                " baseline: the same queries counted by psycopg",
-            )
-        )
-    return rows
+def _checked(name: str, stack: LocalStack, connection: psycopg.Connection, day: date, number: int, reach: str) -> Row:
+    measured = [_child(stack, _SEARCH, day) for _ in range(_ROUNDS)]
+    seconds = statistics.median(one[0] for one in measured)
+    assert {one[2] for one in measured} == {0}, "the day has no breaks"
+    bare = statistics.median(_bare(connection, day) for _ in range(_ROUNDS))
+    return Row(
+        name,
+        seconds * 1000,
+        "ms",
+        bare * 1000,
+        seconds / bare,
+        reach,
+        f"{_checks_there()} checks over {number:,} orders, quotes, trades, events and {3 * number:,} postings"
+        f" (of {ORDERS:,} and {3 * ORDERS:,}); {max(one[1] for one in measured) / 1024:.0f} MB;"
+        " baseline: the same queries counted by psycopg",
+    )
+
+
+def _lock(stack: LocalStack, connection: psycopg.Connection) -> None:
+    """Lock the first day, so that the next one's balances are checked from there, as they are on a day after a signed one."""
+    connection.execute("SET session_replication_role = replica")
+    connection.execute("UPDATE reconciliation_closerun SET state = 'locked' WHERE business_date = %s", [DAY])
+    connection.execute("SET session_replication_role = origin")
+    _child(stack, _KEEP, DAY)
+    connection.execute("ANALYZE reconciliation_daymovement")
 
 
 def _artifacts(stack: LocalStack, connection: psycopg.Connection) -> Row:
@@ -217,7 +231,7 @@ def _artifacts(stack: LocalStack, connection: psycopg.Connection) -> Row:
     began = time.monotonic()
     size = 0
     with urllib.request.urlopen(request, timeout=600) as answer:
-        while block := answer.read(1 << 18):
+        while block := answer.read(1 << 20):
             size += len(block)
     through_http = size / (time.monotonic() - began) / 1e6
     began = time.monotonic()
@@ -245,10 +259,11 @@ def _child(stack: LocalStack, program: str, day: date) -> tuple[float, float, fl
 
 
 def _parameters(connection: psycopg.Connection, day: date) -> dict[str, Any]:
+    from reconciliation import day_movements
     from reconciliation.windows import window_of
 
     window = window_of(environment="live", business_date=day)
-    return {**window.parameters(), "as_of": window.end, "close": "cls_f9"}
+    return {**window.parameters(), **day_movements.kept_before(window), "as_of": window.end, "close": "cls_f9"}
 
 
 def _bare(connection: psycopg.Connection, day: date) -> float:

@@ -80,6 +80,8 @@ def test_a_close_from_exception_to_lock_and_open_again(signed_in: SignIn, closed
     assert (told["running"], told["runs"], told["error"]) == (False, 2, "")
     assert "Signed as preparer" in _act(fiona, closed, "submit", reason="all there")
     assert "Your role may not" in _act(fiona, closed, "sign", reason="mine")
+    assert "The files of this close are being made again" in _act(frank, closed, "sign", reason="too soon")
+    drains.drain("closes")
     assert "Signed, and the date is locked." in _act(frank, closed, "sign", reason="agreed")
     assert CloseRun.objects.get(pk=closed.pk).state == "locked"
     assert periods.is_locked("test", closed.business_date)

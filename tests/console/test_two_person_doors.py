@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from ledger import accounts
+from ledger import accounts, revaluation
 from ledger.accounts import Opening
 from ledger.models import Account, Approval, Posting, Transaction
+from tests.ledger.door import Item, Move, codes
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -24,10 +25,11 @@ def book() -> None:
             Opening("@world", "EUR", accounts.OUTSIDE),
             Opening("bank:main", "EUR", accounts.BANK),
             Opening("pools:EUR-USD", "EUR", accounts.POOL),
-            Opening("fx:USD", "EUR", accounts.FX),
-            Opening(accounts.FX_RESULT, "EUR", accounts.FX_RESULT_KIND),
+            Opening("@world", "USD", accounts.OUTSIDE),
+            Opening("fx:USD", "USD", accounts.FX),
         ],
     )
+    assert codes(Item("position", [Move("@world", "fx:USD", 10_410, "USD")])) == ["created"]
 
 
 def form(kind: str, **fields: str) -> dict[str, str]:
@@ -53,12 +55,12 @@ FORMS = [
         ("POOL_FUNDING", "bank:main", "pools:EUR-USD", 4_000),
     ),
     (
-        form("revaluation", fx="fx:USD", result="revenue:fx", gain="1.25"),
+        form("revaluation", fx="fx:USD", rate_before="0.91", rate_now="0.922"),  # of 104.10 USD: 94.73 and 95.98
         ("FX_REVALUATION", "fx:USD", "revenue:fx", 125),
     ),
     (
-        form("revaluation", fx="fx:USD", result="revenue:fx", loss="0.75"),
-        ("FX_REVALUATION", "revenue:fx", "fx:USD", 75),
+        form("revaluation", fx="fx:USD", rate_before="0.91", rate_now="0.9"),  # 94.73 and 93.69
+        ("FX_REVALUATION", "revenue:fx", "fx:USD", 104),
     ),
 ]
 
@@ -70,12 +72,12 @@ def test_each_door_takes_two_people(
     maker, lead = signed_in("fay", "finance"), signed_in("lee", "finance lead")
     assert maker.post(reverse("admin:adjustments"), asked).status_code == 302
     proposal = Approval.objects.get()
-    assert not Posting.objects.exists()
+    assert not Posting.objects.filter(asset="EUR").exists()
     approve = reverse("admin:adjustment-decide", args=[proposal.reference, "approve"])
     assert "may not" in html.unescape(maker.post(approve, {"reason": "me"}, follow=True).content.decode())
-    assert not Posting.objects.exists()
+    assert not Posting.objects.filter(asset="EUR").exists()
     assert "Approved and posted." in lead.post(approve, {"reason": "seen"}, follow=True).content.decode()
-    (posting,) = Posting.objects.select_related("transaction", "debit_account", "credit_account")
+    (posting,) = Posting.objects.select_related("transaction", "debit_account", "credit_account").filter(asset="EUR")
     told = (
         posting.transaction.event_type,
         posting.debit_account.address,
@@ -91,8 +93,10 @@ def test_each_door_takes_two_people(
     [
         (form("opening", world="bank:main", account="bank:main", amount="1.00"), "takes no such world"),
         (form("funding", world="@world", pool="users:u1:available", amount="1.00"), "takes no such pool"),
-        (form("revaluation", fx="fx:USD", result="revenue:orders", gain="1.00"), "takes no such result"),
-        (form("revaluation", fx="fx:USD", result="revenue:fx"), "more than zero"),
+        (form("revaluation", fx="bank:main", rate_before="1", rate_now="2"), "account is fx:{asset}"),
+        (form("revaluation", fx="fx:EUR", rate_before="1", rate_now="2"), "reporting asset itself"),
+        (form("revaluation", fx="fx:USD", rate_before="0.91", rate_now="0.91"), "the same at both rates"),
+        (form("revaluation", fx="fx:USD", rate_before="1e3", rate_now="0.91"), "A rate is a decimal number"),
         (form("opening", world="@world", account="bank:other", amount="1.00"), "credit_account_not_found"),
     ],
 )
@@ -102,5 +106,29 @@ def test_a_door_refuses_what_its_event_type_does_not_take(
     answer = signed_in("fay", "finance").post(reverse("admin:adjustments"), asked)
     assert told in html.unescape(answer.content.decode())
     assert not Approval.objects.exists()
-    assert not Transaction.objects.exists()
+    assert Transaction.objects.count() == 1
     assert Account.objects.count() == 5
+
+
+def test_a_revaluation_is_shown_with_what_it_was_computed_from(book: None, signed_in: SignIn) -> None:
+    asked = {**form("revaluation", fx="fx:USD", rate_before="0.91", rate_now="0.922"), "act": "preview"}
+    page = html.unescape(signed_in("fay", "finance").post(reverse("admin:adjustments"), asked).content.decode())
+    assert "A position of 104.10 USD: worth 94.73 EUR at 0.91, 95.98 EUR at 0.922." in page
+    assert not Approval.objects.exists()
+    assert Account.objects.count() == 5
+
+
+@pytest.mark.parametrize(
+    ("position", "asset", "rate", "worth"),
+    [
+        (10_410, "USD", "0.91", 9_473),
+        (1, "USD", "0.5", 1),  # half a cent is rounded up, on either side
+        (-1, "USD", "0.5", -1),
+        (-10_410, "USD", "0.91", -9_473),
+        (10**18, "ETH", "3000.000000000000000001", 300_000),
+        (123_456_789_012_345_678_901, "ETH", "3000.01", 37_037_160),
+        (0, "USD", "0.91", 0),
+    ],
+)
+def test_a_position_is_worth_its_exact_value_rounded_half_up(position: int, asset: str, rate: str, worth: int) -> None:
+    assert revaluation.value(position, asset=asset, rate=rate, reporting="EUR") == worth

@@ -117,6 +117,7 @@ TABLES: Final = {
     "otp_totp_totpdevice": EVERY,
     "reconciliation_closeartifact": EVERY,
     "reconciliation_closefinding": EVERY,
+    "reconciliation_daymovement": EVERY,
     "webhooks_retiredsecret": EVERY,
 }
 

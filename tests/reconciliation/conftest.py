@@ -4,11 +4,11 @@ import psycopg
 import pytest
 from pytest_django.fixtures import Settings
 
-from tests.orders.conftest import desk, fixed_clock, wallet
+from tests.orders.conftest import bank, desk, fixed_clock, payouts, wallet
 from tests.orders.desk import Desk
 from tests.reconciliation.day import Day
 
-__all__ = ["desk", "fixed_clock", "wallet"]
+__all__ = ["bank", "desk", "fixed_clock", "payouts", "wallet"]
 
 
 @pytest.fixture

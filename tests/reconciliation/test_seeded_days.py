@@ -14,7 +14,7 @@ import pytest
 from ledger.controls import clock
 from orders.models import Order, ReviewCase
 from orders.operations import review_case
-from reconciliation import signing
+from reconciliation import proving, signing
 from reconciliation.check_registry import is_approvable
 from reconciliation.checklist import checklist_of
 from reconciliation.exception_approvals import approve_exception, propose_approval
@@ -60,8 +60,11 @@ def test_close_finds_what_the_model_predicts_and_signs_once_it_is_worked(seed: i
         close_reference=close.reference, close_version=close.version, comment="", actor="user:fiona", now=clock.now()
     )
     close = CloseRun.objects.get()
+    assert proving.prove(close)
     signing.sign_close(close_reference=close.reference, close_version=close.version, comment="", actor="user:frank")
-    assert CloseRun.objects.get().state == "locked"
+    close = CloseRun.objects.get()
+    assert close.state == "locked"
+    signing.finish_locked(close)
     assert {reloaded(order).reconciliation_state for order in sound} <= {"closed"}
     told = Counter((row["type"], row["state"]) for row in day.rows("exceptions.csv"))
     assert told == Counter((kind, "approved" if is_approvable(kind) else "resolved") for kind, _ in predicted)

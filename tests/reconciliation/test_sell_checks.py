@@ -10,6 +10,8 @@ from ledger.controls import clock
 from orders.models import Order, Pool
 from orders.operations import review_case
 from orders.operations.halt_pool import halt_pool, lift_halt
+from reconciliation.check_registry import is_approvable
+from reconciliation.checklist import checklist_of
 from reconciliation.models import ExceptionCase
 from tests.orders.bets import open_bets, text
 from tests.orders.desk import open_case, reloaded, trade_of
@@ -89,7 +91,6 @@ def test_close_finds_nothing_when_sells_have_ended_in_every_way(day: Day) -> Non
     assert [order.state for order in orders] == [
         *("processed", "processed", "failed", "processed", "failed", "processed"),
     ]
-    waiting = _rejected(day)
     day.desk.wallet.legs = {"reverse": [declined]}
     compensated = day.desk.order(user="magic-halt.alice")
     day.desk.drive(passes=3, pause=timedelta(seconds=1))
@@ -98,8 +99,26 @@ def test_close_finds_nothing_when_sells_have_ended_in_every_way(day: Day) -> Non
     assert list(ExceptionCase.objects.values_list("type", "detail")) == []
     assert sum(report.breaks.values()) == 0
     assert set(report.zero_sum.values()) == {0}
-    states = [reloaded(order).reconciliation_state for order in (*orders, waiting, compensated)]
-    assert states == [*["matched"] * 6, "open", "matched"]
+    states = [reloaded(order).reconciliation_state for order in (*orders, compensated)]
+    assert states == ["matched"] * 7
+
+
+def test_a_sell_under_review_holds_the_close_though_its_trade_has_settled(day: Day) -> None:
+    order = _rejected(day)
+    assert trade_of(order).state == "settled"
+    report = day.close()
+    assert day.standing() == {("ledger_row_without_terminal_trade", order.reference)}
+    assert sum(report.breaks.values()) == 1
+    assert not is_approvable(ExceptionCase.objects.get().type)
+    assert not checklist_of(report.close).complete
+    assert reloaded(order).reconciliation_state == "exception"
+    _decide(order, "settled_outside")
+    assert reloaded(order).state == "processed"
+    report = day.close()
+    assert day.standing() == set()
+    assert ExceptionCase.objects.get().state == "resolved"
+    assert checklist_of(report.close).complete
+    assert reloaded(order).reconciliation_state == "matched"
 
 
 def test_close_finds_nothing_when_positions_were_redeemed_or_given_back(day: Day) -> None:

@@ -22,11 +22,24 @@ from ledger.money import Money
 from orders.models import Order, ReviewCase
 from orders.operations import review_case
 from orders.operations.return_trade import return_trade
-from reconciliation import artifact_zip, close_runs, leases, making_again, marks, reopening, signing, transitions
+from reconciliation import (
+    artifact_files,
+    artifact_zip,
+    close_runs,
+    day_movements,
+    leases,
+    making_again,
+    marks,
+    proving,
+    reopening,
+    signing,
+    transitions,
+)
 from reconciliation.checklist import TEXTS, checklist_of
 from reconciliation.exception_approvals import NotApprovable, approve_exception, propose_approval
 from reconciliation.exception_cases import assign_case
-from reconciliation.models import CloseRun, CloseSignature, ExceptionCase
+from reconciliation.models import CloseRun, CloseSignature, DayMovement, ExceptionCase
+from reconciliation.windows import Parameters, Window, window_of
 from tests.orders.desk import reloaded, trade_of
 from tests.reconciliation.day import DATE, Day
 
@@ -48,7 +61,15 @@ def _submit(actor: str = PREPARER) -> CloseRun:
 
 
 def _sign(actor: str = REVIEWER) -> CloseRun:
-    close = CloseRun.objects.get()
+    """Sign once a worker has proved the files; another finishes what is locked."""
+    proving.prove(CloseRun.objects.get(business_date=DATE))
+    close = _only_sign(actor)
+    signing.finish_locked(close)
+    return CloseRun.objects.get(pk=close.pk)
+
+
+def _only_sign(actor: str = REVIEWER) -> CloseRun:
+    close = CloseRun.objects.get(business_date=DATE)
     return signing.sign_close(
         close_reference=close.reference, close_version=close.version, comment="agreed", actor=actor
     )
@@ -355,7 +376,7 @@ def test_a_run_that_stalled_does_not_overwrite_what_was_submitted_meanwhile(
     with pytest.raises(leases.LeaseLost):
         day.close()
     close = CloseRun.objects.get()
-    assert (close.state, close.runs, close.attempts, close.available_at) == ("in_review", 1, 0, None)
+    assert (close.state, close.runs, close.attempts, close.available_at) == ("in_review", 1, 0, clock.now())
     assert {path.name: path.stat().st_ino for path in place.iterdir()} == before
     assert _sign().state == "locked"
 
@@ -450,10 +471,12 @@ def test_orders_are_closed_by_the_schedule_when_the_signing_process_died(
     _over(day)
     day.close()
     _submit()
-    monkeypatch.setattr(signing, "finish_locked", _die)
+    drains.drain("closes")  # proves it
+    assert _only_sign().state == "locked"
+    assert reloaded(order).reconciliation_state == "matched"
+    monkeypatch.setattr(marks, "close_orders", _die)
     with pytest.raises(ZeroDivisionError):
-        _sign()
-    assert CloseRun.objects.get().state == "locked"
+        drains.drain("closes")
     assert reloaded(order).reconciliation_state == "matched"
     monkeypatch.undo()
     drains.drain("closes")
@@ -461,7 +484,99 @@ def test_orders_are_closed_by_the_schedule_when_the_signing_process_died(
     assert CloseRun.objects.get(business_date=DATE).available_at is None
 
 
-def _die(close: CloseRun) -> None:
+def test_a_signature_makes_no_file_and_waits_for_the_proof(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    day.processed()
+    _over(day)
+    day.close()
+    _submit()
+    with pytest.raises(signing.NotProved):
+        _only_sign()
+    assert not periods.is_locked("test", DATE)
+    assert CloseSignature.objects.count() == 1
+    with monkeypatch.context() as broken:
+        broken.setattr(making_again, "compare", _die)
+        with pytest.raises(ZeroDivisionError):
+            proving.prove(CloseRun.objects.get())
+    with pytest.raises(signing.NotProved):
+        _only_sign()
+    assert proving.prove(CloseRun.objects.get())
+    monkeypatch.setattr(artifact_files, "make", _die)
+    assert _only_sign().state == "locked"
+
+
+def test_a_proof_is_of_its_run_alone(day: Day) -> None:
+    day.processed()
+    _over(day)
+    day.close()
+    stale = _submit()
+    close = CloseRun.objects.get()
+    signing.send_back(
+        close_reference=close.reference, close_version=close.version, reason="again", actor=REVIEWER, now=clock.now()
+    )
+    assert not proving.prove(stale)
+    day.close()
+    _submit()
+    assert CloseRun.objects.get().proof == {}
+    with pytest.raises(signing.NotProved):
+        _only_sign()
+
+
+def test_a_balance_is_checked_from_the_last_locked_date_and_comes_to_the_same(day: Day) -> None:
+    """The kept sums and what came since are the fold of every posting; what is wrong is found all the same."""
+    day.processed()
+    day.in_review()
+    held = day.desk.order()
+    _over(day)
+    close = day.close().close
+    day.plant("UPDATE reconciliation_closerun SET state = 'locked' WHERE id = %s", close.pk)
+    signing.finish_locked(CloseRun.objects.get(pk=close.pk))
+    assert DayMovement.objects.filter(close_reference=close.reference).exists()
+    day.desk.drive(passes=3, pause=timedelta(seconds=1))  # ends a hold of the kept date, in the next
+    assert reloaded(held).state == "failed"
+    tomorrow = DATE + timedelta(days=1)
+    window = window_of(environment="test", business_date=tomorrow)
+    kept = day_movements.kept_before(window)
+    assert (kept["kept_from"], kept["kept_to"]) == (close.window_from, close.window_to)
+    whole = _sums(window, {"kept_from": "-infinity", "kept_to": "-infinity"})
+    since = _sums(window, kept)
+    assert set(since) < set(whole)
+    for row in DayMovement.objects.all():
+        four = (row.debits_posted, row.credits_posted, row.debits_pending, row.credits_pending)
+        before = since.get(row.account_id, (0, 0, 0, 0))
+        since[row.account_id] = tuple(map(sum, zip(before, four, strict=True)))
+    assert since == whole
+    assert day.close(tomorrow).breaks["balance_is_not_the_fold"] == 0
+    day.plant("UPDATE reconciliation_daymovement SET debits_posted = debits_posted + 1")
+    assert day.close(tomorrow).breaks["balance_is_not_the_fold"] == 0, (
+        "whoever disagrees is summed from the first posting"
+    )
+    day.plant("UPDATE ledger_account SET credits_posted = credits_posted + 5 WHERE address LIKE 'pools:%%'")
+    assert day.close(tomorrow).breaks["balance_is_not_the_fold"] > 0
+
+
+def _sums(window: Window, kept: Parameters) -> dict[int, tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(day_movements.SINCE, {**window.parameters(), **kept})
+        return {row[0]: tuple(row[1:5]) for row in cursor.fetchall()}
+
+
+def test_kept_dates_count_only_in_an_unbroken_run(day: Day) -> None:
+    for offset in range(4):
+        close_runs.ensure(environment="test", business_date=DATE - timedelta(days=offset))
+    kept = CloseRun.objects.exclude(business_date=DATE - timedelta(days=2))
+    day.plant(
+        "UPDATE reconciliation_closerun SET state = 'locked', movements_kept_at = window_to WHERE id = ANY(%s)",
+        list(kept.values_list("pk", flat=True)),
+    )
+    after = window_of(environment="test", business_date=DATE + timedelta(days=1))
+    found = day_movements.kept_before(after)
+    assert found["kept_from"] == window_of(environment="test", business_date=DATE - timedelta(days=1)).start
+    assert found["kept_to"] == after.start
+    within = day_movements.kept_before(window_of(environment="test", business_date=DATE - timedelta(days=3)))
+    assert within == {"kept_from": "-infinity", "kept_to": "-infinity"}
+
+
+def _die(*_: object, **__: object) -> None:
     raise ZeroDivisionError
 
 

@@ -180,6 +180,81 @@ def test_a_bank_line_is_matched_by_their_reference_and_by_ours(day: Day) -> None
     }
 
 
+def test_a_batch_is_matched_by_its_reference_when_its_exact_amounts_sum_to_the_line(day: Day) -> None:
+    source = bank_source()
+    for batch, amounts in {"B-1": (1_000, 2_000, 3_050), "B-2": (700, 800), "B-3": (500, 600)}.items():
+        for number, minor in enumerate(amounts):
+            received(f"{batch}:{number}", minor, subject=f"{batch}-{number}", provider_batch=batch)
+    on = DATE.strftime("%d.%m.%Y")
+    lines = [
+        f"b1;{on};;60,50;;;B-1;three of one batch",
+        f"b2;{on};;15,01;;;B-2;a cent more than its two",
+        f"b3;{on};;11,00;;;B-9;the sum of B-3, by another name",
+        f"b4;{on};;11,00;;;;the sum of B-3, by no name",
+    ]
+    bring(source, text(BANK_HEADER, lines))
+    assert rules() == {
+        "b1": "provider_reference",
+        "b2": "Its ids name B-2:0, whose amount or asset is another.",
+        "b3": NOTHING,
+        "b4": NOTHING,
+    }
+    made = StatementMatch.objects.filter(line__line_id="b1").order_by("transaction_key")
+    assert [(one.transaction_key, one.in_batch) for one in made] == [("B-1:0", True), ("B-1:1", True), ("B-1:2", True)]
+    assert matching.match_source(source).matched == 0
+    assert StatementMatch.objects.count() == 3
+
+
+def test_a_part_of_a_batch_that_another_line_has_is_no_part_of_it_any_more(day: Day) -> None:
+    source = bank_source()
+    for number, minor in enumerate((1_000, 2_000, 3_000)):
+        received(f"B:{number}", minor, subject=f"int_{number}", provider_batch="B")
+    on = DATE.strftime("%d.%m.%Y")
+    bring(source, text(BANK_HEADER, [f"b1;{on};;20,00;;int_1;;by itself"]))
+    bring(source, text(BANK_HEADER, [f"b2;{on};;60,00;;;B;all of them", f"b3;{on};;40,00;;;B;what is left"]))
+    assert rules() == {
+        "b1": "our_reference",
+        "b2": "Its ids name B:0, whose amount or asset is another.",
+        "b3": "provider_reference",
+    }
+
+
+def test_a_person_matches_a_line_with_several_and_takes_them_apart_together(day: Day) -> None:
+    source = bank_source()
+    for number, minor in enumerate((1_000, 2_000, 4_000)):
+        received(f"P:{number}", minor, subject=f"int_{number}")
+    on = DATE.strftime("%d.%m.%Y")
+    bring(source, text(BANK_HEADER, [f"b1;{on};;30,00;;;OTHER;two in one", f"b2;{on};;41,00;;;OTHER2;one"]))
+    lines = {line.line_id: line.reference for line in StatementLine.objects.all()}
+    ids = [Transaction.objects.get(key=f"P:{number}").pk for number in range(3)]
+
+    def by_hand(line: str, *chosen: int) -> list[StatementMatch]:
+        return matches.match(
+            line_reference=lines[line],
+            transaction_ids=[ids[number] for number in chosen],
+            reason="their list",
+            actor="user:fay",
+            now=clock.now(),
+        )
+
+    for wrong in ((0, 2), (0,), (), (0, 1, 2), (0, 0)):
+        with pytest.raises(matches.AmountsDiffer):
+            by_hand("b1", *wrong)
+    assert not StatementMatch.objects.filter(line__line_id="b1").exists()
+    made = by_hand("b1", 0, 1)
+    assert [(one.transaction_key, one.rule, one.in_batch) for one in made] == [
+        ("P:0", "by_hand", True),
+        ("P:1", "by_hand", True),
+    ]
+    with pytest.raises(matches.AlreadyMatched):
+        by_hand("b2", 1)
+    assert rules()["b1"] == "by_hand"
+    undone = matches.undo(line_reference=lines["b1"], reason="wrong list", actor="user:fay", now=clock.now())
+    assert [one.transaction_key for one in undone] == ["P:0", "P:1"]
+    assert not StatementMatch.objects.filter(line__line_id="b1", state="standing").exists()
+    assert by_hand("b1", 1, 0)[0].state == "standing"
+
+
 def test_unmatched_lines_are_cases_and_heal_when_the_book_has_them(day: Day) -> None:
     source = bank_source()
     on = DATE.strftime("%d.%m.%Y")
@@ -203,9 +278,9 @@ def test_a_person_matches_what_no_rule_can(day: Day) -> None:
     first, second = day.processed("20.00"), day.processed("20.00")
     bring(operator_source(), text(HEADER, [f"t1,{ON},20.00,debit,,,", f"t2,{ON},9.00,debit,,,"]))
     lines = {line.line_id: line for line in StatementLine.objects.all()}
-    made = matches.match(
+    (made,) = matches.match(
         line_reference=lines["t1"].reference,
-        transaction_id=debited(second).pk,
+        transaction_ids=[debited(second).pk],
         reason="the operator says so",
         actor="user:fay",
         now=clock.now(),
@@ -221,7 +296,7 @@ def test_a_person_matches_what_no_rule_can(day: Day) -> None:
         with pytest.raises(refused):
             matches.match(
                 line_reference=lines[line].reference,
-                transaction_id=transaction,
+                transaction_ids=[transaction],
                 reason="x",
                 actor="user:fay",
                 now=clock.now(),
@@ -234,7 +309,7 @@ def test_what_a_person_took_apart_stays_apart(day: Day) -> None:
     source = operator_source()
     bring(source, text(HEADER, [f"t1,{ON},100.00,debit,,{key(order)},"]))
     line = StatementLine.objects.get()
-    undone = matches.undo(line_reference=line.reference, reason="another day's", actor="user:fay", now=clock.now())
+    (undone,) = matches.undo(line_reference=line.reference, reason="another day's", actor="user:fay", now=clock.now())
     assert [(move.from_state, move.to_state, move.actor) for move in Move.objects.filter(subject=undone.reference)] == [
         ("", "standing", "statements"),
         ("standing", "undone", "user:fay"),
@@ -245,7 +320,7 @@ def test_what_a_person_took_apart_stays_apart(day: Day) -> None:
         matches.undo(line_reference=line.reference, reason="again", actor="user:fay", now=clock.now())
     matches.match(
         line_reference=line.reference,
-        transaction_id=debited(order).pk,
+        transaction_ids=[debited(order).pk],
         reason="it was right",
         actor="user:fay",
         now=clock.now(),
@@ -265,7 +340,7 @@ def test_matches_stay_once_the_date_is_locked(day: Day) -> None:
     with pytest.raises(matches.DateLocked):
         matches.match(
             line_reference=lines["t2"].reference,
-            transaction_id=debited(later).pk,
+            transaction_ids=[debited(later).pk],
             reason="late",
             actor="user:fay",
             now=clock.now(),
