@@ -121,7 +121,9 @@ def test_news_in_the_first_minutes_of_a_review_is_looked_up_at_once(payouts: Pay
         why = Why("test", "the cap is reached")
         payout_moves.requery(payout, now=clock.now())
         payout_moves.give_up(payout, why=why, now=clock.now())
-        payout_moves.open_case(reloaded(intent), payout, next_action="look", why=why, now=clock.now())
+        payout_moves.open_case(
+            reloaded(intent), payout, reason="payout_unknown", next_action="look", why=why, now=clock.now()
+        )
     payouts.later(seconds=6)
     assert telling.tell() == [202]
     drains.drain("inbox")
