@@ -1,7 +1,8 @@
 """How a hold stands: read by the key of the transaction that placed it."""
 
 from ledger.books import number_of
-from ledger.models import Hold, HoldState, LedgerKey
+from ledger.models import Hold, LedgerKey
+from ledger.models import HoldState as HoldState
 
 
 def state_of(*, environment: str, key: str) -> HoldState | None:

@@ -51,7 +51,7 @@ def open_late_payout(*, intent: Intent, payout: Payout, operation_key: str, why:
 
 
 def room(intent: Intent) -> int:
-    """Return how much of a payout may still come back: what was paid, less every return of it that people have not dismissed."""
+    """Return how much of a payout may still come back: what was paid, less every return that people have not dismissed."""
     stands = _returns(intent).exclude(state=Return.State.DISMISSED)
     return int(intent.credit_minor or 0) - _sum(stands)
 

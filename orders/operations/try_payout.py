@@ -19,9 +19,8 @@ from orders import payout_terms
 from orders.models import Intent, Payout
 from orders.operations import create_payout
 from orders.payout_requests import PayoutRequest
-from wallets import holders
+from wallets import holders, limit_reads
 from wallets.holders import AssetBalance
-from wallets.models import LimitUsage
 
 _TO: Final = {"bank": "recipient_bank", "revenue": "fees", "vat": "vat"}
 
@@ -90,7 +89,7 @@ def _lines(intent: Intent, payout: Payout) -> list[Line]:
 
 
 def _limits(intent: Intent) -> list[Used]:
-    counters = {row.pk: int(row.used_minor) for row in LimitUsage.objects.filter(pk__in=_counters(intent))}
+    counters = limit_reads.used_in([one["counter"] for one in intent.usages if one["counter"] is not None])
     return [
         Used(
             name=one["name"],
@@ -102,7 +101,3 @@ def _limits(intent: Intent) -> list[Used]:
         )
         for one in intent.usages
     ]
-
-
-def _counters(intent: Intent) -> list[int]:
-    return [one["counter"] for one in intent.usages if one["counter"] is not None]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ledger import holds
-from ledger.models import HoldState
+from ledger.holds import HoldState
 from orders import trade_terms
 from orders.models import Intent, Order, Payout, Return, Trade
 from orders.sagas import venue_legs

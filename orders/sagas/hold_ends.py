@@ -9,8 +9,8 @@ from typing import Final
 
 from django.db import transaction as db_transaction
 
+from ledger.holds import HoldState
 from ledger.journal import PostingRefused
-from ledger.models import HoldState
 
 POSTED: Final = frozenset({HoldState.POSTED})
 GIVEN_BACK: Final = frozenset({HoldState.VOIDED, HoldState.EXPIRED})

@@ -23,7 +23,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from ledger.controls.moves import Why
-from ledger.models import HoldState
+from ledger.holds import HoldState
 from orders import payout_moves, payout_terms
 from orders.locks import lock_payout
 from orders.models import Intent, Payout

@@ -16,8 +16,8 @@ from ledger import expiry
 from ledger.controls import clock
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound
+from ledger.holds import HoldState
 from ledger.journal import PostingRefused
-from ledger.models import HoldState
 from ledger.money import Money
 from orders import intent_history, intent_moves
 from orders.locks import IntentFrozen, lock_intent

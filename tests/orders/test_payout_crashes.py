@@ -147,7 +147,7 @@ def _decide(desk: PayoutDesk, resolution: str) -> None:
             review_case.approve_resolution(**named, case_version=case.version, reason="agreed", actor="user:lena")
             continue
         review_case.look_up_now(**named, actor="user:olga")
-        case.refresh_from_db()
+        case = ReviewCase.objects.get(pk=case.pk)
         review_case.propose_resolution(
             **named, case_version=case.version, resolution=resolution, reason="as it shows", actor="user:olga"
         )
