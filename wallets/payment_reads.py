@@ -49,11 +49,13 @@ def read(paid: Paid) -> Read:
     return Read(True, outcome.came_back) if isinstance(outcome, Confirmed) else Read(False)
 
 
-def put_off(paid: Paid, *, now: datetime, soon: bool) -> None:
-    """Say when it is read next: soon, when nothing came of this time."""
+def put_off(paid: Paid, *, now: datetime, soon: bool, keep: bool = False) -> None:
+    """Say when it is read next: soon, when nothing came of this time; `keep`: though its time is over, since it is not done."""
     operation = RemoteOperation.objects.get(key=paid.key)
     gateway = Gateway.objects.get(pk=operation.gateway_id)
     due_at = return_window.next_read(operation, gateway, now=now)
-    if due_at is not None and soon:
+    if soon and due_at is not None:
         due_at = now + return_window.SOON
+    elif keep and due_at is None:
+        due_at = now + return_window.DAILY
     RemoteOperation.objects.filter(pk=operation.pk).update(read_due_at=due_at)

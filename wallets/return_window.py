@@ -12,7 +12,7 @@ from wallets.outcomes import Confirmed
 
 LEG: Final = "submit"
 SOON: Final = timedelta(minutes=10)
-_FIRST: Final = timedelta(days=1)
+DAILY: Final = timedelta(days=1)
 _WINDOW: Final = timedelta(days=7)
 
 
@@ -20,7 +20,7 @@ def first_read(operation: RemoteOperation, outcome: Confirmed, *, now: datetime)
     """Return what a payment's confirmation sets beside its other columns; nothing for other movements."""
     if operation.leg != LEG:
         return {}
-    return {"read_due_at": now if outcome.came_back else now + _FIRST}
+    return {"read_due_at": now if outcome.came_back else now + DAILY}
 
 
 def next_read(operation: RemoteOperation, gateway: Gateway, *, now: datetime) -> datetime | None:
@@ -28,4 +28,4 @@ def next_read(operation: RemoteOperation, gateway: Gateway, *, now: datetime) ->
     assert operation.answered_at is not None, "it is confirmed"
     age = now - operation.answered_at
     window = max(_WINDOW, timedelta(milliseconds=gateway.pending_horizon_ms))
-    return None if age >= window else operation.answered_at + min(max(2 * age, _FIRST), window)
+    return None if age >= window else operation.answered_at + min(max(2 * age, DAILY), window)

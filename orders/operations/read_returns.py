@@ -28,15 +28,19 @@ def read_due() -> int:
 
 
 def read_one(paid: Paid) -> bool:
-    """Read one payment, and open what came back; return whether anything did. Outside any transaction."""
+    """Read one payment, and open what came back; return whether anything did. Outside any transaction.
+
+    It is put off first: whatever befalls this read, it is not the first in the queue again at once.
+    """
+    payment_reads.put_off(paid, now=clock.now(), soon=True, keep=True)
     read = payment_reads.read(paid)
-    done = read.answered
+    heard = True
     if read.came_back is not None and Payout.objects.filter(reference=paid.owner).exists():
         try:
-            done = hear_read_return(payout_reference=paid.owner, came_back=read.came_back, now=clock.now())
+            heard = hear_read_return(payout_reference=paid.owner, came_back=read.came_back, now=clock.now())
         except IntentFrozen:
-            done = False
-    payment_reads.put_off(paid, now=clock.now(), soon=not done)
+            heard = False
+    payment_reads.put_off(paid, now=clock.now(), soon=not (heard and read.answered), keep=not heard)
     return read.came_back is not None
 
 

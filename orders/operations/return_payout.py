@@ -8,6 +8,7 @@ receivable), and that is its end.
 from datetime import datetime
 from typing import Any, Final
 
+import structlog
 from django.db import transaction as db_transaction
 from django.db.models import QuerySet, Sum
 
@@ -18,6 +19,8 @@ from orders import payout_terms, transitions
 from orders.locks import lock_payout
 from orders.models import Intent, Payout, Return
 from wallets.outcomes import CameBack
+
+log = structlog.get_logger(__name__)
 
 STATUS_READ: Final = "status read"
 """Who found a return that the bank had not told."""
@@ -74,12 +77,15 @@ def known_return(intent: Intent, *, named: str, amount: Money) -> Return | None:
 def hear_read_return(*, payout_reference: str, came_back: CameBack, now: datetime) -> bool:
     """Open a return of what a status read says has come back and nobody has told yet. Safe twice.
 
-    Returns False when its intent is not settled (yet). Raises IntentFrozen. What people have dismissed counts as told.
+    Returns False when its intent has not ended yet. Raises IntentFrozen. What people have dismissed counts as told. One that
+    ended as not paid has a late effect for people to judge; that it came back as well is theirs to see there.
     """
     with db_transaction.atomic():
         intent, payout = lock_payout(payout_reference)
         if intent.state != Intent.State.SETTLED:
-            return False
+            if intent.terminal:
+                log.error("payout_return_of_unpaid", intent=intent.reference, state=intent.state)
+            return intent.terminal
         untold = came_back.amount_minor - _sum(_returns(intent))
         untold = min(untold, room(intent))
         if untold > 0:

@@ -141,6 +141,33 @@ def test_one_that_is_not_answered_is_read_again_soon_and_stays_confirmed(payouts
     assert Return.objects.count() == 1
 
 
+def test_a_read_that_dies_holds_up_no_other_and_comes_again(payouts: PayoutDesk, telling: Bank) -> None:
+    lost_word(payouts)
+    payouts.later(days=1, hours=1)
+
+    def died(paid: object) -> object:
+        raise ConnectionError("killed in the question")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(payment_reads, "read", died)
+        with pytest.raises(ConnectionError):
+            drains.drain("payout_returns")
+    assert payment_reads.due(now=clock.now(), most=9) == []
+    payouts.later(minutes=11)
+    drains.drain("payout_returns")
+    assert Return.objects.count() == 1
+
+
+def test_one_that_ended_as_not_paid_is_not_asked_without_end(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = paid(payouts, "magic-account-closed.somchai")
+    payouts.later(hours=1, seconds=1)
+    drains.drain("sagas")
+    assert reloaded(intent).state == "failed"
+    owner = payout_of(intent).reference
+    assert hear_read_return(payout_reference=owner, came_back=CameBack(100_000), now=clock.now())
+    assert not Return.objects.exists()
+
+
 def test_a_frozen_one_is_read_and_waits(payouts: PayoutDesk, telling: Bank) -> None:
     intent = lost_word(payouts)
     Freeze.objects.create(subject=intent.reference, reason="x", frozen_by="user:lena", frozen_at=clock.now())
