@@ -16,6 +16,7 @@ _EVERY_SECONDS: Final = {
     "rates": 30,
     "closes": 60,
     "stale": 60,
+    "payout_returns": 60,
     "notices": 15,
     "seals": 10,
     "inbox": 5,

@@ -16,6 +16,7 @@ class OrdersConfig(AppConfig):
             expire_quotes,
             hear_contradiction,
             open_return,
+            read_returns,
             start_payout,
         )
         from orders.pay_ins import hearing
@@ -42,6 +43,7 @@ class OrdersConfig(AppConfig):
         payout_news.register()
         start_payout.register()
         cancel_unconfirmed.register()
+        read_returns.register()
         streams.register()
         event_types.register(Path(__file__).parent / "schemas")
         drive_stale.register()

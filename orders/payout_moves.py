@@ -48,83 +48,78 @@ def give_up(payout: Payout, *, why: Why, now: datetime) -> None:
     move(Change(payout, "give_up", {"next_requery_at": None}), why=why, now=now)
 
 
-def open_case(intent: Intent, payout: Payout, *, next_action: str, why: Why, now: datetime) -> ReviewCase:
-    """Open the case that people work; the automatic path has stopped."""
+def open_case(intent: Intent, payout: Payout, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:
+    """Open the case that people work; the automatic path has stopped. An intent in review stays there."""
     case = ReviewCase(
         reference=references.new(references.Prefix.REVIEW),
         environment=intent.environment,
         operator_id=intent.operator_id,
         subject=intent.reference,
-        reason="payout_unknown",
+        reason=reason,
         next_action=next_action,
         asset=payout.asset,
         amount_minor=Decimal(payout_terms.debited(intent).minor),
-        due_at=deadlines.due_at("payout_unknown", now=now),
+        due_at=deadlines.due_at(reason, now=now),
     )
-    intent_moves.stop_for_review(
-        intent,
-        status_reason="payout_unknown",
-        why=why,
-        now=now,
-        also=[Change(payout, "stop_for_review"), Birth(case)],
-    )
+    also = [Change(payout, "stop_for_review"), Birth(case)]
+    if intent.state == Intent.State.MANUAL_REVIEW:
+        move(*also, why=why, now=now)
+    else:
+        intent_moves.stop_for_review(intent, status_reason=reason, why=why, now=now, also=also)
     return case
 
 
 def settle(
-    intent: Intent, payout: Payout, *, response_id: str, settlement_date: date | None, why: Why, now: datetime
+    intent: Intent,
+    payout: Payout,
+    *,
+    response_id: str,
+    settlement_date: date | None,
+    why: Why,
+    now: datetime,
+    posts: bool = True,
 ) -> None:
-    """Post the hold: the funds have left. The intent's last event carries the reference number."""
-    (posted,) = intent_moves.settle(
+    """Post the hold (unless it was posted before): the funds have left. The last event carries the reference number."""
+    results = intent_moves.settle(
         intent,
-        drafts=[payout_terms.settle(intent, payout)],
+        drafts=[payout_terms.settle(intent, payout)] if posts else [],
         why=why,
         now=now,
         values={"response_id": response_id, "settlement_date": settlement_date},
         also=[Change(payout, "complete", {"ended_at": now})],
     )
     debited = payout_terms.debited(intent)
-    intent_history.record(
-        environment=intent.environment,
-        entries=[
-            _entry(
-                intent,
-                kind="payout",
-                signed_minor=-debited.minor,
-                posts=True,
-                held_minor=-debited.minor,
-                transaction=posted,
-            )
-        ],
-        now=now,
+    line = _entry(
+        intent,
+        kind="payout",
+        signed_minor=-debited.minor,
+        posts=True,
+        held_minor=-debited.minor,
+        transaction=results[0] if posts else None,
     )
+    intent_history.record(environment=intent.environment, entries=[line], now=now)
 
 
-def release(intent: Intent, payout: Payout, *, status_reason: str, why: Why, now: datetime) -> None:
-    """Void the hold: the funds are the wallet's again, and the day's limits get back what was taken."""
-    (voided,) = intent_moves.fail(
+def release(intent: Intent, payout: Payout, *, status_reason: str, why: Why, now: datetime, voids: bool = True) -> None:
+    """Void the hold (unless it was before): the funds are the wallet's again, and the limits get back what was taken."""
+    results = intent_moves.fail(
         intent,
         status_reason=status_reason,
         why=why,
         now=now,
-        drafts=[payout_terms.release(intent, payout)],
+        drafts=[payout_terms.release(intent, payout)] if voids else [],
         also=[Change(payout, "complete", {"ended_at": now})],
     )
     debited = payout_terms.debited(intent)
-    intent_history.record(
-        environment=intent.environment,
-        entries=[
-            _entry(
-                intent,
-                kind="payout_release",
-                signed_minor=debited.minor,
-                posts=False,
-                held_minor=-debited.minor,
-                transaction=voided,
-            )
-        ],
-        now=now,
+    line = _entry(
+        intent,
+        kind="payout_release",
+        signed_minor=debited.minor,
+        posts=False,
+        held_minor=-debited.minor,
+        transaction=results[0] if voids else None,
     )
+    intent_history.record(environment=intent.environment, entries=[line], now=now)
 
 
 def adjust_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None:
@@ -159,7 +154,9 @@ def held(intent: Intent, *, reserved: Result) -> Entry:
     )
 
 
-def _entry(intent: Intent, *, kind: str, signed_minor: int, posts: bool, held_minor: int, transaction: Result) -> Entry:
+def _entry(
+    intent: Intent, *, kind: str, signed_minor: int, posts: bool, held_minor: int, transaction: Result | None
+) -> Entry:
     assert intent.operator_id is not None
     return Entry(
         wallet=intent.payer,
@@ -168,7 +165,7 @@ def _entry(intent: Intent, *, kind: str, signed_minor: int, posts: bool, held_mi
         subject=intent.reference,
         kind=kind,
         amount=Money(signed_minor, intent.asset),
-        transaction_id=transaction.transaction_id,
+        transaction_id=transaction.transaction_id if transaction is not None else None,
         posts=posts,
         held_minor=held_minor,
     )

@@ -2,8 +2,9 @@
 
 - `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now
 - `payout.returned`: a settled payment came back; a return is opened in which people say whether it is so, once per
-  transaction of the bank, under however many event ids it is announced. Money that came back and fits nothing here is
-  never ignored: it is parked, and becomes a dead event that people work
+  transaction of the bank, under however many event ids it is announced. In parts, each is a return of its own, never more
+  than was paid. Money that came back and fits nothing here is never ignored: it is parked, and becomes a dead event that
+  people work
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,8 @@ from ledger.controls import clock
 from ledger.controls.moves import Why
 from ledger.money import InvalidAmount, Money, parse
 from orders.locks import IntentFrozen, lock_payout
-from orders.models import Freeze, Intent, Payout, Return
-from orders.operations.return_payout import return_payout
+from orders.models import Freeze, Intent, Payout
+from orders.operations.return_payout import known_return, return_payout, room
 from orders.sagas import news
 from wallets import payment_news
 from webhooks import booked_transactions, routing
@@ -78,12 +79,13 @@ def hear_return(message: InboundMessage) -> Judgement:
     amount = _amount(said, intent)
     if amount is None:
         return Parked(f"it is about another asset or amount than {intent.reference}")
+    if twin := known_return(intent, named=message.transaction, amount=amount):
+        return Ignored(f"{twin.reference} is that return: a status read found it before")
     now = clock.now()
     if not booked_transactions.book_once(message, kind=RETURNED, now=now):
         return Ignored(f"the return {message.transaction} was opened before")
-    returns = Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED)
-    if returns.exclude(state=Return.State.DISMISSED).exists():
-        return Parked(f"{intent.reference} has a return already, of another transaction")
+    if amount.minor > room(intent):
+        return Parked(f"with it more of {intent.reference} would have come back than was paid")
     found = return_payout(
         intent=intent,
         payout=payout,

@@ -1,9 +1,11 @@
-"""What the routes of payouts take (for the document); answers are intents'."""
+"""What the routes of payouts take (for the document); answers are intents', and a dry run's."""
+
+from typing import Any
 
 from rest_framework import serializers
 
 from ledger.controls.rest import pages, shapes
-from orders.intent_shapes import STATUSES
+from orders.intent_shapes import STATUSES, IntentAnswer
 from orders.payout_requests import CHANNELS
 
 
@@ -31,3 +33,33 @@ class PayoutBody(shapes.Shape):
 class PayoutList(pages.PageQuery):
     status = shapes.Word(choices=STATUSES, required=False)
     partner_reference = shapes.Text(max_length=80, required=False)
+
+
+class TriedLimit(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    scope = serializers.CharField()
+    period = serializers.CharField()
+    day = serializers.DateField(allow_null=True, help_text="in your zone; null for a limit of one payment")
+    amount = serializers.CharField(help_text="what this payment takes")
+    used = serializers.CharField(help_text="what the day's limit holds after it")
+
+
+class TriedLine(serializers.Serializer[Any]):
+    to = serializers.ChoiceField(choices=[(one, one) for one in ("recipient_bank", "fees", "vat")])
+    amount = serializers.CharField()
+    asset = serializers.CharField()
+
+
+class TriedBalance(serializers.Serializer[Any]):
+    asset = serializers.CharField()
+    posted = serializers.CharField()
+    held = serializers.CharField()
+    available = serializers.CharField()
+
+
+class TriedPayout(IntentAnswer):
+    """A dry run: the intent as it would be, and what would stand; nothing of it was kept."""
+
+    limits = TriedLimit(many=True)
+    postings = TriedLine(many=True, help_text="out of the wallet, when it is paid")
+    balance = TriedBalance(help_text="of the wallet, after funds are held")

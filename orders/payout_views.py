@@ -17,11 +17,12 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_body, read_query
 from ledger.controls.rest.views import ApiView
 from ledger.journal import PostingRefused
-from orders import intent_answers, intent_shapes, payout_requests, payout_shapes
+from orders import intent_answers, intent_shapes, payout_answers, payout_requests, payout_shapes
 from orders.locks import IntentFrozen
 from orders.models import Intent
 from orders.operations import create_payout
 from orders.operations.transfer_now import DuplicatePartnerReference, InsufficientFunds
+from orders.operations.try_payout import try_payout
 from wallets.conditions import ConditionFailed
 from wallets.gateway_terms import NoChannel
 from wallets.holders import AssetNotHeld, WalletClosed, WalletFrozen
@@ -42,7 +43,7 @@ _HOLDING = (
 
 class PayoutsView(ApiView):
     scopes = {"GET": Scope.READ, "POST": Scope.PAYMENTS}
-    key_rules = {"POST": KeyRule.REQUIRED}
+    key_rules = {"POST": KeyRule.FOR_CHANGES}
     refusals = {
         "GET": (pages.MalformedCursor,),
         "POST": (
@@ -79,8 +80,13 @@ class PayoutsView(ApiView):
 
     @extend_schema(
         operation_id="create_payout",
+        parameters=[intent_shapes.DryRunQuery],
         request=payout_shapes.PayoutBody,
-        responses={201: intent_shapes.IntentAnswer, 202: intent_shapes.IntentAnswer},
+        responses={
+            200: payout_shapes.TriedPayout,
+            201: intent_shapes.IntentAnswer,
+            202: intent_shapes.IntentAnswer,
+        },
         tags=["intents"],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -88,8 +94,10 @@ class PayoutsView(ApiView):
 
         With `"confirm": false` it stops at VALIDATED (201), and is confirmed or cancelled within 15 minutes. A refusal
         ends the intent as FAILED. `channel_unavailable` moved nothing: send the same request again with the same key.
+        `?dry_run=true` walks the same path, the question to the channel too, and rolls it back (200): the priced terms,
+        what each limit would hold, the lines that would be posted and the wallet's balance after the hold.
         """
-        read_query(request, Shape)
+        dry_run = read_query(request, intent_shapes.DryRunQuery)["dry_run"]
         body = read_body(request, payout_shapes.PayoutBody)
         asked = payout_requests.read(
             wallet=body["payer_wallet_id"],
@@ -100,6 +108,9 @@ class PayoutsView(ApiView):
             partner_reference=body["partner_reference"],
             note=body["note"],
         )
+
+        if dry_run:
+            return answer(payout_answers.tried(try_payout(caller=self.caller, asked=asked, confirm=body["confirm"])))
 
         def begin(now: datetime) -> str:
             return create_payout.begin_payout(caller=self.caller, asked=asked, now=now).reference

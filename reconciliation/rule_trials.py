@@ -1,6 +1,7 @@
 """Dry runs of rules: what a version would have done to the last payments, beside what stands, with the difference in money.
 
-Fee rules of transfers and payouts are tried on intents, those of buys, sells and redemptions on quotes; limits on intents.
+Fee rules of transfers and payouts are tried on intents, those of pay-ins, refunds and chargebacks on what providers told us,
+those of buys, sells and redemptions on quotes; limits on intents.
 A payment does not keep whether it came in a list, so `bulk` is false here. Nothing is written.
 """
 
@@ -11,7 +12,8 @@ from typing import Final
 
 from ledger.controls.refusals import Refusal
 from ledger.money import Money
-from orders.models import Intent, Quote
+from orders.models import Intent, PayIn, Quote
+from orders.pay_ins.hearing import FLOWS as PAY_IN_FLOWS
 from wallets import limits, pricing
 from wallets.conditions import Fact
 from wallets.limits import day_of
@@ -147,6 +149,8 @@ def last_payments(rule: FeeRule | LimitRule, *, most: int) -> list[Payment]:
     """Return the newest payments that a rule is about, the newest first."""
     if rule.flow in (Intent.Kind.TRANSFER, Intent.Kind.PAYOUT, ANY_FLOW):
         return _intents(rule, most)
+    if rule.flow in PAY_IN_FLOWS.values():
+        return _pay_ins(rule, most) if isinstance(rule, FeeRule) else []  # no limit refuses what has happened outside
     if rule.flow in Quote.Side.values:
         return _quotes(rule, most)
     return []
@@ -183,6 +187,30 @@ def _intents(rule: FeeRule | LimitRule, most: int) -> list[Payment]:
             },
         )
         for row in found
+    ]
+
+
+def _pay_ins(rule: FeeRule, most: int) -> list[Payment]:
+    """The channel of a pay-in is its provider; its fees are of the gross, and no condition may ask anything else of it."""
+    kinds = [kind for kind, flow in PAY_IN_FLOWS.items() if flow == rule.flow]
+    rows = PayIn.objects.filter(environment=rule.environment, asset=rule.asset, kind__in=kinds)
+    if rule.channel:
+        rows = rows.filter(provider_code=rule.channel)
+    if rule.operator_id is not None:
+        rows = rows.filter(operator_id=rule.operator_id)
+    return [
+        Payment(
+            reference=row.reference,
+            at=row.created_at,
+            operator_id=int(row.operator_id or 0),
+            flow=rule.flow,
+            channel=row.provider_code,
+            amount=Money(int(row.gross_minor), row.asset),
+            charged=Money(int(row.fee_minor + row.vat_minor), row.asset),
+            payer=row.wallet,
+            facts={},
+        )
+        for row in rows.order_by("-pk")[:most]
     ]
 
 
@@ -225,6 +253,10 @@ def _cost(rules: Sequence[FeeRule], payment: Payment, *, now: datetime) -> tuple
             now=now,
             trial=True,
         )
+    except pricing.FeesExceedAmount as refusal:
+        if payment.flow in PAY_IN_FLOWS.values():  # waived there
+            return Money(0, payment.amount.asset), ""
+        return None, refusal.code
     except Refusal as refusal:
         return None, refusal.code
     return priced.fee + priced.vat, ""

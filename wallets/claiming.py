@@ -47,10 +47,12 @@ def claim(
     adapter: Callable[[str], WalletGateway],
     grounds: Callable[[], bool] | None = None,
     by_hand: bool = False,
+    again: bool = False,
 ) -> Claimed | Performed:
     """Lease the operation for an ask or a lookup; or return what is known, or how long to wait.
 
-    Without `waits` it never asks. `by_hand`: a person wants this lookup, whatever the gateway's breaker says.
+    Without `waits` it never asks. `by_hand`: a person wants this lookup, whatever the gateway's breaker says. `again`: what
+    is confirmed is looked up too.
     """
     started = clock.monotonic()
     with db_transaction.atomic():
@@ -61,7 +63,7 @@ def claim(
         wallet = adapter(gateway.adapter)
         now = clock.now()
         outcome = known(operation)
-        if outcome is not None:
+        if outcome is not None and not (again and operation.state == _State.CONFIRMED):
             return Performed(outcome)
         if not still_waits:
             return Performed(Unknown(Cause.NOT_ASKED))

@@ -10,12 +10,12 @@ import structlog
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock
-from wallets import admission, contradictions, requery, transitions
+from wallets import admission, contradictions, requery, return_window, transitions
 from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
 from wallets.legs import Performed, known
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
+from wallets.outcomes import CameBack, Cause, Confirmed, Outcome, Rejected, Unknown
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,7 @@ def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: 
         operation = RemoteOperation.objects.select_for_update().get(pk=claimed.operation.pk)
         now = clock.now()
         late = operation.lease_token != claimed.token
+        again = operation.state == _State.CONFIRMED and claimed.operation.state == _State.CONFIRMED
         number = RemoteAttempt.objects.filter(operation_id=operation.pk).count() + 1
         started_at = looked_until - timedelta(milliseconds=duration_ms)
         outcome = _judged(operation, gateway, reply, looked_at=started_at)
@@ -52,6 +53,8 @@ def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: 
         found = known(operation)
     if late:
         log.warning("late_answer", remote_key=operation.key, outcome=_word(outcome), state=operation.state)
+    if again:
+        return Performed(outcome)
     if found is not None:
         return Performed(found)
     if late:
@@ -92,6 +95,8 @@ def _apply(
     a confirmation; and a rejection while nothing was asked since.
     """
     values: dict[str, object] = {} if late else {"lease_until": None, "lease_token": ""}
+    if operation.state == _State.CONFIRMED and isinstance(outcome, Confirmed):
+        values["read_at"] = now
     if claimed.kind == RemoteAttempt.Kind.LOOKUP and not late:
         values["lookups"] = operation.lookups + 1
         if requery.counts(claimed.gateway, operation, outcome, now=now):
@@ -99,6 +104,7 @@ def _apply(
     match outcome:
         case Confirmed(remote_ref, settlement_date):
             if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
+                values |= return_window.first_read(operation, outcome, now=now)
                 values |= {
                     "remote_ref": remote_ref[:120],
                     "settlement_date": settlement_date,
@@ -117,7 +123,7 @@ def _apply(
                 transitions.answered(operation, "reject", values=values, evidence=evidence, now=now)
                 return
         case Unknown(cause):
-            if not late:
+            if not late and operation.state != _State.CONFIRMED:
                 values["unknown_cause"] = cause.value
                 if operation.state == _State.ASKED:
                     transitions.answered(operation, "lose_sight", values=values, evidence=evidence, now=now)
@@ -146,6 +152,8 @@ def _word(outcome: Outcome) -> str:
 
 def _detail(outcome: Outcome) -> str:
     match outcome:
+        case Confirmed(remote_ref, _, CameBack(minor)):
+            return f"{remote_ref}, {minor} came back"[:200]
         case Confirmed(remote_ref):
             return remote_ref[:200]
         case Rejected(reason):

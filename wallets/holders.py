@@ -46,6 +46,13 @@ class WalletNotFrozen(Refusal):
     status = 409
 
 
+class FreezeNotYours(Refusal):
+    """The wallet was frozen by somebody else: only the house lifts that."""
+
+    code = "freeze_not_yours"
+    status = 409
+
+
 class WalletNotEmpty(Refusal):
     """A wallet with money, holds or debts in it cannot be closed."""
 
@@ -168,6 +175,11 @@ def balances_of(wallet: Wallet) -> list[AssetBalance]:
     return [_balance(asset, found[money, asset], found[debt, asset]) for asset in held]
 
 
+def is_empty(wallet: Wallet) -> bool:
+    """Tell whether it has no money, holds or debts in any asset."""
+    return not any(one.posted or one.held or one.receivable or one.incoming for one in balances_of(wallet))
+
+
 def freeze_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> WalletFreeze:
     """Let a wallet pay nothing out until the freeze is lifted. Raises NotFound, Malformed, WalletClosed or WalletFrozen."""
     if not reason.strip():
@@ -177,11 +189,20 @@ def freeze_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> 
     return WalletFreeze.objects.create(wallet=wallet, reason=reason.strip()[:200], frozen_by=actor, frozen_at=now)
 
 
-def lift_freeze(*, reference: str, actor: str, now: datetime) -> None:
-    """Let a frozen wallet pay again. Raises NotFound or WalletNotFrozen."""
+def lift_freeze(*, reference: str, actor: str, now: datetime, only_own: bool = False) -> Wallet:
+    """Let a frozen wallet pay again. `only_own`: only what the actor has frozen.
+
+    Raises NotFound, WalletNotFrozen or FreezeNotYours.
+    """
     wallet = lock_wallet(reference)
-    if not WalletFreeze.objects.filter(wallet=wallet, lifted_at=None).update(lifted_by=actor, lifted_at=now):
+    freeze = current_freeze(wallet)
+    if freeze is None:
         raise WalletNotFrozen
+    if only_own and freeze.frozen_by != actor:
+        raise FreezeNotYours
+    freeze.lifted_by, freeze.lifted_at = actor, now
+    freeze.save(update_fields=["lifted_by", "lifted_at"])
+    return wallet
 
 
 def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
@@ -193,7 +214,7 @@ def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
     wallet = lock_wallet(reference)
     if wallet.closed_at is not None:
         return wallet
-    if any(one.posted or one.held or one.receivable or one.incoming for one in balances_of(wallet)):
+    if not is_empty(wallet):
         raise WalletNotEmpty
     wallet.closed_at, wallet.closed_by = now, actor
     wallet.save(update_fields=["closed_at", "closed_by"])

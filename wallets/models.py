@@ -221,6 +221,10 @@ class RemoteOperation(Stateful):
     settlement_date = models.DateField(null=True, help_text="a payment: when the other side says that it settles")
     rejected_reason = models.CharField(max_length=120, default="")
     answered_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(
+        null=True, help_text="a confirmed payment: when it was last asked whether it came back"
+    )
+    read_due_at = models.DateTimeField(null=True, help_text="and when it is asked next; empty when it is no more")
     late = models.BooleanField(
         default=False,
         help_text="confirmed after its lease was lost, or after it was proven absent: perhaps a late effect",
@@ -238,6 +242,11 @@ class RemoteOperation(Stateful):
                 fields=["gateway_id", "state"],
                 condition=models.Q(state__in=["prepared", "asked", "unknown"]),
                 name="remote_operation_open",
+            ),
+            models.Index(
+                fields=["read_due_at"],
+                condition=models.Q(read_due_at__isnull=False),
+                name="remote_operation_to_be_read",
             ),
         ]
 

@@ -31,11 +31,23 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CameBack:
+    """What came back of a payment that had happened: so much in all, in minor units, under the bank's id if it names one."""
+
+    amount_minor: int
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed:
-    """It happened. `remote_ref` is the other side's reference; a payment has the date on which it settles too."""
+    """It happened. `remote_ref` is the other side's reference; a payment has the date on which it settles too.
+
+    It stays so when the payment came back since: that is another movement.
+    """
 
     remote_ref: str
     settlement_date: date | None = None
+    came_back: CameBack | None = None
 
 
 @dataclass(frozen=True, slots=True)

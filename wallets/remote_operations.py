@@ -39,6 +39,7 @@ __all__ = [
     "grant_ask_again",
     "latest_version",
     "left_absent",
+    "look_again",
     "look_up",
     "open_keys",
     "outcome_of",
@@ -140,6 +141,17 @@ def look_up(key: str, *, by_hand: bool = False) -> Outcome:
     if isinstance(claimed, Performed):
         return claimed.outcome
     return _question(claimed).outcome
+
+
+def look_again(key: str) -> Outcome:
+    """Ask once what a confirmed operation is now: a payment may have come back since. Moves nothing. Outside any transaction.
+
+    Unknown when the gateway was not asked, or said nothing that can be believed: what is confirmed stays so.
+    """
+    _refuse_transaction()
+    operation = RemoteOperation.objects.get(key=key, state=_State.CONFIRMED)
+    claimed = claim(operation.pk, waits=None, execute_by=None, adapter=adapter, again=True)
+    return claimed.outcome if isinstance(claimed, Performed) else _question(claimed).outcome
 
 
 def withdrawal(leg: Leg, *, now: datetime) -> Change | None:

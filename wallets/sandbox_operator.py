@@ -8,7 +8,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import randomness
 from ledger.environments import Environment
-from wallets import inbox_provider, operators, sandbox_rules
+from wallets import inbox_provider, operators, payout_channels, sandbox_rules
 from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, Operator, OperatorKey
 
@@ -17,6 +17,14 @@ HOUSE = "house"
 _ASSET = "EUR"
 CHANNELS = {"promptpay": "THB", "bank_transfer": "EUR"}
 """What each of the house's channels pays out in the sandbox."""
+_QUICK = {
+    "time_limit_ms": 2_000,
+    "requery_backoff_ms": 500,
+    "not_found_horizon_ms": 30_000,
+    "pending_backoff_ms": 2_000,
+    "pending_horizon_ms": 3_600_000,
+}
+"""Nobody who tries things out waits for long."""
 
 
 def load(*, now: datetime) -> dict[str, str]:
@@ -36,10 +44,7 @@ def load(*, now: datetime) -> dict[str, str]:
                 "base_url": _wallet_url(),
                 "secret": _secret(),
                 "wallet_asset": _ASSET,
-                "time_limit_ms": 2_000,
-                "requery_backoff_ms": 500,
-                "not_found_horizon_ms": 30_000,
-                "pending_backoff_ms": 2_000,
+                **_QUICK,
             },
         )
         if not made and gateway.base_url != _wallet_url():
@@ -56,28 +61,18 @@ def load(*, now: datetime) -> dict[str, str]:
 
 
 def _connect_channel(house: Operator, channel: str, asset: str, now: datetime) -> None:
-    """Connect a channel of the house to the sandbox's bank: it serves every operator."""
-    base_url = f"{_wallet_url()}/bank"
-    gateway, made = Gateway.objects.get_or_create(
+    """Connect a channel of the house to the sandbox's bank: it serves every operator. One that is there keeps its secret."""
+    there = Gateway.objects.filter(operator=house, environment=Environment.TEST, channel=channel).first()
+    payout_channels.connect(
         operator=house,
         environment=Environment.TEST,
         channel=channel,
-        defaults={
-            "adapter": f"http_{channel}",
-            "base_url": base_url,
-            "secret": _secret(),
-            "wallet_asset": asset,
-            "time_limit_ms": 2_000,
-            "requery_cap": 10,
-            "requery_backoff_ms": 500,
-            "not_found_horizon_ms": 30_000,
-            "pending_backoff_ms": 2_000,
-        },
+        base_url=f"{_wallet_url()}/bank",
+        secret=there.secret if there else _secret(),
+        asset=asset,
+        now=now,
+        terms=_QUICK,
     )
-    if not made and gateway.base_url != base_url:
-        gateway.base_url = base_url
-        gateway.save(update_fields=["base_url"])
-    inbox_provider.ensure(gateway, now=now)
 
 
 def _wallet_url() -> str:

@@ -31,6 +31,10 @@ class WalletRequest(Shape):
     )
 
 
+class WalletFreezeRequest(Shape):
+    reason = shapes.Text(max_length=200, help_text="for your own people and ours; never shown to anybody else")
+
+
 class WalletQuery(pages.PageQuery):
     kind = shapes.Word(choices=Wallet.Kind.choices, required=False)
     user_reference = shapes.Text(max_length=64, required=False)
@@ -154,6 +158,43 @@ class WalletCloseView(ApiView):
             found = _wallet(self, wallet_id)
             closed = holders.close_wallet(reference=found.reference, actor=self.caller.actor, now=now)
             return answer(_shown([closed])[0])
+
+        return self.once(work)
+
+
+class WalletFreezeView(ApiView):
+    scopes = {"POST": Scope.WALLETS}
+    key_rules = {"POST": KeyRule.REQUIRED}
+    refusals = {"POST": (holders.WalletFrozen, holders.WalletClosed)}
+
+    @extend_schema(operation_id="freeze_wallet", request=WalletFreezeRequest, responses=WalletAnswer, tags=["wallets"])
+    def post(self, request: Request, wallet_id: str) -> HttpResponse:
+        """Freeze a wallet: it pays nothing out until the freeze is lifted, and is still credited. What is held is finished."""
+        read_query(request, Shape)
+        body = read_body(request, WalletFreezeRequest)
+
+        def work(now: datetime) -> HttpResponse:
+            found = _wallet(self, wallet_id)
+            holders.freeze_wallet(reference=found.reference, reason=body["reason"], actor=self.caller.actor, now=now)
+            return answer(_shown([found])[0])
+
+        return self.once(work)
+
+
+class WalletLiftView(ApiView):
+    scopes = {"POST": Scope.WALLETS}
+    key_rules = {"POST": KeyRule.REQUIRED}
+    refusals = {"POST": (holders.WalletNotFrozen, holders.FreezeNotYours)}
+
+    @extend_schema(operation_id="lift_wallet_freeze", request=None, responses=WalletAnswer, tags=["wallets"])
+    def post(self, request: Request, wallet_id: str) -> HttpResponse:
+        """Let a wallet that you have frozen pay again. What the house has frozen only the house lifts."""
+        read_query(request, Shape)
+
+        def work(now: datetime) -> HttpResponse:
+            found = _wallet(self, wallet_id)
+            lifted = holders.lift_freeze(reference=found.reference, actor=self.caller.actor, now=now, only_own=True)
+            return answer(_shown([lifted])[0])
 
         return self.once(work)
 

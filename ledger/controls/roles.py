@@ -37,6 +37,7 @@ class Ability(StrEnum):
     WORK_REVIEWS = "assign, look up, propose"
     APPROVE_REVIEWS = "approve resolutions"
     HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders and wallets, lift any of them, report returned trades"
+    KEEP_WALLETS = "open and close wallets"
     RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close, prepare it, propose to open it again"
@@ -73,6 +74,7 @@ _DOES: dict[Ability, set[Role]] = {
     Ability.WORK_REVIEWS: _OPS,
     Ability.APPROVE_REVIEWS: {Role.OPS_LEAD},
     Ability.HALT_AND_FREEZE: {Role.OPS_LEAD},
+    Ability.KEEP_WALLETS: {Role.OPS_LEAD},
     Ability.RUN_MARKETS: {Role.OPS_LEAD},
     Ability.WORK_EXCEPTIONS: _FINANCE,
     Ability.CLOSE: _FINANCE,

@@ -3,7 +3,7 @@
 from ledger.models.book import Asset, Book
 from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, TemplateStamp
 from ledger.models.controls import Approval, ArchivedEvent, Claim, Event, LegalMove, Move, QueuedEvent
-from ledger.models.journal import Account, Hold, LedgerKey, Posting, Transaction
+from ledger.models.journal import Account, Hold, HoldState, LedgerKey, Posting, Transaction
 from ledger.models.periods import Closure, Period, PeriodChange
 from ledger.models.seals import Block, BlockMember, Unsealed
 
@@ -21,6 +21,7 @@ __all__ = [
     "Event",
     "GLMapping",
     "Hold",
+    "HoldState",
     "LedgerKey",
     "LegalMove",
     "Move",

@@ -68,9 +68,9 @@ class Payout(Stateful):
     def give_up(self) -> None:
         """The requery cap is reached."""
 
-    @transition(field=state, source=State.DEAD_LETTER, target=State.MANUAL_REVIEW)
+    @transition(field=state, source=[State.DEAD_LETTER, State.SETTLING, State.RELEASING], target=State.MANUAL_REVIEW)
     def stop_for_review(self) -> None:
-        """A case is open."""
+        """A case is open: the cap is reached, or the hold has ended otherwise than the bank says."""
 
     @transition(field=state, source=[State.SETTLING, State.RELEASING], target=State.COMPLETE)
     def complete(self) -> None:

@@ -57,11 +57,6 @@ class Return(Stateful):
             models.UniqueConstraint(
                 fields=["trade_reference"], condition=~Q(trade_reference=""), name="return_of_trade_once"
             ),
-            models.UniqueConstraint(
-                fields=["intent_reference"],
-                condition=Q(kind="payout_returned") & ~Q(state="dismissed"),
-                name="return_of_payout_once",
-            ),
         ]
         indexes = [models.Index(fields=["state", "created_at"], name="return_queue")]
 

@@ -106,6 +106,11 @@ def ask_who(reference: str) -> RecipientAnswer | None:
     intent = Intent.objects.get(reference=reference)
     if intent.state != Intent.State.CREATED:
         return None
+    return ask_who_is_paid(intent)
+
+
+def ask_who_is_paid(intent: Intent) -> RecipientAnswer:
+    """Ask the channel of an intent that waits for it. Outside any transaction. Raises ChannelUnavailable."""
     assert intent.operator_id is not None
     terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
     answer = recipient_queries.ask_recipient(
@@ -115,7 +120,7 @@ def ask_who(reference: str) -> RecipientAnswer | None:
         details=details(intent),
     )
     if isinstance(answer, Unanswered):
-        raise ChannelUnavailable(intent_id=reference)
+        raise ChannelUnavailable(intent_id=intent.reference)
     return answer
 
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 ACTOR: Final = "provider"
 _KINDS: Final = {f"payin.{kind}": PayIn.Kind(kind) for kind in PayIn.Kind.values}
-_FLOWS: Final = {
+FLOWS: Final = {
     PayIn.Kind.COLLECTED: "payin",
     PayIn.Kind.REFUNDED: "payin_refund",
     PayIn.Kind.CHARGED_BACK: "payin_chargeback",
@@ -123,7 +123,7 @@ def _priced(message: InboundMessage, gross: Money, kind: PayIn.Kind, *, operator
         return pricing.price(
             environment=message.environment,
             operator_id=operator_id,
-            flow=_FLOWS[kind],
+            flow=FLOWS[kind],
             channel=message.provider,
             amount=gross,
             facts={},

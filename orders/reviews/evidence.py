@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ledger import holds
+from ledger.holds import HoldState
 from orders import trade_terms
 from orders.models import Intent, Order, Payout, Return, Trade
 from orders.sagas import venue_legs
@@ -61,11 +63,15 @@ class ReturnFacts:
 
 @dataclass(frozen=True, slots=True)
 class PayoutFacts:
-    """`submission` is what the channel was asked, as the remote door stores it; None when it was never written down."""
+    """`submission` is what the channel was asked, as the remote door stores it; None when it was never written down.
+
+    `hold` is how the ledger says that its hold stands.
+    """
 
     intent: Intent
     payout: Payout
     submission: Standing | None
+    hold: HoldState | None
 
 
 def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
@@ -82,7 +88,9 @@ def facts_of(order: Order, trade: Trade, *, lock: bool = False) -> Facts:
 
 def facts_of_payout(intent: Intent, payout: Payout, *, lock: bool = False) -> PayoutFacts:
     """Gather the facts of a payout; lock the submission (after intent and payout) for who decides by it."""
-    return PayoutFacts(intent, payout, remote_operations.standing(owner=payout.reference, leg="submit", lock=lock))
+    submission = remote_operations.standing(owner=payout.reference, leg="submit", lock=lock)
+    hold = holds.state_of(environment=payout.environment, key=payout.hold_key)
+    return PayoutFacts(intent, payout, submission, hold)
 
 
 def facts_of_return(found: Return, *, lock: bool = False) -> ReturnFacts:

@@ -7,7 +7,8 @@
 4 wait and requery (`_requery_now`, `_requery`): look the key up when the backoff is due; "accepted, still working" does
   not count until the channel's pending horizon
 5 after requery: as after submit; at the cap (10) the dead letter
-6 settle hold: funds leave to the bank (`_settle`) · release hold: back to the merchant (`_release`) · complete
+6 settle hold: funds leave to the bank (`_settle`) · release hold: back to the merchant (`_release`) · complete. A hold that
+  has ended so before is success; one that has ended otherwise goes to manual review
 7 dead letter: a case is opened (`_open_case`), and the payout lands in manual review: operations inspect the provider's
   real state, and two people settle or release on evidence; lookups go on meanwhile (`watch`)
 
@@ -22,11 +23,14 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from ledger.controls.moves import Why
+from ledger.holds import HoldState
 from orders import payout_moves, payout_terms
 from orders.locks import lock_payout
 from orders.models import Intent, Payout
-from orders.operations.return_payout import open_late_payout
+from orders.operations.return_payout import open_late_payout, return_payout
 from orders.payout_moves import SAGA
+from orders.sagas import hold_ends
+from orders.sagas.hold_ends import end_hold
 from orders.sagas.progress import MOVED, Progress, Wait
 from orders.sagas.watching import look_back, watch
 from wallets import contradictions, remote_operations
@@ -37,6 +41,10 @@ _State = Payout.State
 LEG: Final = "submit"
 _NOT_OVER: Final = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
 _LOOK_AT: Final = "Look the payment up at the channel; settle the hold if it was paid, release it if it surely was not."
+HOLD_ENDED: Final = "payout_hold_ended"
+_LOOK_AT_HOLD: Final = (
+    "See who ended the hold, and look the payment up; settle a hold that was posted, release one that was voided."
+)
 
 
 def advance(payout: Payout) -> Progress:
@@ -143,39 +151,70 @@ def _judged(payout: Payout, performed: Performed, *, counted: int) -> Progress:
 
 def _settle(payout: Payout) -> Progress:
     """The hold settles: the intent is settled with its reference number, in the transaction of the postings."""
-    with db_transaction.atomic():
-        intent, payout = lock_payout(payout.reference)
-        if payout.state != _State.SETTLING:
-            return MOVED
-        outcome = remote_operations.outcome_of(owner=payout.reference, leg=LEG)
-        proven = isinstance(outcome, Confirmed)
-        payout_moves.settle(
-            intent,
-            payout,
-            response_id=outcome.remote_ref if isinstance(outcome, Confirmed) else "",
-            settlement_date=outcome.settlement_date if isinstance(outcome, Confirmed) else None,
-            why=Why(SAGA, "hold settled", evidence={"proven": proven}),
-            now=clock.now(),
-        )
-    return MOVED
+    return _end(payout, _State.SETTLING, wanted=hold_ends.POSTED, move=_settled)
 
 
 def _release(payout: Payout) -> Progress:
     """The hold is released: back to the wallet, and the limits with it."""
+    return _end(payout, _State.RELEASING, wanted=hold_ends.GIVEN_BACK, move=_released)
+
+
+def _end(
+    payout: Payout, state: Payout.State, *, wanted: frozenset[HoldState], move: Callable[[str, bool], None]
+) -> Progress:
+    """End the hold. One that has ended so already is success; one that has ended otherwise is for people to look at."""
     with db_transaction.atomic():
         intent, payout = lock_payout(payout.reference)
-        if payout.state != _State.RELEASING:
+        if payout.state != state:
             return MOVED
-        outcome = remote_operations.outcome_of(owner=payout.reference, leg=LEG)
-        payout_moves.release(
-            intent,
-            payout,
-            status_reason="payout_declined" if isinstance(outcome, Rejected) else "payout_absent",
-            why=Why(SAGA, "hold released"),
-            now=clock.now(),
-        )
-        _open_late(intent, payout)
+        reference = payout.reference
+        otherwise = end_hold(wanted=wanted, make=lambda: move(reference, True), already=lambda: move(reference, False))
+        if otherwise is not None:
+            why = Why(SAGA, f"{state}, and its hold was {otherwise} before", evidence={"hold": otherwise.value})
+            payout_moves.open_case(
+                intent, payout, reason=HOLD_ENDED, next_action=_LOOK_AT_HOLD, why=why, now=clock.now()
+            )
     return MOVED
+
+
+def _settled(reference: str, posts: bool) -> None:
+    intent, payout = lock_payout(reference)
+    outcome = remote_operations.outcome_of(owner=reference, leg=LEG)
+    paid = outcome if isinstance(outcome, Confirmed) else None
+    why = Why(SAGA, "hold settled" if posts else "hold was settled already", evidence={"proven": paid is not None})
+    now = clock.now()
+    payout_moves.settle(
+        intent,
+        payout,
+        response_id=paid.remote_ref if paid else "",
+        settlement_date=paid.settlement_date if paid else None,
+        why=why,
+        now=now,
+        posts=posts,
+    )
+    if paid is None:  # people settled what the ledger had posted and the channel never paid
+        return_payout(
+            intent=intent,
+            payout=payout,
+            amount=payout_terms.paid_out(intent),
+            provider={"return_id": "", "reason": "the hold was posted, and the channel did not pay"},
+            why=why,
+            now=now,
+        )
+
+
+def _released(reference: str, voids: bool) -> None:
+    intent, payout = lock_payout(reference)
+    outcome = remote_operations.outcome_of(owner=reference, leg=LEG)
+    payout_moves.release(
+        intent,
+        payout,
+        status_reason="payout_declined" if isinstance(outcome, Rejected) else "payout_absent",
+        why=Why(SAGA, "hold released" if voids else "hold was released already"),
+        now=clock.now(),
+        voids=voids,
+    )
+    _open_late(intent, payout)
 
 
 def _open_late(intent: Intent, payout: Payout) -> None:
@@ -196,7 +235,9 @@ def _open_case(payout: Payout) -> Progress:
         intent, payout = lock_payout(payout.reference)
         if payout.state == _State.DEAD_LETTER:
             why = Why(SAGA, "dead letter: the requery cap is reached")
-            payout_moves.open_case(intent, payout, next_action=_LOOK_AT, why=why, now=clock.now())
+            payout_moves.open_case(
+                intent, payout, reason="payout_unknown", next_action=_LOOK_AT, why=why, now=clock.now()
+            )
     return MOVED
 
 

@@ -16,12 +16,15 @@ from ledger import expiry
 from ledger.controls import clock
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound
+from ledger.holds import HoldState
 from ledger.journal import PostingRefused
 from ledger.money import Money
 from orders import intent_history, intent_moves
 from orders.locks import IntentFrozen, lock_intent
 from orders.models import Intent
 from orders.operations.transfer_now import InsufficientFunds, insufficient_funds
+from orders.sagas import hold_ends
+from orders.sagas.hold_ends import end_hold
 from orders.sagas.progress import MOVED, Progress, Stopped, Wait
 from orders.transfers import entries, parties, terms
 from orders.transfers.parties import SameWallet
@@ -47,8 +50,7 @@ _REFUSALS: Final = (
     InsufficientFunds,
     PostingRefused,
 )
-_POSTED: Final = "pending_transfer_already_posted"
-_ENDED: Final = {"pending_transfer_expired": "hold_expired", "pending_transfer_already_voided": "hold_released"}
+_ENDED: Final = {HoldState.EXPIRED: "hold_expired", HoldState.VOIDED: "hold_released"}
 
 
 def advance(intent: Intent) -> Progress:
@@ -138,24 +140,23 @@ def _settle(reference: str) -> Progress:
         if intent.state != Intent.State.AUTHORIZED:
             return MOVED
         now = clock.now()
-        why = Why(SAGA, "hold posted")
-        try:
-            with db_transaction.atomic():
-                (posted,) = intent_moves.settle(intent, drafts=[terms.settlement(intent)], why=why, now=now)
-                lines = entries.settled(intent, posted.transaction_id, was_held=True)
-                intent_history.record(environment=intent.environment, entries=lines, now=now)
-            return MOVED
-        except PostingRefused as refused:
-            code = str(refused.fields.get("ledger_code"))
-            if code == _POSTED:
-                intent = Intent.objects.get(pk=intent.pk)
-                intent_moves.settle(intent, drafts=[], why=Why(SAGA, "hold was posted already"), now=now)
-                lines = entries.settled(intent, None, was_held=True)
-                intent_history.record(environment=intent.environment, entries=lines, now=now)
-                return MOVED
-            if code not in _ENDED:
-                raise
-    return _fail(reference, status_reason=_ENDED[code])
+        otherwise = end_hold(
+            wanted=hold_ends.POSTED,
+            make=lambda: _posted(reference, now=now, posts=True),
+            already=lambda: _posted(reference, now=now, posts=False),
+        )
+    if otherwise is None:
+        return MOVED
+    return _fail(reference, status_reason=_ENDED[otherwise])
+
+
+def _posted(reference: str, *, now: datetime, posts: bool) -> None:
+    intent = lock_intent(reference)
+    drafts = [terms.settlement(intent)] if posts else []
+    why = Why(SAGA, "hold posted" if posts else "hold was posted already")
+    results = intent_moves.settle(intent, drafts=drafts, why=why, now=now)
+    lines = entries.settled(intent, results[0].transaction_id if posts else None, was_held=True)
+    intent_history.record(environment=intent.environment, entries=lines, now=now)
 
 
 def _fail(reference: str, *, status_reason: str) -> Progress:

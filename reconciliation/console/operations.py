@@ -25,7 +25,7 @@ from reconciliation.console import endpoint_operations, messaging, wallet_operat
 from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.console.operation import Form, Operation
 from reconciliation.models import ExceptionCase
-from wallets import inbox_provider, operators, pauses
+from wallets import inbox_provider, operators, pauses, payout_channels
 from wallets.gateway_terms import WALLET
 from wallets.models import Gateway, Operator, OperatorKey
 
@@ -108,6 +108,23 @@ def _create_operator(form: Form, actor: str) -> str:
             f" the secret, shown this once: {made.secret}"
         )
     return f"{operator.name} is {operator.reference}."
+
+
+def _connect_channel(form: Form, actor: str) -> str:
+    operator = Operator.objects.filter(slug=form.get("slug", "")).first()
+    if operator is None:
+        raise NotFound("There is no such operator.")
+    connected = payout_channels.connect(
+        operator=operator,
+        environment=form.get("environment", ""),
+        channel=form.get("channel", ""),
+        base_url=form.get("url", ""),
+        secret=form.get("secret", ""),
+        asset=form.get("asset", ""),
+        now=clock.now(),
+    )
+    told = f"{connected.gateway} is connected. The bank sends its events to {connected.inbox_path}"
+    return f"{told}; the secret, shown this once: {connected.inbox.secret}" if connected.inbox else f"{told}."
 
 
 def _create_key(form: Form, actor: str) -> str:
@@ -253,6 +270,20 @@ OPERATIONS: dict[str, Operation] = {
             ("asset", "Wallet's asset", []),
         ],
         _create_operator,
+    ),
+    "connect-channel": Operation(
+        "Connect a payout channel",
+        "A bank that pays out: for every operator (the house's), or for one. Connecting again changes its address and secret.",
+        Ability.MANAGE_KEYS,
+        lambda: [
+            ("slug", "Whose", list(Operator.objects.order_by("kind", "slug").values_list("slug", flat=True))),
+            ("environment", "Environment", _environments()),
+            ("channel", "Channel", list(payout_channels.ADAPTERS)),
+            ("url", "Where the bank answers", []),
+            ("secret", "Shared secret, whsec_…", []),
+            ("asset", "Asset that it pays out", []),
+        ],
+        _connect_channel,
     ),
     "create-key": Operation(
         "Create an API key",

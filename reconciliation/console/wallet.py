@@ -12,7 +12,7 @@ from ledger import statements
 from ledger.controls.console import age, amount
 from ledger.controls.roles import Section, may, sees
 from orders.models import WalletEntry
-from reconciliation.console.wallet_operations import OPERATIONS
+from reconciliation.console.wallet_operations import OF_ONE_WALLET, OPERATIONS
 from wallets import holders
 from wallets.models import LimitUsage, Operator, Wallet, WalletFreeze
 
@@ -108,12 +108,17 @@ def _signed(minor: int, asset: str) -> str:
 def _buttons(request: HttpRequest, wallet: Wallet, *, frozen: bool) -> list[dict[str, Any]]:
     """Return the page's dialogs, each with why it cannot be opened now, if so."""
     shown = []
-    for name, operation in OPERATIONS.items():
+    for name in OF_ONE_WALLET:
+        operation = OPERATIONS[name]
         why_not = ""
         if wallet.closed_at is not None:
             why_not = "The wallet is closed."
-        elif (name == "freeze-wallet") == frozen:
-            why_not = "It is frozen already." if frozen else "It is not frozen."
+        elif name == "freeze-wallet" and frozen:
+            why_not = "It is frozen already."
+        elif name == "lift-wallet-freeze" and not frozen:
+            why_not = "It is not frozen."
+        elif name == "close-wallet" and not holders.is_empty(wallet):
+            why_not = "A wallet with money, holds or debts in it cannot be closed."
         elif not may(request.user, operation.ability):
             why_not = f"Your role may not {operation.ability}."
         fields = [one for one in operation.fields() if one[0] != "reference"]

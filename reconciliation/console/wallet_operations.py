@@ -1,9 +1,36 @@
-"""The console's operations on wallets of our book: freeze one, lift the freeze."""
+"""The console's operations on wallets of our book: open one, freeze it, lift the freeze, close it. REST has the same doors."""
 
 from ledger.controls import clock
+from ledger.controls.refusals import Malformed, NotFound
 from ledger.controls.roles import Ability
+from ledger.environments import Environment
 from reconciliation.console.operation import Form, Operation
 from wallets import holders
+from wallets.models import Operator, Wallet
+
+
+def _open(form: Form, actor: str) -> str:
+    operator = Operator.objects.filter(slug=form.get("slug", "")).first()
+    if operator is None:
+        raise NotFound("There is no such operator.")
+    environment = form.get("environment", "")
+    if environment not in Environment.values:
+        raise Malformed(f"The environment is one of: {', '.join(Environment.values)}.")
+    wallet = holders.open_wallet(
+        operator_id=operator.pk,
+        environment=environment,
+        kind=form.get("kind", ""),
+        user_reference=form.get("user_reference", ""),
+        assets=form.get("assets", "").replace(",", " ").split(),
+        now=clock.now(),
+    )
+    return f"{wallet.reference} of {operator.name}'s {wallet.user_reference} is open."
+
+
+def _close(form: Form, actor: str) -> str:
+    reference = form.get("reference", "")
+    holders.close_wallet(reference=reference, actor=actor, now=clock.now())
+    return f"{reference} is closed for good."
 
 
 def _freeze(form: Form, actor: str) -> str:
@@ -19,6 +46,19 @@ def _lift(form: Form, actor: str) -> str:
 
 
 OPERATIONS: dict[str, Operation] = {
+    "open-wallet": Operation(
+        "Open a wallet",
+        "Of an operator's user or merchant. One that is open already gets the assets that it lacks.",
+        Ability.KEEP_WALLETS,
+        lambda: [
+            ("slug", "Operator", list(Operator.objects.order_by("slug").values_list("slug", flat=True))),
+            ("environment", "Environment", list(Environment.values)),
+            ("kind", "Kind", list(Wallet.Kind.values)),
+            ("user_reference", "The operator's name for its owner", []),
+            ("assets", "Assets, such as EUR THB", []),
+        ],
+        _open,
+    ),
     "freeze-wallet": Operation(
         "Freeze a wallet",
         "It pays nothing out until the freeze is lifted; it is still credited, and what is held already is finished.",
@@ -33,4 +73,14 @@ OPERATIONS: dict[str, Operation] = {
         lambda: [("reference", "Wallet", [])],
         _lift,
     ),
+    "close-wallet": Operation(
+        "Close a wallet",
+        "For good: it pays nothing and is paid nothing. One with money, holds or debts in it is refused.",
+        Ability.KEEP_WALLETS,
+        lambda: [("reference", "Wallet", [])],
+        _close,
+    ),
 }
+
+OF_ONE_WALLET = ("freeze-wallet", "lift-wallet-freeze", "close-wallet")
+"""Those that a wallet's page offers."""

@@ -73,6 +73,27 @@ def test_home_and_queues_show_what_is_in_flight_and_what_is_dead(signed_in: Sign
     }
 
 
+def test_payouts_in_flight_are_queued_by_age_the_oldest_first(signed_in: SignIn, payouts: PayoutDesk) -> None:
+    """Born in one order, moved last in another, and dead letters among them: it is the age that counts."""
+    Gateway.objects.update(requery_cap=2)
+    payouts.bank.script = [lost_after, server_error]
+    made = []
+    for amount in ("1.00", "2.00", "3.00", "4.00"):
+        made.append(payout_of(payouts.pay(amount)).reference)
+        payouts.later(minutes=7)
+        if amount == "2.00":
+            payouts.drive(passes=8)
+    assert Payout.objects.filter(state="manual_review").count() == 2
+    client = signed_in("olga", "ops")
+
+    def listed(query: str) -> list[str]:
+        page = client.get(f"/console/orders/payout/?{query}").content.decode()
+        return sorted((one for one in made if one in page), key=page.index)
+
+    assert listed("in_flight=yes") == made
+    assert listed("in_flight=dead") == made[:2]
+
+
 def test_page_draws_the_machine_with_its_state_lit_and_the_path_walked(signed_in: SignIn, payouts: PayoutDesk) -> None:
     intent = dead_letter(payouts)
     body = signed_in("olga", "ops").get(f"/console/intents/{intent.reference}/").content.decode()

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from ledger.controls import clock
 from orders.models import WalletEntry
-from tests.wallets.people import fund, wallet
+from tests.wallets.people import fund, operator, wallet
 from wallets import holders
 from wallets.models import Wallet, WalletFreeze
 
@@ -90,6 +90,32 @@ def test_a_wallet_is_frozen_and_lifted_by_an_ops_lead_and_by_nobody_else(signed_
     assert "may pay again" in _do(lead, "lift-wallet-freeze", found)
     holders.refuse_paying(found)
     assert "There is no such wallet" in _do(lead, "freeze-wallet", Wallet(reference="wal_0"), reason="x")
+
+
+def test_a_wallet_is_opened_and_closed_by_an_ops_lead_through_the_doors_that_operators_have(signed_in: SignIn) -> None:
+    operator("acme")
+    ops, lead = signed_in("olga", "ops"), signed_in("lena", "ops lead")
+    form = {"slug": "acme", "environment": "test", "kind": "user", "user_reference": "alice", "assets": "EUR, USDT"}
+    nobody = Wallet(reference="")
+    assert _do(ops, "open-wallet", nobody, **form) == "403"
+    for off in ({"slug": "nobody"}, {"environment": "prod"}, {"kind": "pet"}, {"assets": ""}, {"assets": "XXX"}):
+        _do(lead, "open-wallet", nobody, **{**form, **off})
+    assert not Wallet.objects.exists()
+    assert "is open." in _do(lead, "open-wallet", nobody, **form)
+    found = Wallet.objects.get()
+    assert [one.asset for one in holders.balances_of(found)] == ["EUR", "USDT"]
+    assert "is open." in _do(lead, "open-wallet", nobody, **{**form, "assets": "EUR THB"})
+    assert (Wallet.objects.count(), len(holders.balances_of(found))) == (1, 3)
+
+    fund(found, 1)
+    assert "A wallet with money, holds or debts in it cannot be closed." in _page(lead, found)
+    assert "cannot be closed" in _do(lead, "close-wallet", found)
+    other = wallet("bob")
+    assert _do(ops, "close-wallet", other) == "403"
+    assert "is closed for good" in _do(lead, "close-wallet", other)
+    other.refresh_from_db()
+    found.refresh_from_db()
+    assert (other.closed_by, found.closed_at) == ("user:lena", None)
 
 
 def test_a_closed_wallet_offers_nothing(signed_in: SignIn) -> None:

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ _WORKER_POINTS = {
     "After PG commit, before TB post: confirmed, not settled": ("orders_intent", "NEW.state = 'settled'"),
     "After TB post, before PG SETTLED": ("orders_walletentry", "NEW.kind = 'payout'"),
 }
+
+
+_BANK_POINTS = {
+    "submit: its answer is not written down": [("wallets_remoteattempt", "NEW.kind = 'ask'")],
+    "pending: it does not wait yet; status: the lookup's answer is not written down": [
+        ("orders_payout", "NEW.state = 'waiting'"),
+        ("wallets_remoteattempt", "NEW.kind = 'lookup'"),
+    ],
+    "webhook: the bank's event is being judged": [("webhooks_inboundevent", "NEW.state = 'applied'")],
+}
+"""A bank transfer is taken on, settles seconds later, and is told by an event: nothing but that makes us look in this hour."""
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +128,40 @@ def test_the_bank_pays_once_when_a_worker_is_killed_in_the_middle_of_the_call(
     assert _ended(stack, intent) == "SETTLED"
     assert _money(stack, wallet) == ("887.30", "0.00")
     assert _submitted(stack, superuser, intent) == 1
+
+
+@pytest.mark.parametrize("points", _BANK_POINTS.values(), ids=_BANK_POINTS)
+def test_a_bank_transfer_is_paid_once_when_a_worker_is_killed(
+    points: list[tuple[str, str]], stack: LocalStack, superuser: "psycopg.Connection[Any]", telling_bank: None
+) -> None:
+    name = f"bank{list(_BANK_POINTS.values()).index(points)}"
+    wallet = _wallet(stack, superuser, name, asset="EUR")
+    recipient = {"bank_code": "KBANK", "account_number": "1234567890", "name": "Somchai J."}
+    body = {**_body(wallet), "asset": "EUR", "channel": "bank_transfer", "recipient": recipient}
+    made: dict[str, Any] = {}
+    for place, point in enumerate(points):
+        with _gate(superuser, *point):
+            if place == 0:
+                made = _post(stack, "/v1/payouts", body, f"pay-{name}")
+            _until_somebody_waits(superuser)
+            for process in ("worker", "relay"):
+                _kill(stack, process)
+    assert _ended(stack, made["intent_id"]) == "SETTLED"
+    assert _money(stack, wallet) == (str(1000 - Decimal(made["debit"])), "0.00")
+    assert _submitted(stack, superuser, made["intent_id"]) == 1
+    left = "SELECT count(*) FROM webhooks_inboundevent WHERE state NOT IN ('applied', 'ignored')"
+    _wait_for(lambda: superuser.execute(left).fetchone() == (0,), "each event of the bank is judged", seconds=90)
+
+
+@pytest.fixture(scope="module")
+def telling_bank(stack: LocalStack, superuser: "psycopg.Connection[Any]") -> None:
+    """Have the bank send its events to our inbox, and let nothing else make us look soon."""
+    code = "house-bank_transfer-test"
+    secret = json.loads(stack.answer_of("inbox_provider", "rotate", code))["secret"]
+    _sandbox(stack, "/admin/bank-inbox", {"url": f"{stack.url}/v1/inbox/{code}", "secret": secret})
+    superuser.execute(
+        "UPDATE wallets_gateway SET time_limit_ms = 5000, pending_backoff_ms = 3600000 WHERE channel = 'bank_transfer'"
+    )
 
 
 def test_the_status_poller_brings_back_a_stale_authorized_intent(
@@ -207,20 +253,21 @@ def _children(parent: int) -> list[int]:
     return [*found, *(pid for child in found for pid in _children(child))]
 
 
-def _wallet(stack: LocalStack, superuser: "psycopg.Connection[Any]", name: str) -> str:
-    """Open a merchant's wallet with THB 1,000.00."""
-    asked: dict[str, object] = {"kind": "merchant", "user_reference": f"payout-{name}", "assets": ["THB"]}
+def _wallet(stack: LocalStack, superuser: "psycopg.Connection[Any]", name: str, *, asset: str = "THB") -> str:
+    """Open a merchant's wallet with 1,000.00 in it."""
+    asked: dict[str, object] = {"kind": "merchant", "user_reference": f"payout-{name}", "assets": [asset]}
     wallet = str(_post(stack, "/v1/wallets", asked, f"wallet-payout-{name}")["wallet_id"])
     superuser.execute(
         "SELECT ledger_open_accounts((SELECT id FROM ledger_book WHERE environment = 'test')::smallint, '{@world}',"
-        " '{THB}', '{equity}', '{3900}', '{credit}', '{outside}', '{none}')"
+        " ARRAY[%s], '{equity}', '{3900}', '{credit}', '{outside}', '{none}')",
+        [asset],
     )
     funded = superuser.execute(
         "SELECT code FROM ledger_post((SELECT id FROM ledger_book WHERE environment = 'test')::smallint,"
         " jsonb_build_array(jsonb_build_object('key', 'fund:' || %(wallet)s, 'event_type', 'OPENING_BALANCE',"
         " 'phase', 'plain', 'subject', 'test')), '{1}', '{@world}', ARRAY['merchants:' || %(wallet)s || ':available'],"
-        " '{THB}', '{100000}')",
-        {"wallet": wallet},
+        " ARRAY[%(asset)s], '{100000}')",
+        {"wallet": wallet, "asset": asset},
     ).fetchone()
     assert funded == ("created",)
     return wallet

@@ -81,10 +81,11 @@ class PayoutDesk:
             return create_payout.cancel_payout(caller=self.caller, reference=intent.reference, now=clock.now())
 
     def drive(self, *, passes: int = 30, pause: timedelta = timedelta(seconds=30)) -> None:
-        """Relay and drain until every payout waits for people or has ended; time passes between the passes."""
+        """Relay and drain until every payout waits for people or has ended; time passes, and the sweep of holds comes by."""
         for _ in range(passes):
             drains.drain("relay")
             drains.drain("sagas")
+            drains.drain("hold_expiry")
             self.clock.move_to(self.clock.now() + pause)
 
     def later(self, **time: float) -> None:

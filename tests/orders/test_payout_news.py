@@ -1,8 +1,9 @@
 """A bank's signed events: evidence that makes the saga look up; a payment that comes back opens one return."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.db import transaction as db_transaction
@@ -15,6 +16,7 @@ from orders.models import Intent, Return, ReviewCase, SagaRun, WalletEntry
 from orders.operations import review_case
 from tests.orders import books
 from tests.orders.payouts import ACCOUNT, ASSET, PayoutDesk, payout_of, reloaded
+from tests.orders.test_payout_reviews import adjusted
 from tests.sandbox_in_process import SandboxTransport
 from wallets import gateway_adapters, inbox_provider, operators
 from wallets.models import Gateway, RemoteAttempt
@@ -48,7 +50,7 @@ class Bank:
         return answers
 
     def gave_back(
-        self, intent: Intent, transaction: str, *, amount: str = "1000.00", event: str = ""
+        self, intent: Intent, transaction: str, *, amount: str = "1000.00", event: str = "", drains_too: bool = True
     ) -> tuple[str, str]:
         """Announce that a payment came back; return how that was judged, and why."""
         said = {
@@ -64,7 +66,8 @@ class Bank:
         headers = signatures.headers(secrets=[self.secret], message_id=name, timestamp=stamp, body=body)
         answer = Client().post(f"/v1/inbox/{self.code}", body, content_type="application/json", headers=headers)
         assert answer.status_code == 202
-        drains.drain("inbox")
+        if drains_too:
+            drains.drain("inbox")
         heard = InboundEvent.objects.order_by("-pk")[0]
         return heard.state, heard.reason
 
@@ -121,7 +124,9 @@ def test_news_in_the_first_minutes_of_a_review_is_looked_up_at_once(payouts: Pay
         why = Why("test", "the cap is reached")
         payout_moves.requery(payout, now=clock.now())
         payout_moves.give_up(payout, why=why, now=clock.now())
-        payout_moves.open_case(reloaded(intent), payout, next_action="look", why=why, now=clock.now())
+        payout_moves.open_case(
+            reloaded(intent), payout, reason="payout_unknown", next_action="look", why=why, now=clock.now()
+        )
     payouts.later(seconds=6)
     assert telling.tell() == [202]
     drains.drain("inbox")
@@ -260,16 +265,53 @@ def test_money_that_comes_back_after_a_dismissed_return_opens_another(payouts: P
     assert sorted(Return.objects.values_list("state", flat=True)) == ["dismissed", "open"]
 
 
-def test_a_second_return_waits_while_people_work_the_first(payouts: PayoutDesk, telling: Bank) -> None:
+def test_each_part_that_comes_back_is_a_return_of_its_own_and_never_more_than_was_paid(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    """Partial, adjusted, partial, adjusted, too much."""
+    intent = settled(payouts)
+    for transaction, amount in (("brt_1", "400.00"), ("brt_2", "599.99")):
+        assert telling.gave_back(intent, transaction, amount=amount)[0] == "applied"
+        adjusted(Return.objects.get(state="open"))
+    assert sorted(int(found.amount_minor) for found in Return.objects.all()) == [40_000, 59_999]
+    assert payouts.money() == (_FUNDS - 1, 0)
+    state, why = telling.gave_back(intent, "brt_3", amount="0.02")
+    assert (state, why) == ("parked", f"with it more of {intent.reference} would have come back than was paid")
+    assert telling.gave_back(intent, "brt_4", amount="0.01")[0] == "applied", "exactly what was paid is not too much"
+    for _ in range(20):
+        payouts.later(hours=1)
+        drains.drain("inbox")
+    assert InboundEvent.objects.get(provider_event_id="bev_brt_3").state == "dead", "people look; it is never ignored"
+    assert (Return.objects.count(), payouts.money()) == (3, (_FUNDS - 1, 0))
+
+
+def test_a_part_waits_while_the_others_may_be_mistakes(payouts: PayoutDesk, telling: Bank) -> None:
     intent = settled(payouts)
     assert telling.gave_back(intent, "brt_1", amount="400.00")[0] == "applied"
-    state, why = telling.gave_back(intent, "brt_2", amount="600.00")
-    assert (state, why) == ("parked", f"{intent.reference} has a return already, of another transaction")
+    assert telling.gave_back(intent, "brt_2", amount="600.01")[0] == "parked"
     dismissed()
     payouts.later(hours=1)
     drains.drain("inbox")
     assert InboundEvent.objects.order_by("-pk")[0].state == "applied", "what waits has claimed no transaction"
     assert sorted(Return.objects.values_list("state", flat=True)) == ["dismissed", "open"]
+
+
+def test_parts_told_at_once_are_never_more_than_was_paid(
+    payouts: PayoutDesk, telling: Bank, run_threads: Callable[..., Sequence[Any]]
+) -> None:
+    intent = settled(payouts)
+    for number in range(4):
+        telling.gave_back(intent, f"brt_{number}", amount="300.00", drains_too=False)
+    now = clock.now()
+
+    def judge() -> None:
+        with clock.use(clock.FixedClock(now)):
+            drains.drain("inbox")
+
+    run_threads(*[judge] * 4)
+    drains.drain("inbox")
+    assert sum(int(found.amount_minor) for found in Return.objects.all()) == 90_000
+    assert sorted(InboundEvent.objects.values_list("state", flat=True)) == ["applied"] * 3 + ["parked"]
 
 
 def test_more_than_was_paid_is_never_ignored(payouts: PayoutDesk, telling: Bank) -> None:

@@ -1,10 +1,15 @@
 """Payouts in walletflow's and OneWallet's words: the machine after submit, wait and requery, settle, release, dead letter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
+from django.db import transaction as db_transaction
 
+from ledger import expiry, journal
+from ledger.models import Hold
+from orders import payout_terms
 from orders.models import Intent, Payout, ReviewCase, SagaRun, WalletEntry
 from tests.orders import books
 from tests.orders.bank import SETTLES
@@ -19,6 +24,7 @@ from tests.orders.wallet import (
     server_error,
     unreadable,
 )
+from wallets import holders
 from wallets.models import Gateway, RemoteOperation
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -199,3 +205,39 @@ def test_saga_that_was_started_already_is_success(payouts: PayoutDesk) -> None:
     assert [kind for kind, _ in payouts.bank.calls] == ["ask"]
     assert payout_of(intent).state == Payout.State.COMPLETE
     assert reloaded(intent).state == Intent.State.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("answers", "stands"),
+    [
+        pytest.param([pending, pending], "waiting", id="the bank works on it"),
+        pytest.param([lost_after, server_error], "manual_review", id="people look at it"),
+    ],
+)
+def test_external_holds_never_expire_by_themselves(
+    answers: list[Step | None], stands: str, payouts: PayoutDesk
+) -> None:
+    """OneWallet, crash safety: days go by, the sweep comes again and again; a hold of 300 s beside it ends, this one stands."""
+    Gateway.objects.update(pending_horizon_ms=20 * 86_400_000, pending_backoff_ms=3_600_000)
+    payouts.bank.script = list(answers)
+    intent = payouts.pay("1000.00")
+    payout = payout_of(intent)
+    with db_transaction.atomic():
+        internal = replace(payout_terms.reserve(intent, payout), key="internal", timeout=300)
+        journal.post_all(environment="test", drafts=[internal], now=payouts.clock.now())
+    assert payouts.money() == (_FUNDS, 200_000)
+
+    payouts.drive(passes=20)
+    payouts.drive(passes=28, pause=timedelta(hours=6))
+
+    external = Hold.objects.get(transaction__key=payout.hold_key)
+    assert (external.state, external.expires_at, external.ended_at) == ("open", None, None)
+    assert Hold.objects.get(transaction__key="internal").state == "expired"
+    assert (payout_of(intent).state, payouts.money()) == (stands, (_FUNDS, 100_000))
+    assert int(holders.balances_of(payouts.wallet)[0].held) == 100_000
+    assert expiry.due() == 0
+
+    if stands == "waiting":  # and after all those days it is still good
+        payouts.bank.script = [None]
+        payouts.drive(passes=3, pause=timedelta(hours=2))
+        assert (reloaded(intent).state, payouts.money()) == ("settled", (_FUNDS - 100_000, 0))

@@ -169,6 +169,10 @@ TABLE: Mapping[str, Route] = {
     "POST /v1/wallets/{wallet_id}/close": Route(
         Reach.ONE, lambda api, world: api.post(f"/v1/wallets/{world.wallet}/close")
     ),
+    "POST /v1/wallets/{wallet_id}/freeze": Route(
+        Reach.ONE, lambda api, world: api.post(f"/v1/wallets/{world.payee}/freeze", {"reason": "lost card"})
+    ),
+    "POST /v1/wallets/{wallet_id}/lift-freeze": Route(Reach.ONE, lambda api, world: _lifted(api, world.payee)),
     "POST /v1/transfers": Route(
         Reach.ONE, lambda api, world: api.post("/v1/transfers", transfer(world.payer, world.payee)), 201
     ),
@@ -216,6 +220,11 @@ TABLE: Mapping[str, Route] = {
 
 def _today() -> str:
     return clock.now().date().isoformat()
+
+
+def _lifted(api: Api, wallet_id: str) -> Answer:
+    api.post(f"/v1/wallets/{wallet_id}/freeze", {"reason": "lost card"})
+    return api.post(f"/v1/wallets/{wallet_id}/lift-freeze")
 
 
 def _newest(api: Api) -> str:

@@ -9,12 +9,12 @@ from ledger.controls import clock
 from ledger.models import Account
 from orders.models import WalletEntry
 from orders.wallet_views import HistoryEntry, WalletHistory
-from tests.rest.calls import WALLET
+from tests.rest.calls import WALLET, transfer
 from tests.rest.conftest import Shop
 from tests.rest.tables import fingerprint
 from tests.wallets.people import fund
 from wallets import holders
-from wallets.models import Wallet
+from wallets.models import Wallet, WalletFreeze
 from wallets.wallet_views import WalletAnswer, WalletBalanceAnswer, WalletBalances, WalletPage
 
 
@@ -111,6 +111,48 @@ def test_a_frozen_wallet_says_so(shop: Shop) -> None:
     told = shop.api.get(f"/v1/wallets/{wallet_id}")
     assert told.json["status"] == "frozen"
     assert b"staff" not in told.body, "the reason is ours"
+
+
+def test_a_wallet_is_frozen_and_lifted_by_its_operator(shop: Shop, rival: Shop) -> None:
+    wallet_id = _opened(shop)["wallet_id"]
+    fund(Wallet.objects.get(reference=wallet_id), 10_000)
+    other = shop.api.post("/v1/wallets", {**WALLET, "user_reference": "bob"}).json["wallet_id"]
+    asked = {"reason": "card lost"}
+    assert rival.api.post(f"/v1/wallets/{wallet_id}/freeze", asked).status == 404
+    frozen = shop.api.post(f"/v1/wallets/{wallet_id}/freeze", asked, key="f-1")
+    assert (frozen.status, frozen.json["status"]) == (200, "frozen")
+    replay = shop.api.post(f"/v1/wallets/{wallet_id}/freeze", asked, key="f-1")
+    assert (replay.body, WalletFreeze.objects.count()) == (frozen.body, 1)
+    again = shop.api.post(f"/v1/wallets/{wallet_id}/freeze", asked)
+    assert (again.status, again.code) == (409, "wallet_frozen")
+    paid = shop.api.post("/v1/transfers", transfer(wallet_id, other))
+    assert (paid.status, paid.code) == (409, "wallet_frozen")
+    assert rival.api.post(f"/v1/wallets/{wallet_id}/lift-freeze").status == 404
+    lifted = shop.api.post(f"/v1/wallets/{wallet_id}/lift-freeze")
+    assert (lifted.status, lifted.json["status"]) == (200, "open")
+    assert shop.api.post("/v1/transfers", transfer(wallet_id, other)).status == 201
+    none = shop.api.post(f"/v1/wallets/{wallet_id}/lift-freeze")
+    assert (none.status, none.code) == (409, "wallet_not_frozen")
+    row = WalletFreeze.objects.get()
+    assert {row.frozen_by, row.lifted_by} == {f"operator:{shop.operator.reference}"}
+
+
+def test_what_the_house_has_frozen_its_operator_does_not_lift(shop: Shop) -> None:
+    wallet_id = _opened(shop)["wallet_id"]
+    with db_transaction.atomic():
+        holders.freeze_wallet(reference=wallet_id, reason="a court's order", actor="user:lena", now=clock.now())
+    refused = shop.api.post(f"/v1/wallets/{wallet_id}/lift-freeze")
+    assert (refused.status, refused.code) == (409, "freeze_not_yours")
+    assert WalletFreeze.objects.get().lifted_at is None
+    assert shop.api.get(f"/v1/wallets/{wallet_id}").json["status"] == "frozen"
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": " "}, {"reason": 1}, {"reason": "x" * 201}])
+def test_a_freeze_needs_a_reason(body: dict[str, object], shop: Shop) -> None:
+    wallet_id = _opened(shop)["wallet_id"]
+    answer = shop.api.post(f"/v1/wallets/{wallet_id}/freeze", body)
+    assert (answer.status, answer.code) == (400, "malformed")
+    assert not WalletFreeze.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from wallets.gateway_port import (
     Unanswered,
 )
 from wallets.gateways.bodies import Unreadable, content_of, excerpt
-from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
+from wallets.outcomes import CameBack, Cause, Confirmed, Outcome, Rejected, Unknown
 
 # The protocol's words for "it did not happen and will not".
 REFUSALS: Final = frozenset(
@@ -47,10 +47,12 @@ class Words:
     key: str
     response_id: str
     settlement_date: str
+    returned_amount: str
+    return_id: str
 
 
-PROMPTPAY: Final = Words("idempotencyKey", "responseId", "settlementDate")
-TRANSFER: Final = Words("idempotency_key", "response_id", "settlement_date")
+PROMPTPAY: Final = Words("idempotencyKey", "responseId", "settlementDate", "returnedAmount", "returnId")
+TRANSFER: Final = Words("idempotency_key", "response_id", "settlement_date", "returned_amount", "return_id")
 
 
 def read_submit(request: RemoteRequest, words: Words, *, status: int, body: bytes) -> Reply:
@@ -135,9 +137,22 @@ def _payment(request: RemoteRequest, words: Words, content: Mapping[str, object]
     if not isinstance(response_id, str) or not _REFERENCE.fullmatch(response_id) or not isinstance(settles, str):
         return Unknown(Cause.UNREADABLE)
     try:
-        return Confirmed(response_id, date.fromisoformat(settles))
-    except ValueError:
+        return Confirmed(response_id, date.fromisoformat(settles), _came_back(request, words, content))
+    except (ValueError, InvalidAmount):
         return Unknown(Cause.UNREADABLE)
+
+
+def _came_back(request: RemoteRequest, words: Words, content: Mapping[str, object]) -> CameBack | None:
+    """Read what came back: all of it, unless the answer says how much. Raises InvalidAmount or ValueError."""
+    if content.get("status") != "returned" and words.returned_amount not in content:
+        return None
+    minor = request.amount_minor
+    if words.returned_amount in content:
+        minor = parse(content[words.returned_amount], _asset_of(request)).minor
+    if not 0 < minor <= request.amount_minor:
+        raise ValueError(f"{minor} of {request.amount_minor} cannot have come back")
+    named = content.get(words.return_id, "")
+    return CameBack(minor, named if isinstance(named, str) and _REFERENCE.fullmatch(named) else "")
 
 
 def _refusal(request: RemoteRequest, words: Words, content: Mapping[str, object]) -> Outcome:
@@ -159,8 +174,11 @@ def _is_same(request: RemoteRequest, words: Words, content: Mapping[str, object]
         return False
     if "amount" not in content:
         return True
-    scale = len(request.amount_text.partition(".")[2])
     try:
-        return parse(content["amount"], Asset(request.asset, scale)).minor == request.amount_minor
+        return parse(content["amount"], _asset_of(request)).minor == request.amount_minor
     except InvalidAmount:
         return False
+
+
+def _asset_of(request: RemoteRequest) -> Asset:
+    return Asset(request.asset, len(request.amount_text.partition(".")[2]))

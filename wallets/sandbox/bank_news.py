@@ -1,7 +1,5 @@
 """What the bank tells by itself: signed `payout.updated` and `payout.returned` events."""
 
-import hashlib
-
 from wallets.sandbox.clock import Clock, microseconds
 from wallets.sandbox.news import AGAIN_AFTER, TRIES, Message, signed
 from wallets.sandbox.payments import BankNews, Payment, Payments
@@ -53,7 +51,7 @@ def _told(news: BankNews, payment: Payment | None) -> dict[str, object]:
     content: dict[str, object] = {"idempotency_key": news.key, "status": news.status}
     if news.kind == "payout.returned" and payment is not None:
         content |= {
-            "return_id": "brt_" + hashlib.sha256(news.key.encode()).hexdigest()[:20],
+            "return_id": payment.return_id,
             "amount": payment.amount,
             "currency": payment.currency,
             "reason": "account_closed",

@@ -17,6 +17,8 @@ _CAMEL: Final = {
     "idempotency_key": "idempotencyKey",
     "response_id": "responseId",
     "settlement_date": "settlementDate",
+    "returned_amount": "returnedAmount",
+    "return_id": "returnId",
 }
 
 
@@ -114,6 +116,8 @@ def _content(payment: Payment) -> Mapping[str, object]:
     }
     if payment.status == "rejected":
         content["code"] = payment.code
+    if payment.status == "returned":
+        content |= {"returned_amount": payment.amount, "return_id": payment.return_id}
     return _worded(content, payment.channel)
 
 

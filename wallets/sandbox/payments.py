@@ -1,5 +1,6 @@
 """The rows that the bank keeps: payments by key, and the events that it sends about them."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +29,11 @@ class Payment:
     pending_until: int | None = None
     then_status: str | None = None
     returns_at: int | None = None
+
+    @property
+    def return_id(self) -> str:
+        """The bank's id of its coming back: the same wherever it is told."""
+        return "brt_" + hashlib.sha256(self.key.encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from wallets.gateway_port import (
     Unanswered,
 )
 from wallets.gateways.bank_answers import PROMPTPAY, REFUSALS, TRANSFER, Words, read_lookup, read_query, read_submit
-from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
+from wallets.outcomes import CameBack, Cause, Confirmed, Rejected, Unknown
 from webhooks import outbound
 
 REQUEST = RemoteRequest(
@@ -81,7 +81,7 @@ STATUSES = st.one_of(st.sampled_from([200, 201, 202, 404, 409, 422, 429, 500, 50
 def judge(reply: Reply, *, status: int, body: bytes, is_ask: bool) -> None:
     """Hold a reply against an oracle that reads the answer another way."""
     match reply.outcome:
-        case Confirmed(remote_ref, settles):
+        case Confirmed(remote_ref, settles, came_back):
             said = json.loads(body.decode())
             assert status in (200, 201)
             assert said["status"] in ("settled", "returned")
@@ -89,6 +89,7 @@ def judge(reply: Reply, *, status: int, body: bytes, is_ask: bool) -> None:
             assert said["amount"] in ("100", "100.0", "100.00")
             assert said["response_id"] == remote_ref
             assert settles == date.fromisoformat(said["settlement_date"])
+            assert (came_back is not None) == (said["status"] == "returned")
         case Rejected(reason):
             assert status in (200, 201) or (is_ask and status == 422)
             said = json.loads(body.decode())
@@ -114,7 +115,7 @@ def test_reading_never_raises_and_never_guesses(status: int, body: bytes) -> Non
     ("change", "outcome"),
     [
         ({}, Confirmed("bnk_1", date(2026, 3, 14))),
-        ({"status": "returned"}, Confirmed("bnk_1", date(2026, 3, 14))),
+        ({"status": "returned"}, Confirmed("bnk_1", date(2026, 3, 14), CameBack(10_000))),
         ({"status": "pending"}, Unknown(Cause.PENDING)),
         ({"status": "rejected", "code": "account_closed"}, Rejected("account_closed")),
         ({"status": "rejected", "code": "because"}, Unknown(Cause.UNREADABLE)),
@@ -220,3 +221,25 @@ def _ask(name: str, request: RemoteRequest) -> Reply:
 
 def _look_up(name: str, request: RemoteRequest) -> Reply:
     return adapter(f"http_{name}").look_up(request, connection=_AT, request_id="req_2", timeout_seconds=2)
+
+
+@pytest.mark.parametrize("words", [TRANSFER, PROMPTPAY], ids=["transfer", "promptpay"])
+@pytest.mark.parametrize(
+    ("status", "returned", "named", "outcome"),
+    [
+        ("returned", "40.00", "brt_1", Confirmed("bnk_1", date(2026, 3, 14), CameBack(4_000, "brt_1"))),
+        ("settled", "40.00", None, Confirmed("bnk_1", date(2026, 3, 14), CameBack(4_000))),
+        ("returned", "100.00", "no blanks", Confirmed("bnk_1", date(2026, 3, 14), CameBack(10_000))),
+        ("returned", "100.01", None, Unknown(Cause.UNREADABLE)),
+        ("returned", "0.00", None, Unknown(Cause.UNREADABLE)),
+        ("returned", 40, None, Unknown(Cause.UNREADABLE)),
+    ],
+)
+def test_how_much_came_back_is_read_exactly_or_not_at_all(
+    status: str, returned: object, named: str | None, outcome: object, words: Words
+) -> None:
+    content = {**right(words), "status": status, words.returned_amount: returned}
+    if named is not None:
+        content[words.return_id] = named
+    body = json.dumps(content).encode()
+    assert read_lookup(REQUEST, words, status=200, body=body).outcome == outcome

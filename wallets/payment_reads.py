@@ -1,0 +1,61 @@
+"""Confirmed payments, read again: did one come back? A lookup under its key; it moves no money, and the answer is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from wallets import remote_operations, return_window
+from wallets.models import Gateway, RemoteOperation
+from wallets.outcomes import CameBack, Confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payment that is to be read: its key and whose it is."""
+
+    key: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a read came to: whether it was answered at all, and what came back, if anything."""
+
+    answered: bool
+    came_back: CameBack | None = None
+
+
+def due(*, now: datetime, most: int) -> Sequence[Paid]:
+    """Return the payments whose time has come, the oldest first."""
+    rows = RemoteOperation.objects.filter(read_due_at__lte=now).order_by("read_due_at")[:most]
+    return [Paid(row.key, row.owner) for row in rows]
+
+
+def confirmed_before(*, environment: str, before: datetime, most: int) -> Sequence[Paid]:
+    """Return payments that are still read now and then, confirmed before an instant and not read since."""
+    rows = RemoteOperation.objects.filter(
+        environment=environment, read_due_at__isnull=False, answered_at__lt=before
+    ).exclude(read_at__gte=before)
+    return [Paid(row.key, row.owner) for row in rows.order_by("read_due_at")[:most]]
+
+
+def count_due(*, now: datetime) -> int:
+    return RemoteOperation.objects.filter(read_due_at__lte=now).count()
+
+
+def read(paid: Paid) -> Read:
+    """Ask once what a confirmed payment is now. Outside any transaction."""
+    outcome = remote_operations.look_again(paid.key)
+    return Read(True, outcome.came_back) if isinstance(outcome, Confirmed) else Read(False)
+
+
+def put_off(paid: Paid, *, now: datetime, soon: bool, keep: bool = False) -> None:
+    """Say when it is read next: soon, when nothing came of this time; `keep`: though its time is over, since it is not done."""
+    operation = RemoteOperation.objects.get(key=paid.key)
+    gateway = Gateway.objects.get(pk=operation.gateway_id)
+    due_at = return_window.next_read(operation, gateway, now=now)
+    if soon and due_at is not None:
+        due_at = now + return_window.SOON
+    elif keep and due_at is None:
+        due_at = now + return_window.DAILY
+    RemoteOperation.objects.filter(pk=operation.pk).update(read_due_at=due_at)
