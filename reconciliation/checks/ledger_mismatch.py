@@ -26,7 +26,7 @@ WITH booked_now AS (
         AND CASE WHEN x.refs ->> 'trade' = w.reference THEN true ELSE false END
     JOIN ledger_posting p ON p.transaction_id = x.id
     GROUP BY w.id
-), suspect_trades AS MATERIALIZED (
+), every_suspect_trade AS MATERIALIZED (
     SELECT t.id
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
     LEFT JOIN booked_now b ON b.id = t.id
@@ -43,7 +43,8 @@ WITH booked_now AS (
     WHERE b.lines IS DISTINCT FROM CASE
         WHEN ending.phase < 'TRADE_RESERVE' COLLATE "C" THEN concat_ws(E'\n', due.ending, due.reserve)
         ELSE concat_ws(E'\n', due.reserve, due.ending) END
-    LIMIT 10001
+), suspect_trades AS (
+    SELECT * FROM every_suspect_trade LIMIT 10001
 ), legs_now AS (
     SELECT w.id,
            string_agg(x.event_type || ' ' || p.asset || ' ' || p.amount_minor, E'\n'
@@ -53,7 +54,7 @@ WITH booked_now AS (
         AND x.event_type IN ('ORDER_DEBIT_CONFIRMED', 'ORDER_COMPENSATION', 'ORDER_CREDIT_CONFIRMED', 'ORDER_REVERSAL')
     JOIN ledger_posting p ON p.transaction_id = x.id
     GROUP BY w.id
-), suspect_orders AS MATERIALIZED (
+), every_suspect_order AS MATERIALIZED (
     SELECT o.id
     FROM close_orders(%(environment)s, %(from)s, %(to)s) o
     LEFT JOIN legs_now b ON b.id = o.id
@@ -65,7 +66,8 @@ WITH booked_now AS (
         CASE WHEN o.side <> 'buy' AND o.state = 'processed'
              THEN 'ORDER_CREDIT_CONFIRMED ' || o.target_asset || ' ' || o.target_minor END), '')
        OR o.state = 'manual_review'
-    LIMIT 10001
+), suspect_orders AS (
+    SELECT * FROM every_suspect_order LIMIT 10001
 ), trades AS (
     SELECT t.reference, t.order_reference, t.quote_reference, t.operator_id, t.terms, m.to_state,
            CASE WHEN m.to_state IN ('settled', 'returned')

@@ -4,10 +4,11 @@ from reconciliation.check import Check
 
 # An accepted quote is named only where its order has a trade on other terms: else the order itself is named.
 _QUERY = """
-WITH untraded AS MATERIALIZED (
+WITH every_untraded AS MATERIALIZED (
     SELECT q.reference FROM close_quotes(%(environment)s, %(from)s, %(to)s) q
     WHERE q.state = 'accepted' AND NOT EXISTS (SELECT FROM orders_trade t WHERE t.quote_reference = q.reference)
-    LIMIT 10001
+), untraded AS (
+    SELECT * FROM every_untraded LIMIT 10001
 )
 SELECT o.reference AS subject, o.reference AS order_reference, o.operator_id, o.source_asset AS asset,
        o.source_minor AS amount_minor,

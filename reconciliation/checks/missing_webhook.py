@@ -9,12 +9,13 @@ have told, there is no gap any more.
 from reconciliation.check import Check
 
 _QUERY = """
-WITH suspects AS MATERIALIZED (
-    (SELECT t.id FROM close_trades(%(environment)s, %(from)s, %(to)s) t
-     WHERE t.state IN ('settled', 'failed', 'released', 'returned') AND NOT EXISTS (
-         SELECT FROM ledger_event_ever e
-         WHERE e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || t.state)
-     LIMIT 10001)
+WITH untold AS MATERIALIZED (
+    SELECT t.id FROM close_trades(%(environment)s, %(from)s, %(to)s) t
+    WHERE t.state IN ('settled', 'failed', 'released', 'returned') AND NOT EXISTS (
+        SELECT FROM ledger_event_ever e
+        WHERE e.aggregate = t.reference AND e.sequence = t.version AND e.topic = 'trade.' || t.state)
+), suspects AS MATERIALIZED (
+    (SELECT u.id FROM untold u LIMIT 10001)
     UNION
     SELECT t.id FROM ledger_queuedevent w JOIN ledger_event_ever e ON e.id = w.event_id
     JOIN orders_trade t ON t.reference = e.aggregate WHERE w.dead_at IS NOT NULL AND e.recorded_at >= %(from)s

@@ -7,21 +7,23 @@ Each transaction of the window is joined by the ids that it carries, never by am
 from reconciliation.check import Check
 
 _QUERY = """
-WITH suspects AS MATERIALIZED (
-    -- of an order's transactions those without its order, trade and quote, all three together; of the others all
+WITH unjoined_orders AS MATERIALIZED (
+    -- of an order's transactions those without its order, trade and quote, all three together
+    SELECT x.id FROM ledger_transaction x
+    WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s
+      AND (x.event_type LIKE 'TRADE%%' OR x.event_type LIKE 'ORDER%%') AND x.event_type <> 'TRADE_RETURN'
+      AND NOT EXISTS (
+        SELECT FROM orders_trade t JOIN orders_order o ON o.reference = t.order_reference
+        JOIN orders_quote q ON q.reference = t.quote_reference
+        WHERE t.reference = x.refs ->> 'trade' AND t.order_reference = x.refs ->> 'order'
+          AND t.order_reference = x.subject AND t.quote_reference = x.refs ->> 'quote')
+), suspects AS MATERIALIZED (
+    -- of the others all
     SELECT x.id FROM ledger_transaction x
     WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s
       AND (x.event_type NOT LIKE 'TRADE%%' AND x.event_type NOT LIKE 'ORDER%%' OR x.event_type = 'TRADE_RETURN')
     UNION ALL
-    (SELECT x.id FROM ledger_transaction x
-     WHERE x.book_id = %(book)s AND x.effective_at >= %(from)s AND x.effective_at < %(to)s
-       AND (x.event_type LIKE 'TRADE%%' OR x.event_type LIKE 'ORDER%%') AND x.event_type <> 'TRADE_RETURN'
-       AND NOT EXISTS (
-         SELECT FROM orders_trade t JOIN orders_order o ON o.reference = t.order_reference
-         JOIN orders_quote q ON q.reference = t.quote_reference
-         WHERE t.reference = x.refs ->> 'trade' AND t.order_reference = x.refs ->> 'order'
-           AND t.order_reference = x.subject AND t.quote_reference = x.refs ->> 'quote')
-     LIMIT 10001)
+    (SELECT u.id FROM unjoined_orders u LIMIT 10001)
 ), unjoined AS (
     SELECT x.*, CASE
                WHEN x.event_type IN ('TRADE_RESERVE', 'TRADE_SETTLE', 'TRADE_RELEASE', 'ORDER_REDEMPTION', 'ORDER_REVERSAL',

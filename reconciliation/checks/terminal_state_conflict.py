@@ -46,13 +46,14 @@ WITH astray AS (
     LEFT JOIN ledger_move m ON m.subject = p.reference AND m.sequence >= p.version AND m.machine = 'payout'
         AND m.environment = %(environment)s AND m.moved_at >= %(from)s
     WHERE (m.sequence = p.version AND m.to_state = p.state) IS NOT TRUE
-), illegal_moves AS MATERIALIZED (
+), every_illegal_move AS MATERIALIZED (
     SELECT m.id FROM ledger_move m
     WHERE m.environment = %(environment)s AND m.machine IN ('order', 'quote', 'trade', 'return', 'intent', 'payout')
       AND m.moved_at >= %(from)s AND m.moved_at < %(to)s
       AND NOT EXISTS (SELECT FROM legal_move l
                       WHERE l.machine = m.machine AND l.from_state = m.from_state AND l.to_state = m.to_state)
-    LIMIT 10001
+), illegal_moves AS (
+    SELECT * FROM every_illegal_move LIMIT 10001
 ), records AS (
     SELECT o.reference, o.reference AS order_reference
     FROM illegal_moves x JOIN ledger_move m ON m.id = x.id JOIN orders_order o ON o.reference = m.subject

@@ -8,13 +8,14 @@ ledger mismatch.
 from reconciliation.check import Check
 
 _QUERY = """
-WITH unreserved AS MATERIALIZED (
+WITH every_unreserved AS MATERIALIZED (
     SELECT t.id FROM close_trades(%(environment)s, %(from)s, %(to)s) t
     WHERE NOT EXISTS (
         SELECT FROM ledger_transaction x JOIN ledger_posting p ON p.transaction_id = x.id AND p.position = 0
         WHERE x.subject = t.order_reference AND x.refs ->> 'trade' = t.reference AND x.event_type = 'TRADE_RESERVE'
           AND x.book_id = %(book)s)
-    LIMIT 10001
+), unreserved AS (
+    SELECT * FROM every_unreserved LIMIT 10001
 ), ended AS (
     SELECT t.reference, t.version, t.order_reference AS belongs_to, t.order_reference AS booked_under,
            t.quote_reference, t.operator_id, t.reference AS trade, o.source_asset AS asset, o.source_minor AS amount_minor,

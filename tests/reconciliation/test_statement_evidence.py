@@ -82,9 +82,11 @@ def test_a_line_proves_nothing_without_the_ids_and_the_exact_amount(day: Day, ro
     assert _why_not(order) != ""
 
 
-@pytest.mark.parametrize(("ours", "bank", "proves"), [(True, True, True), (True, False, False), (False, True, False)])
+@pytest.mark.parametrize(
+    ("ours", "own_bank", "proves"), [(True, True, True), (True, False, False), (False, True, False)]
+)
 def test_an_unknown_payout_is_proven_by_its_own_banks_line(
-    payouts: PayoutDesk, ours: bool, bank: bool, proves: bool
+    payouts: PayoutDesk, ours: bool, own_bank: bool, proves: bool
 ) -> None:
     intent = in_review(payouts, lost_after, server_error, server_error)
     operation = RemoteOperation.objects.get(owner=payout_of(intent).reference, leg="submit")
@@ -100,7 +102,7 @@ def test_an_unknown_payout_is_proven_by_its_own_banks_line(
         actor="user:fay",
         now=clock.now(),
     )
-    if not bank:
+    if not own_bank:
         type(source).objects.filter(pk=source.pk).update(account="bank:another")
         source.refresh_from_db()
     on = clock.now().strftime("%d.%m.%Y")
