@@ -4,7 +4,8 @@ A trade: each named amount of its terms is one line of its reservation, of its s
 release once it is released or failed. A leg: what the wallet was debited, and what it was given back; what it was
 credited; of a sell that was unwound each line of its trade turned round, where any is (else: returned trade without
 adjustment). A return: what it adjusted, gave back or kept; of a trade taken back the totals per asset, since a receivable
-may share a line. A transfer or payout: its debit, or nothing left standing. A pay-in: the gross that its provider moved.
+may share a line. A transfer or payout: its debit, its fee and its VAT, or nothing left standing.
+A pay-in: the gross that its provider moved, its fee and its VAT.
 What should stand in the books is what the moves say happened; lines are joined by ids (order, trade), amounts compared
 exactly.
 
@@ -168,12 +169,16 @@ WITH booked_now AS (
     FROM close_intents(%(environment)s, %(from)s, %(to)s) i
     WHERE i.state = 'settled' OR (i.state = 'failed' AND i.authorized_at IS NOT NULL)
 ), paid AS (
-    SELECT i.reference, sum(p.amount_minor) AS minor, string_agg(DISTINCT p.asset, ' ') AS asset
+    SELECT i.reference, sum(p.amount_minor) FILTER (WHERE d.workflow_view <> 'in_flight') AS minor,
+           string_agg(DISTINCT p.asset, ' ') AS asset,
+           coalesce(sum(p.amount_minor) FILTER (WHERE c.account_class = 'income'), 0) AS fee,
+           coalesce(sum(p.amount_minor) FILTER (WHERE c.workflow_view = 'taxes'), 0) AS vat
     FROM intents i
     JOIN ledger_transaction x ON x.subject = i.reference AND x.book_id = %(book)s
         AND x.event_type IN ('TRANSFER_SETTLE', 'PAYOUT_SETTLE')
     JOIN ledger_posting p ON p.transaction_id = x.id AND p.kind IN ('posted', 'post')
-    JOIN ledger_account d ON d.id = p.debit_account_id AND d.address NOT LIKE 'transit:%%'
+    JOIN ledger_account d ON d.id = p.debit_account_id
+    JOIN ledger_account c ON c.id = p.credit_account_id
     GROUP BY i.reference
 )
 SELECT c.reference AS subject, c.order_reference, c.operator_id, coalesce(o.source_asset, '') AS asset,
@@ -203,26 +208,35 @@ FROM compared_returns c
 WHERE CASE WHEN c.kind = 'trade_returned' AND c.booked IS NULL THEN false ELSE c.booked IS DISTINCT FROM c.due END
 UNION ALL
 SELECT i.reference, i.reference, i.operator_id, i.asset, i.amount_minor,
-       jsonb_build_object('reason', CASE WHEN i.stands THEN 'what was taken from the payer differs from the intent'
-                                         ELSE 'it failed, and was paid' END,
+       jsonb_build_object('reason', CASE WHEN NOT i.stands THEN 'it failed, and was paid'
+                                         WHEN (p.minor, p.asset) IS DISTINCT FROM (i.debit_minor, i.asset::text)
+                                         THEN 'what was taken from the payer differs from the intent'
+                                         ELSE 'fee or VAT differ from the intent' END,
                           'intent_id', i.reference, 'partner_reference', i.partner_reference, 'status', i.state,
-                          'due', CASE WHEN i.stands THEN i.debit_minor ELSE 0 END, 'booked', p.minor)
+                          'due', CASE WHEN i.stands THEN i.debit_minor ELSE 0 END, 'booked', p.minor,
+                          'fee_and_vat_due', ARRAY[i.fee_minor, i.vat_minor], 'fee_and_vat_booked', ARRAY[p.fee, p.vat])
 FROM intents i LEFT JOIN paid p ON p.reference = i.reference
-WHERE CASE WHEN i.stands THEN (p.minor, p.asset) IS DISTINCT FROM (i.debit_minor, i.asset::text) ELSE p.minor IS NOT NULL END
+WHERE CASE WHEN i.stands THEN (p.minor, p.asset, p.fee, p.vat)
+                              IS DISTINCT FROM (i.debit_minor, i.asset::text, i.fee_minor, i.vat_minor)
+           ELSE p.minor IS NOT NULL END
 UNION ALL
 SELECT y.reference, y.reference, y.operator_id, y.asset, y.gross_minor,
        jsonb_build_object('reason', CASE WHEN b.minor IS NULL THEN 'postings missing'
                                          ELSE 'postings differ from what the provider moved' END,
                           'pay_in_id', y.reference, 'event_id', y.inbound_event, 'kind', y.kind, 'due', d.minor,
-                          'booked', b.minor)
+                          'booked', b.minor, 'fee_and_vat_due', ARRAY[y.fee_minor, y.vat_minor],
+                          'fee_and_vat_booked', ARRAY[b.fee, b.vat])
 FROM orders_payin y
 CROSS JOIN LATERAL (SELECT y.gross_minor + CASE y.kind WHEN 'collected' THEN 0 ELSE y.fee_minor + y.vat_minor END AS minor) d
 LEFT JOIN LATERAL (
-    SELECT sum(p.amount_minor) AS minor, string_agg(DISTINCT p.asset, ' ') AS asset
+    SELECT sum(p.amount_minor) AS minor, string_agg(DISTINCT p.asset, ' ') AS asset,
+           coalesce(sum(p.amount_minor) FILTER (WHERE c.account_class = 'income'), 0) AS fee,
+           coalesce(sum(p.amount_minor) FILTER (WHERE c.workflow_view = 'taxes'), 0) AS vat
     FROM ledger_transaction x JOIN ledger_posting p ON p.transaction_id = x.id
+    JOIN ledger_account c ON c.id = p.credit_account_id
     WHERE x.subject = y.reference AND x.book_id = %(book)s AND x.event_type LIKE 'PAYIN%%') b ON true
 WHERE y.environment = %(environment)s AND y.created_at >= %(from)s AND y.created_at < %(to)s
-  AND (b.minor, b.asset) IS DISTINCT FROM (d.minor, y.asset::text)
+  AND (b.minor, b.asset, b.fee, b.vat) IS DISTINCT FROM (d.minor, y.asset::text, y.fee_minor, y.vat_minor)
 """
 
 CHECK = Check(

@@ -138,21 +138,23 @@ WITH astray AS (
        OR (p.state IN ('rejected', 'absent', 'withdrawn') AND t.state IN ('settled', 'returned'))
     UNION ALL
     SELECT i.reference, i.reference, 'the intent ' || i.state || ', the channel says it was '
-                                     || CASE p.state WHEN 'confirmed' THEN 'paid' ELSE 'rejected' END
+                                     || CASE p.state WHEN 'confirmed' THEN 'paid' ELSE 'not' END
     FROM close_intents(%(environment)s, %(from)s, %(to)s) i
     JOIN orders_payout y ON y.intent_reference = i.reference
     JOIN wallets_remoteoperation p ON p.owner = y.reference AND p.leg = 'submit'
     LEFT JOIN orders_return r ON r.operation_key = p.key
-    WHERE (i.state = 'failed' AND p.state = 'confirmed' AND r.id IS NULL) OR (i.state = 'settled' AND p.state = 'rejected')
+    WHERE (i.state = 'failed' AND p.state = 'confirmed' AND r.id IS NULL)
+       OR (i.state = 'settled' AND p.state IN ('rejected', 'absent', 'withdrawn'))
 )
-SELECT c.reference AS subject, c.order_reference, o.operator_id, coalesce(o.source_asset, '') AS asset,
-       coalesce(o.source_minor, 0) AS amount_minor,
+SELECT c.reference AS subject, c.order_reference, coalesce(o.operator_id, i.operator_id) AS operator_id,
+       coalesce(o.source_asset, i.asset, '') AS asset, coalesce(o.source_minor, i.amount_minor, 0) AS amount_minor,
        jsonb_build_object('reason', string_agg(DISTINCT c.reason, '; '), 'order_id', c.order_reference,
-                          'partner_order_id', o.partner_order_id, 'quote_id', o.quote_reference,
-                          'record', c.reference) AS detail
-FROM conflicts c LEFT JOIN orders_order o ON o.reference = c.order_reference
-GROUP BY c.reference, c.order_reference, o.operator_id, o.source_asset, o.source_minor, o.partner_order_id,
-         o.quote_reference
+                          'partner_order_id', coalesce(o.partner_order_id, i.partner_reference),
+                          'quote_id', o.quote_reference, 'record', c.reference) AS detail
+FROM conflicts c
+LEFT JOIN orders_order o ON o.reference = c.order_reference
+LEFT JOIN orders_intent i ON i.reference = c.order_reference
+GROUP BY c.reference, c.order_reference, o.id, i.id
 """
 
 CHECK = Check(
