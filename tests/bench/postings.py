@@ -24,8 +24,9 @@ UNIFORM = r"""
 \set b random(1, 1000)
 \set k random(1, 9000000000000000000)
 SELECT 1 / cast(coalesce(code, '') = 'created' AS integer), transaction_id FROM ledger_post_one(
-    cast(:book AS smallint), :stamp, 'bench' || cast(:k AS bigint), 'OPENING_BALANCE', 'plain', 'bench', '{}', '{}', '', NULL, 0, 1,
-    concat_ws(chr(58), 'bench', 'payer', cast(:a AS integer)), concat_ws(chr(58), 'bench', 'payee', cast(:b AS integer)), 'EUR', 1);
+    cast(:book AS smallint), :stamp, 'bench' || cast(:k AS bigint), 'OPENING_BALANCE', 'plain', 'bench', '{}', '{}', '',
+    NULL, 0, 1, concat_ws(chr(58), 'bench', 'payer', cast(:a AS integer)),
+    concat_ws(chr(58), 'bench', 'payee', cast(:b AS integer)), 'EUR', 1);
 """
 """What the write door says for a posting by itself; fails where it is not created.
 
