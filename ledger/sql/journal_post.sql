@@ -24,8 +24,16 @@ DECLARE
     v_one record;
 BEGIN
     IF cardinality(p_item) = 1 AND p_item[1] = 1 AND jsonb_array_length(p_items) = 1 AND cardinality(p_debit) = 1
-       AND cardinality(p_credit) = 1 AND cardinality(p_asset) = 1 AND cardinality(p_amount) = 1 THEN
-        v_one := ledger_post_one(p_book, p_items -> 0, p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
+       AND cardinality(p_credit) = 1 AND cardinality(p_asset) = 1 AND cardinality(p_amount) = 1
+       AND p_items #>> '{0,hold_key}' IS NULL AND (p_items #>> '{0,linked}')::boolean IS NOT TRUE
+       AND coalesce(p_items #>> '{0,flags}', '[]') = '[]' THEN
+        v_one := ledger_post_one(
+            p_book, NULL, p_items #>> '{0,key}', p_items #>> '{0,event_type}', coalesce(p_items #>> '{0,phase}', 'plain'),
+            coalesce(p_items #>> '{0,subject}', ''), coalesce(nullif(p_items #> '{0,refs}', 'null'), '{}'),
+            coalesce(nullif(p_items #> '{0,metadata}', 'null'), '{}'), coalesce(p_items #>> '{0,request_id}', ''),
+            (p_items #>> '{0,effective_at}')::timestamptz,
+            coalesce((p_items #>> '{0,timeout}')::numeric, 0), (p_items #>> '{0,template_version}')::bigint,
+            p_debit[1], p_credit[1], p_asset[1], p_amount[1], v_now);
         IF v_one.code IS NOT NULL THEN
             item := 0;
             code := v_one.code;

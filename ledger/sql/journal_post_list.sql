@@ -54,6 +54,8 @@ DECLARE
     v_credit bigint[];
     v_exact boolean;  -- all accounts are locked, also those without a balance rule
     v_locked_dates date[] := '{}';
+    v_stem text;  -- of ids: the first 24 characters of a UUID
+    v_low bigint;  -- and the number from which its last 12 count on
     v_open timestamptz;
     v_date date;
     -- holds that may end here, and their pendings
@@ -128,7 +130,12 @@ BEGIN
         RAISE EXCEPTION 'there is no book %', p_book;
     END IF;
 
-    -- 1 read the items
+    -- 1 read the items. One random UUIDv7 counted on gives a list's ids (RFC 9562, 6.2, method 2): each new one would be
+    -- a read from the kernel. Those of postings count from another, made after the locks: an account's statement goes by
+    -- them, and so by the order of its balances.
+    v_stem := uuidv7();
+    v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 140737488355327;
+    v_stem := left(v_stem, 24);
     SELECT count(*), array_agg(i.key ORDER BY i.n), array_agg(coalesce(i.phase, 'plain') ORDER BY i.n),
            array_agg(i.hold_key ORDER BY i.n), array_agg(coalesce(i.timeout, 0) ORDER BY i.n),
            array_agg(coalesce(i.linked, false) ORDER BY i.n), array_agg(coalesce(i.refuse_locked, false) ORDER BY i.n),
@@ -137,7 +144,7 @@ BEGIN
            coalesce(bool_or(i.flags ?| '{closing_debit,closing_credit}'), false),
            coalesce(bool_or(i.flags ?| '{balancing_debit,balancing_credit}'), false),
            array_agg(coalesce(i.effective_at, p_now) ORDER BY i.n), array_agg(NULL::timestamptz),
-           array_agg(uuidv7() ORDER BY i.n), array_agg(NULL::integer), array_agg(NULL::uuid), array_agg(NULL::uuid),
+           array_agg((v_stem || lpad(to_hex(v_low + i.n), 12, '0'))::uuid ORDER BY i.n), array_agg(NULL::integer), array_agg(NULL::uuid), array_agg(NULL::uuid),
            array_agg(CASE
                WHEN jsonb_typeof(i.flags) <> 'null' AND (jsonb_typeof(i.flags) <> 'array' OR NOT i.flags <@ c_flags) THEN 'reserved_flag'
                WHEN coalesce(i.key, '') = '' THEN 'id_must_not_be_zero'
@@ -322,6 +329,9 @@ BEGIN
     v_closures := v_closing OR at_closed <> '{}';
 
     -- 5 decide
+    v_stem := uuidv7();
+    v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 140737488355327;
+    v_stem := left(v_stem, 24);
     FOR i IN 1 .. v_count LOOP
         v_item_start := o_count;
         v_item_holds := h_count;
@@ -431,7 +441,7 @@ BEGIN
                     END IF;
                 END IF;
                 o_count := o_count + 1;
-                o_id[o_count] := uuidv7();
+                o_id[o_count] := v_stem || lpad(to_hex(v_low + o_count), 12, '0');
                 o_item[o_count] := i;
                 o_position[o_count] := k - v_first[i];
                 o_kind[o_count] := v_kind;
@@ -536,7 +546,7 @@ BEGIN
                             a_cp[y] := a_cp[y] + v_amount;
                         END IF;
                         o_count := o_count + 1;
-                        o_id[o_count] := uuidv7();
+                        o_id[o_count] := v_stem || lpad(to_hex(v_low + o_count), 12, '0');
                         o_item[o_count] := i;
                         o_position[o_count] := k - h_from[h];
                         o_kind[o_count] := CASE WHEN v_amount > 0 THEN 'post' WHEN v_phase[i] = 'expire' THEN 'expire'

@@ -22,12 +22,15 @@ _ANCHOR = "INSERT INTO bench_anchor (payload) VALUES ('a row of about the size o
 UNIFORM = r"""
 \set a random(1, 1000)
 \set b random(1, 1000)
-SELECT code FROM ledger_post((SELECT id FROM ledger_book WHERE environment = 'test')::smallint,
-    jsonb_build_array(jsonb_build_object('key', 'bench' || uuidv7(), 'event_type', 'OPENING_BALANCE', 'phase', 'plain',
-        'subject', 'bench', 'refs', '{}'::jsonb, 'metadata', '{}'::jsonb, 'request_id', '', 'timeout', 0)),
-    '{1}',
-    ARRAY[concat_ws(chr(58), 'bench', 'payer', cast(:a AS integer))],
-    ARRAY[concat_ws(chr(58), 'bench', 'payee', cast(:b AS integer))], '{EUR}', '{1}');
+\set k random(1, 9000000000000000000)
+SELECT 1 / cast(coalesce(code, '') = 'created' AS integer), transaction_id FROM ledger_post_one(
+    cast(:book AS smallint), :stamp, 'bench' || cast(:k AS bigint), 'OPENING_BALANCE', 'plain', 'bench', '{}', '{}', '',
+    NULL, 0, 1, concat_ws(chr(58), 'bench', 'payer', cast(:a AS integer)),
+    concat_ws(chr(58), 'bench', 'payee', cast(:b AS integer)), 'EUR', 1);
+"""
+"""What the write door says for a posting by itself; fails where it is not created.
+
+pgbench is told `book` and `stamp`, as the door's process knows them.
 """
 
 _PYTHON = """
@@ -137,6 +140,7 @@ def pgbench(stack: LocalStack, script: str, *, clients: int, seconds: int = _SEC
             str(clients),
             "-j",
             str(min(clients, 2)),
+            *(part for name, value in _constants(stack).items() for part in ("-D", f"{name}={value}")),
             stack.superuser_url(),
         ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -144,6 +148,15 @@ def pgbench(stack: LocalStack, script: str, *, clients: int, seconds: int = _SEC
     found = _TPS.search(done.stdout)
     assert found, done.stdout
     return float(found[1])
+
+
+def _constants(stack: LocalStack) -> dict[str, int]:
+    with psycopg.connect(stack.superuser_url()) as connection:
+        row = connection.execute(
+            "SELECT b.id, s.stamp FROM ledger_book b, ledger_template_stamp s WHERE environment = 'test'"
+        ).fetchone()
+    assert row is not None
+    return {"book": row[0], "stamp": row[1]}
 
 
 def through_python(stack: LocalStack, *, seconds: int = _SECONDS) -> float:

@@ -1,6 +1,5 @@
 """A bare DRF view that calls one posting function: what F5 is measured against."""
 
-import json
 import uuid
 from typing import Any
 
@@ -11,20 +10,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 _POST = (
-    "SELECT code FROM ledger_post((SELECT id FROM ledger_book WHERE environment = 'test')::smallint, %s::jsonb, '{1}',"
-    " %s, %s, '{EUR}', %s)"
+    "SELECT code FROM ledger_post_one((SELECT id FROM ledger_book WHERE environment = 'test')::smallint, NULL, %s,"
+    " 'OPENING_BALANCE', 'plain', 'bare', '{}', '{}', '', NULL, 0, 1, %s, %s, 'EUR', %s)"
 )
 
 
 class PostingView(APIView):
     def post(self, request: Request) -> Response:
         asked: Any = request.data
-        item = {"key": f"bare:{uuid.uuid4()}", "event_type": "OPENING_BALANCE", "phase": "plain", "subject": "bare"}
         with connection.cursor() as cursor:
-            cursor.execute(
-                _POST,
-                [json.dumps([item]), [asked["debit"]], [asked["credit"]], [int(asked["minor"])]],
-            )
+            cursor.execute(_POST, [f"bare:{uuid.uuid4()}", asked["debit"], asked["credit"], int(asked["minor"])])
             row = cursor.fetchone()
         return Response({"code": row[0] if row else None})
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db import transaction as db_transaction
 
-from ledger import balances, journal, verify
+from ledger import balances, books, journal, verify
 from ledger.chart import active
 from ledger.chart.template import MissingParameter, TemplateFailed, UnknownParameter
 from ledger.controls.refusals import Refusal
@@ -29,6 +29,7 @@ from tests.ledger.chart.finance import (
     collection,
     open_accounts,
 )
+from tests.ledger.door import counts
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -100,10 +101,32 @@ def test_nothing_is_posted_with_an_outdated_stamp() -> None:
         arguments[0] = cursor.fetchone()[0]
     items = '[{"key": "stale", "event_type": "PAYIN_COLLECTION", "phase": "plain", "subject": "x"}]'
     arguments[1:7] = [items, [1], [BANK], [MERCHANT], ["EUR"], [1]]
-    assert journal._called(arguments) == []
+    assert journal._called(journal._CALL, arguments) == []
     assert not LedgerKey.objects.filter(key="stale").exists()
     arguments[8] = kept.stamp
-    assert [row[0] for row in journal._called(arguments)] == ["created"]
+    assert [row[0] for row in journal._called(journal._CALL, arguments)] == ["created"]
+
+
+def test_nothing_is_posted_by_itself_with_an_outdated_stamp() -> None:
+    open_accounts()
+    codes(collection("one", 100))
+    kept = active.active(ENVIRONMENT)
+    arguments = [
+        books.number_of(ENVIRONMENT),
+        str(kept.stamp + 1),
+        "stale",
+        "PAYIN_COLLECTION",
+        "plain",
+        "x",
+        "{}",
+        "{}",
+    ]
+    arguments += ["", None, "0", "1", BANK, MERCHANT, "EUR", "1", None]
+    before = counts()
+    assert journal._called(journal._CALL_ONE, arguments) == [(None, None)]
+    assert counts() == before
+    arguments[1] = str(kept.stamp)
+    assert [row[0] for row in journal._called(journal._CALL_ONE, arguments)] == ["created"]
 
 
 def test_a_template_without_balances_costs_no_query_beside_the_call(
