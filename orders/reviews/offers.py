@@ -1,35 +1,37 @@
 """What may be done about a case now: every resolution, allowed or not and why, with what it would do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ledger import journal
-from ledger.drafts import Posting
+from ledger.controls.refusals import Refusal
 from orders.models import ApprovalThreshold, ReviewCase
 from orders.reviews.matter import Choice, Matter
 from orders.reviews.matters import matter_of
+from orders.reviews.previews import Preview, preview
 from orders.reviews.resolutions import Resolution
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One resolution. `why_not` is "" when allowed. `postings` is its preview; `two_people` counts the threshold in."""
+    """One resolution. `why_not` is "" when allowed; `two_people` counts the threshold in. `preview` stands when asked for."""
 
     resolution: Resolution
     title: str
     allowed: bool
     why_not: str
     ends_in: str
-    postings: list[Posting]
-    releases_hold: bool
-    remote: str
-    webhooks: list[str]
     two_people: bool
+    by_agreement: bool
+    preview: Preview | None = None
 
 
-def offers(*, case: ReviewCase) -> list[Offer]:
-    """Return every resolution of the case's subject, from the stored evidence alone. Moves nothing."""
+def offers(*, case: ReviewCase, previewed: bool = False) -> list[Offer]:
+    """Return every resolution of the case's subject, from the stored evidence alone. Moves nothing.
+
+    With `previewed`, what is allowed is carried out and rolled back: what it shows is what happens.
+    """
     matter = matter_of(case.subject)
-    return [_offer(resolution, choice, matter, case) for resolution, choice in matter.choices.items()]
+    found = [_offer(resolution, choice, matter, case) for resolution, choice in matter.choices.items()]
+    return [foreseen(offer, case) for offer in found] if previewed else found
 
 
 def takes_two(*, choice: Choice, case: ReviewCase) -> bool:
@@ -48,11 +50,16 @@ def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewC
         allowed=not refusal,
         why_not=refusal,
         ends_in=choice.ends_in,
-        postings=[
-            posting for draft in choice.drafts for posting in journal.postings_of(draft, environment=case.environment)
-        ],
-        releases_hold=any(draft.hold_key for draft in choice.drafts),
-        remote=choice.remote,
-        webhooks=[choice.webhook],
         two_people=takes_two(choice=choice, case=case),
+        by_agreement=choice.by_agreement,
     )
+
+
+def foreseen(offer: Offer, case: ReviewCase) -> Offer:
+    """Return an offer with what it would do. What the books refuse, or a freeze, is not allowed after all, and says why."""
+    if not offer.allowed:
+        return offer
+    try:
+        return replace(offer, preview=preview(case, offer.resolution))
+    except Refusal as refusal:
+        return replace(offer, allowed=False, why_not=refusal.message)

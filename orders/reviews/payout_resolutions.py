@@ -44,10 +44,6 @@ def _release(facts: PayoutFacts, drafts: list[Draft], why: Why, now: datetime) -
     payout_moves.reject(facts.payout, why=why, now=now)
 
 
-def _nothing(facts: PayoutFacts) -> str:
-    return "none"
-
-
 def _two_people(facts: PayoutFacts) -> bool:
     return True
 
@@ -58,7 +54,6 @@ PAYOUT_RULES: dict[Resolution, Rule[PayoutFacts]] = {
         Intent.State.SETTLED,
         _not_paid,
         lambda f: [payout_terms.settle(f.intent, f.payout)],
-        _nothing,
         _two_people,
         _settle,
     ),
@@ -67,7 +62,6 @@ PAYOUT_RULES: dict[Resolution, Rule[PayoutFacts]] = {
         Intent.State.FAILED,
         _not_surely_unpaid,
         lambda f: [payout_terms.release(f.intent, f.payout)],
-        _nothing,
         _two_people,
         _release,
     ),

@@ -103,6 +103,8 @@ def _propose(page: Page, decision: str, shows: str) -> None:
     page.click(f"#open-{decision}")
     assert shows in page.inner_text(f"#dialog-{decision}")
     page.fill(f"#reason-{decision}", "as the lookups show")
+    if decision == "compensation_settled_outside":
+        page.fill(f"#agreement-{decision}", "their letter of 14 March")
     page.click(f"#do-{decision}")
     page.wait_for_selector("text=a second person has to approve it")
 
