@@ -1,18 +1,16 @@
-"""What may be done about a case now: every resolution, allowed or not and why, with what it would do."""
+"""What may be done about a case now: every resolution, allowed or not and why."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ledger.controls.refusals import Refusal
 from orders.models import ApprovalThreshold, ReviewCase
 from orders.reviews.matter import Choice, Matter
 from orders.reviews.matters import matter_of
-from orders.reviews.previews import Preview, preview
 from orders.reviews.resolutions import Resolution
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One resolution. `why_not` is "" when allowed; `two_people` counts the threshold in. `preview` stands when asked for."""
+    """One resolution. `why_not` is "" when allowed; `two_people` counts the threshold in."""
 
     resolution: Resolution
     title: str
@@ -21,17 +19,12 @@ class Offer:
     ends_in: str
     two_people: bool
     by_agreement: bool
-    preview: Preview | None = None
 
 
-def offers(*, case: ReviewCase, previewed: bool = False) -> list[Offer]:
-    """Return every resolution of the case's subject, from the stored evidence alone. Moves nothing.
-
-    With `previewed`, what is allowed is carried out and rolled back: what it shows is what happens.
-    """
+def offers(*, case: ReviewCase) -> list[Offer]:
+    """Return every resolution of the case's subject, from the stored evidence alone. Moves nothing."""
     matter = matter_of(case.subject)
-    found = [_offer(resolution, choice, matter, case) for resolution, choice in matter.choices.items()]
-    return [foreseen(offer, case) for offer in found] if previewed else found
+    return [_offer(resolution, choice, matter, case) for resolution, choice in matter.choices.items()]
 
 
 def takes_two(*, choice: Choice, case: ReviewCase) -> bool:
@@ -53,13 +46,3 @@ def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewC
         two_people=takes_two(choice=choice, case=case),
         by_agreement=choice.by_agreement,
     )
-
-
-def foreseen(offer: Offer, case: ReviewCase) -> Offer:
-    """Return an offer with what it would do. What the books refuse, or a freeze, is not allowed after all, and says why."""
-    if not offer.allowed:
-        return offer
-    try:
-        return replace(offer, preview=preview(case, offer.resolution))
-    except Refusal as refusal:
-        return replace(offer, allowed=False, why_not=refusal.message)

@@ -18,10 +18,11 @@ from orders.freeze_card import freeze_card
 from orders.models import ReviewCase
 from orders.operations import review_case
 from orders.reviews import deadlines
-from orders.reviews.offers import Offer, foreseen, offers
+from orders.reviews.offers import offers
 from orders.reviews.records import records_of
 from reconciliation.console.people import reviewers
 from reconciliation.console.review_queue import shown_due
+from reconciliation.previews import Foreseen, foreseen
 from reconciliation.review_history import history_of
 from wallets.models import RemoteAttempt, RemoteOperation
 
@@ -38,10 +39,13 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     is_open = case.state != ReviewCase.State.RESOLVED
     proposal = Approval.objects.filter(subject=case.reference, decision=Approval.Decision.PROPOSED).first()
     may_work = may(request.user, Ability.WORK_REVIEWS)
-    offered = offers(case=case, previewed=may_work and proposal is None) if is_open else []
+    offered = offers(case=case) if is_open else []
     proposed = next(
         (foreseen(one, case) for one in offered if proposal and one.resolution == _resolution(proposal)), None
     )
+    chosen_from = [
+        foreseen(one, case) if may_work and proposal is None else Foreseen(one, one.why_not, None) for one in offered
+    ]
     operations = list(RemoteOperation.objects.filter(owner__in=records.owners).order_by("id"))
     now = clock.now()
     today = books.business_date(environment=case.environment, instant=now)
@@ -67,7 +71,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
             subject__in=[*records.owners, case.reference, *(one.reference for one in operations)]
         ).order_by("moved_at", "id"),
         "history": history_of(case),
-        "offers": [_shown(offer) for offer in offered],
+        "offers": [_shown(one) for one in chosen_from],
         "proposal": proposal,
         "proposed": _shown(proposed) if proposed else None,
         "is_open": is_open,
@@ -202,18 +206,19 @@ def _resolution(proposal: Approval) -> str:
     return str(proposal.content["resolution"])
 
 
-def _shown(offer: Offer) -> dict[str, Any]:
-    foreseen_postings = offer.preview.postings if offer.preview else []
+def _shown(one: Foreseen) -> dict[str, Any]:
+    lines = one.preview.postings if one.preview else []
     return {
-        "offer": offer,
-        "preview": offer.preview,
+        "offer": one.offer,
+        "why_not": one.why_not,
+        "preview": one.preview,
         "postings": [
             {
-                "kind": one.kind,
-                "debit": one.debit,
-                "credit": one.credit,
-                "amount": amount(one.amount.minor, one.amount.asset),
+                "kind": line.kind,
+                "debit": line.debit,
+                "credit": line.credit,
+                "amount": amount(line.amount.minor, line.amount.asset),
             }
-            for one in foreseen_postings
+            for line in lines
         ],
     }

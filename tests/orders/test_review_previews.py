@@ -19,8 +19,8 @@ from orders.operations import review_case
 from orders.operations.freeze_order import freeze_order
 from orders.operations.return_payout import return_payout
 from orders.operations.return_trade import return_trade
-from orders.reviews.offers import Offer, offers
 from orders.reviews.resolutions import Resolution
+from reconciliation.previews import Foreseen, foreseen_of
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded, trade_of
 from tests.orders.lanes import Lanes, open_lanes
@@ -63,10 +63,10 @@ def decide(subject: str, resolution: str) -> None:
         )
 
 
-def offer_of(subject: str, resolution: str) -> Offer:
-    found = offers(case=case_of(subject), previewed=True)
-    assert all((one.preview is not None) == one.allowed for one in found), "what is not allowed has nothing to show"
-    return next(one for one in found if one.resolution == resolution)
+def offer_of(subject: str, resolution: str) -> Foreseen:
+    found = foreseen_of(case_of(subject))
+    assert all((one.preview is None) == bool(one.why_not) for one in found), "what is not allowed has nothing to show"
+    return next(one for one in found if one.offer.resolution == resolution)
 
 
 @dataclass(frozen=True)
@@ -293,7 +293,7 @@ def test_what_a_resolution_shows_is_what_happens(choice: Choice, desk: Desk) -> 
     before, asked = Seen.now(), len(desk.wallet.calls)
     decide(subject, choice.resolution)
     postings, topics = happened(before)
-    assert (offer.preview.ends_in, offer.ends_in) == (_state(subject),) * 2
+    assert (offer.preview.ends_in, offer.offer.ends_in) == (_state(subject),) * 2
     assert list(offer.preview.webhooks) == topics
     assert sorted(topics) == sorted(choice.webhooks)
     assert _lines(offer) == Counter({line[1:]: count for line, count in postings.items()})
@@ -303,7 +303,7 @@ def test_what_a_resolution_shows_is_what_happens(choice: Choice, desk: Desk) -> 
     assert sorted(key.partition(":")[2] for key in asks) == sorted(choice.remote)
 
 
-def _lines(offer: Offer) -> Counter[tuple[str, str, str, str, int]]:
+def _lines(offer: Foreseen) -> Counter[tuple[str, str, str, str, int]]:
     assert offer.preview is not None
     return Counter(
         (line.kind, line.debit, line.credit, line.amount.asset, line.amount.minor) for line in offer.preview.postings
@@ -361,7 +361,7 @@ def test_what_a_payouts_resolution_shows_is_what_happens(
     decide(subject, resolution)
     payouts.drive(passes=2)
     postings, topics = happened(before)
-    assert (offer.preview.ends_in, offer.ends_in) == (_state(subject),) * 2
+    assert (offer.preview.ends_in, offer.offer.ends_in) == (_state(subject),) * 2
     assert list(offer.preview.webhooks) == topics == webhooks
     assert _lines(offer) == Counter({line[1:]: count for line, count in postings.items()})
     assert list(offer.preview.remote) == []
@@ -380,8 +380,8 @@ def test_what_a_freeze_forbids_is_not_offered_and_says_why(desk: Desk) -> None:
     with db_transaction.atomic():
         freeze_order(order_reference=subject, reason="odd", actor="user:lena", now=clock.now())
     offer = offer_of(subject, R.DEBIT_PROVEN)
-    assert (offer.allowed, offer.why_not) == (
-        False,
+    assert (offer.preview, offer.why_not) == (
+        None,
         "This order is frozen: no step is taken until the freeze is lifted.",
     )
     assert Posting.objects.filter(transaction__event_type="ORDER_DEBIT_CONFIRMED").count() == 0

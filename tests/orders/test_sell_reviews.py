@@ -14,6 +14,7 @@ from orders.models import ApprovalThreshold, Order, ReviewCase
 from orders.operations import review_case
 from orders.operations.review_case import AgreementMissing, Decided, NotAllowed
 from orders.reviews.offers import Offer, offers
+from reconciliation.previews import foreseen
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded, trade_of
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
@@ -60,7 +61,7 @@ def _approve(order: Order, *, actor: str = "user:lead") -> Decided:
 
 
 def _offers(order: Order) -> dict[str, Offer]:
-    return {offer.resolution.value: offer for offer in offers(case=open_case(order), previewed=True)}
+    return {offer.resolution.value: offer for offer in offers(case=open_case(order))}
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,9 @@ def test_credit_proven_ends_processed_and_asks_nothing(desk: Desk) -> None:
     calls = list(desk.wallet.calls)
     preview = _offers(order)["credit_proven"]
     assert preview.ends_in == "processed"
-    assert preview.preview is not None
-    assert [(one.debit, one.credit, one.amount.minor) for one in preview.preview.postings] == [
+    shown = foreseen(preview, open_case(order)).preview
+    assert shown is not None
+    assert [(one.debit, one.credit, one.amount.minor) for one in shown.postings] == [
         ("transit:orders:acme", "operators:acme:due", int(order.target_minor))
     ]
     assert _propose(order, "credit_proven").resolved
@@ -249,8 +251,9 @@ def test_unwound_sell_leaves_no_posting_standing(credit: list[Step | None], desk
     desk.drive(passes=12)
     _look_up(order)
     preview = _offers(order)["unwind"]
-    assert preview.preview is not None
-    assert (preview.ends_in, preview.two_people, len(preview.preview.postings)) == ("failed", True, 4)
+    shown = foreseen(preview, open_case(order)).preview
+    assert shown is not None
+    assert (preview.ends_in, preview.two_people, len(shown.postings)) == ("failed", True, 4)
     ApprovalThreshold.objects.update(amount_minor=10**12)
     assert not _propose(order, "unwind").resolved
     assert _approve(order).resolved
