@@ -5,12 +5,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ONLY ?=
 SEEDS ?= 1-300
+SHARE ?= 0/1
 
 # Seconds that each check may take on two cores; over its budget it fails.
 BUDGETS := style=30 format=30 types=400 imports=60 migrations=60 tests=2400 simulation=900 processes=1200 browser=900
 
 .DEFAULT_GOAL := help
-.PHONY: help run test simulate reset code manage bench lock format
+.PHONY: help run test simulate crash-pairs reset code manage bench lock format
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 14
@@ -36,6 +37,9 @@ test: venv ## run every check that CI runs
 
 simulate: venv ## live through seeded worlds: make simulate SEEDS=1-300; SEEDS=7 replays one
 	@$(PY) -m tests.simulation $(SEEDS)
+
+crash-pairs: venv ## kill two processes one after the other at every pair of points of a buy; SHARE=17/300 for one share
+	@CRASH_PAIRS=$(SHARE) $(PY) -m pytest tests/orders/test_crash_pairs.py -q
 
 reset: venv ## delete the local data, after asking
 	@$(PY) -m config.local reset

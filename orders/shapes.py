@@ -116,17 +116,6 @@ class OrderPage(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class TimelineItem(serializers.Serializer[Any]):
-    sequence = serializers.IntegerField(help_text="as in the order's webhooks")
-    status = serializers.ChoiceField(choices=Order.State.choices)
-    at = serializers.DateTimeField()
-
-
-class Timeline(serializers.Serializer[Any]):
-    order_id = serializers.CharField()
-    data = TimelineItem(many=True)  # type: ignore[assignment]  # DRF names its own property so
-
-
 class MarketAnswer(serializers.Serializer[Any]):
     code = serializers.CharField()
     question = serializers.CharField()

@@ -17,7 +17,6 @@ urlpatterns = [
     path("orders", views.OrdersView.as_view(), name="orders"),
     path("orders/<reference:order_id>", views.OrderView.as_view(), name="order"),
     path("orders/<reference:order_id>/events", views.OrderEventsView.as_view(), name="order-events"),
-    path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
     path("transfers", intent_views.TransfersView.as_view(), name="transfers"),
     path("transfers/bulk", intent_views.TransferListView.as_view(), name="transfer-list"),
     path("transfers/<reference:intent_id>", intent_views.TransferView.as_view(), name="transfer"),

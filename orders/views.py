@@ -10,11 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from ledger.assets import UnknownAsset
-from ledger.controls.audit import status_changes
 from ledger.controls.moves import IllegalMove
 from ledger.controls.refusals import NotFound
 from ledger.controls.rest import idempotency, pages
-from ledger.controls.rest.answers import answer, instant
+from ledger.controls.rest.answers import answer
 from ledger.controls.rest.idempotency import KeyRule
 from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_body, read_query
@@ -234,21 +233,6 @@ class OrderView(ApiView):
         """One of your orders. It is over when `terminal` is true."""
         read_query(request, Shape)
         return answer(_shown([_order(self, order_id)])[0])
-
-
-class OrderTimelineView(ApiView):
-    scopes = {"GET": Scope.READ}
-
-    @extend_schema(operation_id="get_order_timeline", responses=shapes.Timeline, tags=["orders"])
-    def get(self, request: Request, order_id: str) -> HttpResponse:
-        """Every change of the order's status, oldest first."""
-        read_query(request, Shape)
-        order = _order(self, order_id)
-        data: list[dict[str, Any]] = [
-            {"sequence": change.sequence, "status": change.status, "at": instant(change.at)}
-            for change in status_changes(order.reference)
-        ]
-        return answer({"order_id": order.reference, "data": data})
 
 
 class OrderEventsView(EventStreamView):

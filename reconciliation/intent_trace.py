@@ -12,8 +12,9 @@ from django.db import connection
 from ledger import assets
 from ledger.controls.rest.answers import instant, instant_or_none
 from orders import intent_answers
-from orders.models import Intent, Payout, ReviewCase, WalletEntry
+from orders.models import Intent, Payout, Return, ReviewCase, WalletEntry
 from reconciliation import trace
+from reconciliation.models import ExceptionCase
 from reconciliation.trace import MOST, Record
 from wallets.models import RemoteOperation
 
@@ -35,13 +36,16 @@ def find_intents(identifier: str) -> list[Intent]:
 def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
     """Walk the whole join graph of an intent: its payout, ledger, history, operations, moves, requests and events."""
     payouts = list(Payout.objects.filter(intent_reference=intent.reference))
-    owners = [intent.reference, *(payout.reference for payout in payouts)]
+    returns = list(Return.objects.filter(intent_reference=intent.reference).order_by("pk")[:MOST])
+    owners = [intent.reference, *(row.reference for row in (*payouts, *returns))]
     operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
+    inbound = trace.inbound_events(intent, [*owners, *(one.key for one in operations)], inside=inside)
     subjects = [
         *owners,
         *(operation.reference for operation in operations),
         *(case.reference for case in cases if inside),
+        *(event.reference for event in inbound if inside),
     ]
     ledger = trace.ledger_rows(owners, [], inside=inside)
     events = trace.event_rows(subjects, inside=inside)
@@ -65,11 +69,15 @@ def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
         "operations": trace.operation_rows(operations, inside=inside),
         "moves": trace.move_rows(subjects, inside=inside),
         "requests": requests,
+        "inbound_events": trace.inbound_rows(inbound, inside=inside),
         "events": events,
+        "returns": [trace.return_row(found) for found in returns],
     }
     if inside:
         traced["limits"] = intent.usages
         traced["review_cases"] = [trace.review_row(case) for case in cases]
+        named_by = ExceptionCase.objects.filter(environment=intent.environment, subject__in=owners)
+        traced["exception_cases"] = trace.exception_rows(named_by)
     return traced
 
 

@@ -6,20 +6,22 @@ from typing import Any
 
 from ledger import assets, books
 from ledger.controls.rest.answers import instant, instant_or_none
-from orders.models import Return, ReviewCase
+from orders.models import Intent, Return, ReviewCase
 from orders.reviews import deadlines
 from orders.reviews.offers import offers
+from orders.reviews.records import records_of
 from reconciliation.review_history import history_of
 from wallets.models import RemoteAttempt, RemoteOperation
 
 Record = dict[str, Any]
+Owner = tuple[str | None, str | None]
 
 
 def listed(cases: Sequence[ReviewCase], *, environment: str, now: datetime) -> list[Record]:
     """Return the cases of one environment as rows of a list."""
     today = books.business_date(environment=environment, instant=now)
-    orders = _orders(cases)
-    return [_case(case, order_id=orders[case.subject], now=now, today=today) for case in cases]
+    owners = _owners(cases)
+    return [_case(case, owner=owners[case.subject], now=now, today=today) for case in cases]
 
 
 def detailed(case: ReviewCase, *, now: datetime) -> Record:
@@ -28,7 +30,7 @@ def detailed(case: ReviewCase, *, now: datetime) -> Record:
     open_one = case.state != ReviewCase.State.RESOLVED
     return {
         **shown,
-        "evidence": _evidence({case.subject, shown["order_id"]}),
+        "evidence": _evidence(records_of(case).owners),
         "resolutions": [
             {
                 "resolution": offer.resolution.value,
@@ -46,18 +48,24 @@ def detailed(case: ReviewCase, *, now: datetime) -> Record:
     }
 
 
-def _orders(cases: Sequence[ReviewCase]) -> Mapping[str, str]:
-    """Return by subject the order that it is, or that its return came after."""
+def _owners(cases: Sequence[ReviewCase]) -> Mapping[str, Owner]:
+    """Return by subject the order or intent that it is, or that its return came after: order id and intent id, one None."""
     subjects = [case.subject for case in cases]
-    returns = dict(Return.objects.filter(reference__in=subjects).values_list("reference", "order_reference"))
-    return {subject: returns.get(subject, subject) for subject in subjects}
+    intents = set(Intent.objects.filter(reference__in=subjects).values_list("reference", flat=True))
+    found: dict[str, Owner] = {one: (None, one) if one in intents else (one, None) for one in subjects}
+    returns = Return.objects.filter(reference__in=subjects)
+    for reference, order, intent in returns.values_list("reference", "order_reference", "intent_reference"):
+        found[reference] = (order or None, intent or None)
+    return found
 
 
-def _case(case: ReviewCase, *, order_id: str, now: datetime, today: date) -> Record:
+def _case(case: ReviewCase, *, owner: Owner, now: datetime, today: date) -> Record:
+    order_id, intent_id = owner
     return {
         "review_case_id": case.reference,
         "subject": case.subject,
         "order_id": order_id,
+        "intent_id": intent_id,
         "status": case.state,
         "reason": case.reason,
         "owner": case.owner or None,
@@ -76,7 +84,7 @@ def _case(case: ReviewCase, *, order_id: str, now: datetime, today: date) -> Rec
     }
 
 
-def _evidence(owners: set[str]) -> list[Record]:
+def _evidence(owners: Sequence[str]) -> list[Record]:
     operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk"))
     asked: dict[int, list[datetime]] = {}
     rows = RemoteAttempt.objects.filter(operation_id__in=[one.pk for one in operations])

@@ -35,10 +35,15 @@ def _moves(case: ReviewCase) -> Iterator[Happened]:
 def _proposals(case: ReviewCase) -> Iterator[Happened]:
     for one in Approval.objects.filter(subject=case.reference).order_by("id")[:_MOST]:
         resolution = str(one.content.get("resolution", ""))
-        yield Happened(one.proposed_at, one.maker, "proposal", f"{resolution} proposed", one.reason)
+        yield Happened(one.proposed_at, one.maker, "proposal", f"{resolution} proposed", _why(one))
         if one.decided_at is not None:
             decided = f"{resolution} {one.decision}"
             yield Happened(one.decided_at, one.checker or one.maker, "proposal", decided, one.decision_reason)
+
+
+def _why(proposal: Approval) -> str:
+    agreed = proposal.content.get("agreement")
+    return f"{proposal.reason} (agreed with the operator: {agreed})" if agreed else proposal.reason
 
 
 def _notes(case: ReviewCase) -> Iterator[Happened]:

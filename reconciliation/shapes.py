@@ -12,7 +12,7 @@ class ReviewCaseList(pages.PageQuery):
     status = shapes.Word(choices=ReviewCase.State.choices, required=False)
     reason = shapes.Text(max_length=40, required=False, help_text="debit_unknown, credit_rejected, …")
     owner = shapes.Text(max_length=150, required=False)
-    subject = shapes.Text(max_length=40, required=False, help_text="an order's or a return's id")
+    subject = shapes.Text(max_length=40, required=False, help_text="an order's, an intent's or a return's id")
     overdue = shapes.QueryFlag(
         required=False, default=False, help_text="true: only cases past their due time or review date"
     )
@@ -20,8 +20,11 @@ class ReviewCaseList(pages.PageQuery):
 
 class ReviewCaseAnswer(serializers.Serializer[Any]):
     review_case_id = serializers.CharField()
-    subject = serializers.CharField(help_text="the order or return that people decide about")
-    order_id = serializers.CharField()
+    subject = serializers.CharField(help_text="the order, intent or return that people decide about")
+    order_id = serializers.CharField(allow_null=True, help_text="the order that it is about; null for an intent's")
+    intent_id = serializers.CharField(
+        allow_null=True, help_text="the payout's intent that it is about; null for an order's"
+    )
     status = serializers.ChoiceField(choices=ReviewCase.State.choices)
     reason = serializers.CharField(help_text="stable: debit_unknown, credit_rejected, …")
     owner = serializers.CharField(allow_null=True)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from ledger import assets
 from ledger.controls.rest.answers import instant, instant_or_none
@@ -19,7 +20,7 @@ from orders import answers
 from orders.models import Intent, Order, Quote, Return, ReviewCase, Trade
 from reconciliation.models import ExceptionCase
 from wallets.models import ApiRequest, RemoteAttempt, RemoteOperation
-from webhooks.models import Delivery, DeliveryAttempt
+from webhooks.models import Delivery, DeliveryAttempt, InboundEvent
 
 MOST: Final = 1000
 """Rows of one kind that a trace shows at most."""
@@ -67,12 +68,15 @@ def trace_of(order: Order, *, inside: bool) -> Record:
     ]  # a trade's are a venue's: nobody's but the house's
     operations = list(RemoteOperation.objects.filter(owner__in=asked).order_by("pk")[:MOST])
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
+    named = [*owners, order.quote_reference, *(trade.reference for trade in trades), *(one.key for one in operations)]
+    inbound = inbound_events(order, named, inside=inside)
     subjects = [
         *owners,
         order.quote_reference,
         *(trade.reference for trade in trades),
         *(operation.reference for operation in operations),
         *(case.reference for case in cases if inside),
+        *(event.reference for event in inbound if inside),
     ]
     events = event_rows(subjects, inside=inside)
     ledger = ledger_rows([order.reference, *owners[1:]], trades, inside=inside)
@@ -88,12 +92,14 @@ def trace_of(order: Order, *, inside: bool) -> Record:
         "operations": operation_rows(operations, inside=inside),
         "moves": move_rows(subjects, inside=inside),
         "requests": requests,
+        "inbound_events": inbound_rows(inbound, inside=inside),
         "events": events,
-        "returns": [_return(found) for found in returns],
+        "returns": [return_row(found) for found in returns],
     }
     if inside:
         traced["review_cases"] = [review_row(case) for case in cases]
-        traced["exception_cases"] = _exceptions(order)
+        named_by = ExceptionCase.objects.filter(environment=order.environment, order_reference=order.reference)
+        traced["exception_cases"] = exception_rows(named_by)
     return traced
 
 
@@ -245,6 +251,40 @@ def request_rows(owner: Order | Intent, subjects: Sequence[str]) -> list[Record]
     ]
 
 
+def records_of(order: Order) -> Record:
+    """Return the two records that open an order's trace, as its partner sees them."""
+    traced = trace_of(order, inside=False)
+    return {name: traced[name] for name in ("record", "product_record")}
+
+
+def inbound_events(owner: Order | Intent, named: Sequence[str], *, inside: bool) -> list[InboundEvent]:
+    """Return what came in about these ids. To its partner only what the partner itself has sent: a venue's or a bank's is
+    nobody's but the house's.
+    """
+    rows = InboundEvent.objects.filter(environment=owner.environment, subjects__has_any_keys=list(named))
+    mine = rows if inside else rows.filter(operator_id=owner.operator_id or 0)
+    return list(mine.order_by("created_at", "pk")[:MOST])
+
+
+def inbound_rows(events: Sequence[InboundEvent], *, inside: bool) -> list[Record]:
+    shown: list[Record] = []
+    for event in events:
+        entry: Record = {
+            "event_id": event.reference,
+            "provider_event_id": event.provider_event_id,
+            "kind": event.kind,
+            "status": event.state,
+            "payload_reference": event.payload_reference,
+            "request_id": event.request_id,
+            "received_time": instant(event.created_at),
+            "processed_time": instant_or_none(event.judged_at),
+        }
+        if inside:
+            entry |= {"provider": event.provider_code, "subjects": event.subjects, "reason": event.reason}
+        shown.append(entry)
+    return shown
+
+
 def event_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:
     rows = Event.objects.filter(aggregate__in=subjects).order_by("recorded_at", "pk")
     events = list((rows if inside else rows.filter(public=True))[:MOST])
@@ -285,7 +325,7 @@ def event_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:
     ]
 
 
-def _return(found: Return) -> Record:
+def return_row(found: Return) -> Record:
     return {
         "return_id": found.reference,
         "kind": found.kind,
@@ -313,8 +353,7 @@ def review_row(case: ReviewCase) -> Record:
     }
 
 
-def _exceptions(order: Order) -> list[Record]:
-    rows = ExceptionCase.objects.filter(environment=order.environment, order_reference=order.reference).order_by("pk")
+def exception_rows(rows: QuerySet[ExceptionCase]) -> list[Record]:
     return [
         {
             "exception_id": row.reference,
@@ -326,5 +365,5 @@ def _exceptions(order: Order) -> list[Record]:
             "next_review_on": row.next_review_on.isoformat() if row.next_review_on else None,
             "first_action": row.first_action,
         }
-        for row in rows[:MOST]
+        for row in rows.order_by("pk")[:MOST]
     ]

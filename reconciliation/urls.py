@@ -1,4 +1,4 @@
-"""The routes of traces, support packets, review cases, closes, exceptions and operators' statements, below /v1."""
+"""The routes of timelines, traces, support packets, review cases, closes, exceptions and operators' statements, below /v1."""
 
 from django.urls import path
 
@@ -8,6 +8,7 @@ from reconciliation import close_views, review_views, statement_views, views
 paths.register()
 
 urlpatterns = [
+    path("orders/<reference:order_id>/timeline", views.OrderTimelineView.as_view(), name="order-timeline"),
     path("orders/<reference:order_id>/trace", views.OrderTraceView.as_view(), name="order-trace"),
     path("orders/<reference:order_id>/packet", views.OrderPacketView.as_view(), name="order-packet"),
     path("intents/<reference:intent_id>/trace", views.IntentTraceView.as_view(), name="intent-trace"),
@@ -26,6 +27,4 @@ urlpatterns = [
     ),
     path("exceptions", close_views.ExceptionsView.as_view(), name="exceptions"),
     path("exceptions/<reference:exception_id>", close_views.ExceptionView.as_view(), name="exception"),
-    path("intents/<reference:intent_id>/trace", views.IntentTraceView.as_view(), name="intent-trace"),
-    path("intents/<reference:intent_id>/packet", views.IntentPacketView.as_view(), name="intent-packet"),
 ]

@@ -1,4 +1,6 @@
-"""Trace and support packet over REST: an operator's own orders and intents, in the partner's view."""
+"""Timeline, trace and support packet over REST: an operator's own orders and intents, in the partner's view."""
+
+from typing import Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -6,13 +8,29 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from ledger.controls import clock
+from ledger.controls.audit import status_changes
 from ledger.controls.refusals import NotFound
-from ledger.controls.rest.answers import answer
+from ledger.controls.rest.answers import answer, instant
 from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
 from orders.models import Intent, Order
-from reconciliation import intent_trace, packets, trace
+from reconciliation import intent_trace, packets, trace, trace_shapes
+
+
+class OrderTimelineView(ApiView):
+    scopes = {"GET": Scope.READ}
+
+    @extend_schema(operation_id="get_order_timeline", responses=trace_shapes.Timeline, tags=["orders"])
+    def get(self, request: Request, order_id: str) -> HttpResponse:
+        """The order's two records, as in its trace, and every change of its status, oldest first."""
+        read_query(request, Shape)
+        order = _order(self, order_id)
+        data: list[dict[str, Any]] = [
+            {"sequence": change.sequence, "status": change.status, "at": instant(change.at)}
+            for change in status_changes(order.reference)
+        ]
+        return answer({**trace.records_of(order), "order_id": order.reference, "data": data})
 
 
 class OrderTraceView(ApiView):

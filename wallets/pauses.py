@@ -11,14 +11,14 @@ LONGEST: Final = timedelta(days=30)
 
 
 class AlreadyPaused(Refusal):
-    """Asks to this operator's wallet are paused already."""
+    """Asks to this gateway are paused already."""
 
     code = "already_paused"
     status = 409
 
 
 class NotPaused(Refusal):
-    """Asks to this operator's wallet are not paused."""
+    """Asks to this gateway are not paused."""
 
     code = "not_paused"
     status = 409
@@ -73,7 +73,7 @@ def _locked(operator_slug: str, environment: str, channel: str) -> Gateway:
         .first()
     )
     if gateway is None:
-        raise NotFound("There is no such wallet connection.")
+        raise NotFound("There is no such gateway.")
     return gateway
 
 

@@ -67,6 +67,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Side": "orders.models.Quote.Side",
         "OrderStatus": "orders.models.Order.State",
+        "TradeStatus": "orders.models.Trade.State",
         "QuoteState": "orders.models.Quote.State",
         "QuoteStatus": "orders.shapes.QUOTE_STATUSES",
         "PayInKind": "orders.models.PayIn.Kind",

@@ -10,14 +10,15 @@ from typing import Final
 
 from django.db import transaction as db_transaction
 
-from ledger.controls import approvals, bell
+from ledger.controls import approvals
 from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.refusals import NotFound, Refusal
 from orders import transitions
 from orders.locks import lock_case
-from orders.models import ReviewCase, ReviewNote, SagaRun
+from orders.models import ReviewCase, ReviewNote
 from orders.reviews import deadlines
-from orders.reviews.matter import Matter
+from orders.reviews.carrying_out import CaseResolved, carry_out, locked, open_case
+from orders.reviews.matter import Choice
 from orders.reviews.matters import matter_of
 from orders.reviews.offers import takes_two
 from orders.reviews.resolutions import Resolution
@@ -25,6 +26,7 @@ from wallets import remote_operations
 from wallets.outcomes import Cause, Outcome, Unknown
 
 _LONGEST_OWNER: Final = 150
+_LONGEST_AGREEMENT: Final = 500
 
 
 class NotAllowed(Refusal):
@@ -46,6 +48,12 @@ class ReasonMissing(Refusal):
     code = "reason_missing"
 
 
+class AgreementMissing(Refusal):
+    """Say what was agreed with the operator, when and by whom, in at most 500 characters: it is the evidence."""
+
+    code = "agreement_missing"
+
+
 class OwnerMissing(Refusal):
     """A case is given to a person by name."""
 
@@ -56,13 +64,6 @@ class NothingProposed(Refusal):
     """No proposal of this case waits for a decision."""
 
     code = "nothing_proposed"
-    status = 409
-
-
-class CaseResolved(Refusal):
-    """This case is resolved."""
-
-    code = "case_resolved"
     status = 409
 
 
@@ -85,7 +86,7 @@ def assign_case(
     if not owner or len(owner) > _LONGEST_OWNER:
         raise OwnerMissing
     with db_transaction.atomic():
-        case = _open_case(case_reference)
+        case = open_case(case_reference)
         day = deadlines.next_review(case, wanted=next_review_on, now=now)
         values = {"owner": owner, "next_review_on": day}
         told = f"assigned to {owner}, next review {day}"
@@ -127,21 +128,32 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
 
 
 def propose_resolution(
-    *, case_reference: str, case_version: int, resolution: str, reason: str, actor: str, now: datetime
+    *,
+    case_reference: str,
+    case_version: int,
+    resolution: str,
+    reason: str,
+    actor: str,
+    now: datetime,
+    agreement: str = "",
 ) -> Decided:
     """Propose a resolution, or carry it out at once where one person is enough.
 
-    Raises NotAllowed, StaleVersion, ReasonMissing, UnknownResolution, CaseResolved or what the books refuse.
+    `agreement` is what was agreed with the operator, where that is the evidence; nothing else keeps it.
+
+    Raises NotAllowed, StaleVersion, ReasonMissing, AgreementMissing, UnknownResolution, CaseResolved or what the books
+    refuse.
     """
     chosen = _resolution(resolution)
     _need_reason(reason)
     with db_transaction.atomic():
-        matter, case = _locked(case_reference)
+        matter, case = locked(case_reference)
         _need_version(case, case_version)
         if refusal := matter.why_not(chosen):
             raise NotAllowed(refusal)
         if case.state == ReviewCase.State.PROPOSED:
             raise NotAllowed("A proposal waits for a decision already.")
+        agreed = _agreement(matter.choices[chosen], agreement)
         if case.state == ReviewCase.State.OPEN:
             taken = {
                 "owner": actor.removeprefix("user:"),
@@ -149,7 +161,7 @@ def propose_resolution(
             }
             transitions.assign(case, values=taken, why=Why(actor, "taken to propose"), now=now)
         if not takes_two(choice=matter.choices[chosen], case=case):
-            _carry_out(chosen, matter, case, reason=reason, actor=actor, second="", now=now)
+            carry_out(chosen, matter, case, reason=reason, agreement=agreed, actor=actor, second="", now=now)
             return Decided(case, resolved=True)
         transitions.propose(case, why=Why(actor, f"proposed {chosen}", evidence={"reason": reason}), now=now)
         approvals.propose(
@@ -157,7 +169,11 @@ def propose_resolution(
             kind="review_resolution",
             subject=case.reference,
             subject_version=case.version,
-            content={"resolution": chosen.value, "subject_version": matter.version},
+            content={
+                "resolution": chosen.value,
+                "subject_version": matter.version,
+                **({"agreement": agreed} if agreed else {}),
+            },
             reason=reason,
             maker=actor,
             now=now,
@@ -169,7 +185,7 @@ def approve_resolution(*, case_reference: str, case_version: int, reason: str, a
     """Approve another person's proposal and carry it out. Raises SelfApproval, OutdatedProposal, NotAllowed, …"""
     _need_reason(reason)
     with db_transaction.atomic():
-        matter, case = _locked(case_reference)
+        matter, case = locked(case_reference)
         _need_version(case, case_version)
         approval = approvals.lock_open(subject=case.reference)
         if approval is None or case.state != ReviewCase.State.PROPOSED:
@@ -180,7 +196,16 @@ def approve_resolution(*, case_reference: str, case_version: int, reason: str, a
         approvals.approve(approval, checker=actor, reason=reason, subject_version=case.version, now=now)
         if refusal := matter.why_not(chosen):
             raise NotAllowed(refusal)
-        _carry_out(chosen, matter, case, reason=approval.reason, actor=approval.maker, second=actor, now=now)
+        carry_out(
+            chosen,
+            matter,
+            case,
+            reason=approval.reason,
+            agreement=approval.content.get("agreement", ""),
+            actor=approval.maker,
+            second=actor,
+            now=now,
+        )
     return Decided(case, resolved=True)
 
 
@@ -188,7 +213,7 @@ def refuse_resolution(*, case_reference: str, case_version: int, reason: str, ac
     """Decide against a proposal (its maker thereby withdraws it): the case goes back to its owner."""
     _need_reason(reason)
     with db_transaction.atomic():
-        _, case = _locked(case_reference)
+        _, case = locked(case_reference)
         _need_version(case, case_version)
         approval = approvals.lock_open(subject=case.reference)
         if approval is None or case.state != ReviewCase.State.PROPOSED:
@@ -198,55 +223,20 @@ def refuse_resolution(*, case_reference: str, case_version: int, reason: str, ac
     return Decided(case, resolved=False)
 
 
-def _locked(case_reference: str) -> tuple[Matter, ReviewCase]:
-    """Lock subject, remote operations and case, in the house's order; what is known is what stands under the locks."""
-    subject = ReviewCase.objects.filter(reference=case_reference).values_list("subject", flat=True).first()
-    if subject is None:
-        raise NotFound(f"There is no review case {case_reference}.")
-    return matter_of(subject, lock=True), _open_case(case_reference)
-
-
-def _open_case(case_reference: str) -> ReviewCase:
-    case = lock_case(case_reference)
-    if case.state == ReviewCase.State.RESOLVED:
-        raise CaseResolved
-    return case
-
-
-def _carry_out(
-    chosen: Resolution, matter: Matter, case: ReviewCase, *, reason: str, actor: str, second: str, now: datetime
-) -> None:
-    people = {"proposed_by": actor, "approved_by": second} if second else {"decided_by": actor}
-    evidence = {
-        **people,
-        "case": case.reference,
-        "reason": reason,
-        "remote_key": matter.look_up.key if matter.look_up else "",
-        "remote_state": matter.look_up.state if matter.look_up else "",
-    }
-    transitions.resolve(case, resolution=chosen.value, why=Why(second or actor, f"resolved: {chosen}"), now=now)
-    matter.choices[chosen].apply(Why(second or actor, f"review: {chosen}", evidence=evidence), now)
-    if matter.goes_on():
-        SagaRun.objects.update_or_create(
-            subject=matter.subject,
-            defaults={
-                "environment": case.environment,
-                "available_at": now,
-                "lease_until": None,
-                "lease_token": "",
-                "attempts": 0,
-            },
-        )
-        bell.ring_after_commit("sagas")
-    else:
-        SagaRun.objects.filter(subject=matter.subject).delete()
-
-
 def _resolution(text: str) -> Resolution:
     try:
         return Resolution(text)
     except ValueError as error:
         raise UnknownResolution(f"There is no resolution {text!r}.") from error
+
+
+def _agreement(choice: Choice, text: str) -> str:
+    """Return the agreement that is a choice's evidence, or "" where none is needed. Raises AgreementMissing."""
+    if not choice.by_agreement:
+        return ""
+    if not text.strip() or len(text) > _LONGEST_AGREEMENT:
+        raise AgreementMissing
+    return text.strip()
 
 
 def _need_reason(reason: str) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ledger.controls.moves import Why
-from ledger.drafts import Draft
 from orders.reviews.resolutions import Resolution
 from wallets.remote_operations import Standing
 
@@ -17,10 +16,8 @@ class Choice:
     title: str
     ends_in: str
     why_not: str
-    drafts: list[Draft]
-    remote: str
-    webhook: str
     two_people: bool
+    by_agreement: bool
     apply: Callable[[Why, datetime], None]
 
 

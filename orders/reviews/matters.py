@@ -44,9 +44,7 @@ def _of_order(facts: Facts) -> Matter:
         version=order.version,
         held=held,
         look_up=facts.credit or facts.reverse or facts.execute or facts.debit,
-        choices={
-            name: _choice(rule, facts, webhook=f"order.{rule.ends_in}") for name, rule in rules_for(facts).items()
-        },
+        choices={name: _choice(rule, facts) for name, rule in rules_for(facts).items()},
         goes_on=lambda: not order.terminal,
     )
 
@@ -71,9 +69,7 @@ def _of_payout(facts: PayoutFacts) -> Matter:
         version=payout.version,
         held=held,
         look_up=facts.submission,
-        choices={
-            name: _choice(rule, facts, webhook=f"intent.{rule.ends_in.upper()}") for name, rule in PAYOUT_RULES.items()
-        },
+        choices={name: _choice(rule, facts) for name, rule in PAYOUT_RULES.items()},
         goes_on=lambda: not payout.terminal,
     )
 
@@ -81,26 +77,22 @@ def _of_payout(facts: PayoutFacts) -> Matter:
 def _of_return(facts: ReturnFacts) -> Matter:
     found = facts.found
     rules = PAYOUT_RETURN_RULES if found.intent_reference else RETURN_RULES
-    webhook = "payout.returned" if found.intent_reference else "order.returned"
     return Matter(
         subject=found.reference,
         version=found.version,
         held=f"The return has ended: it is {found.state}." if found.terminal else "",
         look_up=facts.movement,
-        choices={name: _choice(rule, facts, webhook=webhook) for name, rule in rules.items()},
+        choices={name: _choice(rule, facts) for name, rule in rules.items()},
         goes_on=lambda: not found.terminal,
     )
 
 
-def _choice(rule: Rule[F], facts: F, *, webhook: str) -> Choice:
-    drafts = rule.drafts(facts)
+def _choice(rule: Rule[F], facts: F) -> Choice:
     return Choice(
         title=rule.title,
         ends_in=rule.ends_in,
         why_not=rule.why_not(facts),
-        drafts=drafts,
-        remote=rule.remote(facts),
-        webhook=webhook,
         two_people=rule.two_people(facts),
-        apply=lambda why, now: rule.apply(facts, drafts, why, now),
+        by_agreement=rule.by_agreement,
+        apply=lambda why, now: rule.apply(facts, rule.drafts(facts), why, now),
     )

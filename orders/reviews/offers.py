@@ -1,9 +1,7 @@
-"""What may be done about a case now: every resolution, allowed or not and why, with what it would do."""
+"""What may be done about a case now: every resolution, allowed or not and why."""
 
 from dataclasses import dataclass
 
-from ledger import journal
-from ledger.drafts import Posting
 from orders.models import ApprovalThreshold, ReviewCase
 from orders.reviews.matter import Choice, Matter
 from orders.reviews.matters import matter_of
@@ -12,18 +10,15 @@ from orders.reviews.resolutions import Resolution
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One resolution. `why_not` is "" when allowed. `postings` is its preview; `two_people` counts the threshold in."""
+    """One resolution. `why_not` is "" when allowed; `two_people` counts the threshold in."""
 
     resolution: Resolution
     title: str
     allowed: bool
     why_not: str
     ends_in: str
-    postings: list[Posting]
-    releases_hold: bool
-    remote: str
-    webhooks: list[str]
     two_people: bool
+    by_agreement: bool
 
 
 def offers(*, case: ReviewCase) -> list[Offer]:
@@ -48,11 +43,6 @@ def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewC
         allowed=not refusal,
         why_not=refusal,
         ends_in=choice.ends_in,
-        postings=[
-            posting for draft in choice.drafts for posting in journal.postings_of(draft, environment=case.environment)
-        ],
-        releases_hold=any(draft.hold_key for draft in choice.drafts),
-        remote=choice.remote,
-        webhooks=[choice.webhook],
         two_people=takes_two(choice=choice, case=case),
+        by_agreement=choice.by_agreement,
     )

@@ -59,10 +59,6 @@ def _release(facts: PayoutFacts, drafts: list[Draft], why: Why, now: datetime) -
     payout_moves.reject(facts.payout, why=why, now=now)
 
 
-def _nothing(facts: PayoutFacts) -> str:
-    return "none"
-
-
 def _two_people(facts: PayoutFacts) -> bool:
     return True
 
@@ -73,7 +69,6 @@ PAYOUT_RULES: dict[Resolution, Rule[PayoutFacts]] = {
         Intent.State.SETTLED,
         _not_paid,
         lambda f: [] if f.hold in hold_ends.POSTED else [payout_terms.settle(f.intent, f.payout)],
-        _nothing,
         _two_people,
         _settle,
     ),
@@ -82,7 +77,6 @@ PAYOUT_RULES: dict[Resolution, Rule[PayoutFacts]] = {
         Intent.State.FAILED,
         _not_surely_unpaid,
         lambda f: [] if f.hold in hold_ends.GIVEN_BACK else [payout_terms.release(f.intent, f.payout)],
-        _nothing,
         _two_people,
         _release,
     ),

@@ -46,15 +46,18 @@ F = TypeVar("F")
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[F]):
-    """One row of the table, for facts of one kind. `why_not` returns "" when the stored evidence allows it."""
+    """One row of the table, for facts of one kind. `why_not` returns "" when the stored evidence allows it.
+
+    `by_agreement`: what was agreed with the operator is its evidence, and has to be told.
+    """
 
     title: str
     ends_in: str
     why_not: Callable[[F], str]
     drafts: Callable[[F], list[Draft]]
-    remote: Callable[[F], str]
     two_people: Callable[[F], bool]
     apply: Callable[[F, list[Draft], Why, datetime], None]
+    by_agreement: bool = False
 
 
 _NO_CREDIT = "No credit was written down."
@@ -243,24 +246,6 @@ def _compensation_drafts(facts: Facts) -> list[Draft]:
     return [_debited(facts), *([trade_terms.release(facts.trade)] if facts.trade_open else [])]
 
 
-def _nothing(facts: Facts) -> str:
-    return "none"
-
-
-def _reverse_again(facts: Facts) -> str:
-    if facts.reverse is None:
-        return "none"
-    version = facts.reverse.version + (1 if facts.reverse.state == "rejected" else 0)
-    return f"reverse, key {facts.order.reference}:reverse:v{version}"
-
-
-def _credit_key(facts: Facts) -> str:
-    if facts.credit is None:
-        return "none"
-    version = facts.credit.version + (1 if facts.credit.state == "rejected" else 0)
-    return f"credit, key {facts.order.reference}:credit:v{version}"
-
-
 def _next_credit_version(facts: Facts) -> bool:
     return facts.credit is not None and facts.credit.state == "rejected"
 
@@ -285,7 +270,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.OPERATOR_DEBITED,
         _not_proven,
         lambda f: [_debited(f)],
-        _nothing,
         _one_person,
         _confirm_debit,
     ),
@@ -294,7 +278,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.FAILED,
         _not_absent,
         lambda f: [trade_terms.release(f.trade)],
-        _nothing,
         _one_person,
         _fail,
     ),
@@ -303,7 +286,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.COMPENSATION_PENDING,
         _not_compensable,
         _compensation_drafts,
-        lambda f: f"reverse, key {f.order.reference}:reverse:v1",
         _one_person,
         _compensate,
     ),
@@ -312,7 +294,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.COMPENSATION_PENDING,
         _not_again,
         lambda f: [],
-        _reverse_again,
         _next_version,
         _compensate_again,
     ),
@@ -321,7 +302,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.COMPENSATED,
         _not_given_back,
         lambda f: [trade_terms.compensation(f.order, f.trade)],
-        _nothing,
         _one_person,
         _compensated,
     ),
@@ -330,7 +310,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.PROCESSED,
         _not_credited,
         lambda f: [trade_terms.credit_confirmed(f.order, f.trade)],
-        _nothing,
         _one_person,
         _credited,
     ),
@@ -339,7 +318,6 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.OPERATOR_CREDIT_PENDING,
         _not_surely_unpaid,
         lambda f: [],
-        _credit_key,
         _next_credit_version,
         _credit_again,
     ),
@@ -348,25 +326,24 @@ RULES: dict[Resolution, Rule[Facts]] = {
         _State.PROCESSED,
         _not_outside,
         lambda f: [trade_terms.for_net_settlement(trade_terms.credit_confirmed(f.order, f.trade))],
-        _nothing,
         _two_people,
         _credited_outside,
+        by_agreement=True,
     ),
     Resolution.COMPENSATION_SETTLED_OUTSIDE: Rule(
         "Compensation settled outside",
         _State.COMPENSATED,
         _compensation_not_outside,
         lambda f: [trade_terms.for_net_settlement(trade_terms.compensation(f.order, f.trade))],
-        _nothing,
         _two_people,
         _compensated_outside,
+        by_agreement=True,
     ),
     Resolution.UNWIND: Rule(
         "Unwind the sell",
         _State.FAILED,
         _not_unwindable,
         lambda f: [trade_terms.reversal(f.order, f.trade)],
-        _nothing,
         _two_people,
         _unwind,
     ),

@@ -107,16 +107,6 @@ def _keep(facts: ReturnFacts, drafts: list[Draft], why: Why, now: datetime) -> N
     transitions.keep_return(facts.found, draft=drafts[0], why=why, now=now)
 
 
-def _asks(facts: ReturnFacts) -> str:
-    found, movement = facts.found, facts.movement
-    version = 1 if movement is None else movement.version + (1 if movement.state == "rejected" else 0)
-    return f"{found.gives_back_by}, key {found.reference}:{found.gives_back_by}:v{version}"
-
-
-def _nothing(facts: ReturnFacts) -> str:
-    return "none"
-
-
 def _one_person(facts: ReturnFacts) -> bool:
     return False
 
@@ -131,25 +121,21 @@ RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
         _State.ADJUSTED,
         _not_adjustable,
         _adjustment,
-        _nothing,
         _one_person,
         _adjust,
     ),
-    Resolution.DISMISS: Rule(
-        "A mistake: dismiss", _State.DISMISSED, _not_open, lambda f: [], _nothing, _two_people, _dismiss
-    ),
+    Resolution.DISMISS: Rule("A mistake: dismiss", _State.DISMISSED, _not_open, lambda f: [], _two_people, _dismiss),
     Resolution.GIVE_BACK: Rule(
-        "Give it back", _State.ADJUSTED, _not_to_be_asked, lambda f: [], _asks, _two_people, _give_back
+        "Give it back", _State.ADJUSTED, _not_to_be_asked, lambda f: [], _two_people, _give_back
     ),
     Resolution.GIVE_BACK_AGAIN: Rule(
-        "Give it back again", _State.ADJUSTED, _not_again, lambda f: [], _asks, _two_people, _give_back_again
+        "Give it back again", _State.ADJUSTED, _not_again, lambda f: [], _two_people, _give_back_again
     ),
     Resolution.GIVEN_BACK_PROVEN: Rule(
         "Giving back proven",
         _State.GIVEN_BACK,
         _not_proven,
         lambda f: [return_terms.given_back(f.found)],
-        _nothing,
         _two_people,
         _given_back,
     ),
@@ -158,7 +144,6 @@ RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
         _State.KEPT,
         _not_to_be_kept,
         lambda f: [return_terms.kept(f.found)],
-        _nothing,
         _two_people,
         _keep,
     ),

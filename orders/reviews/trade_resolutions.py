@@ -89,18 +89,6 @@ def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
     )
 
 
-def _nothing(facts: Facts) -> str:
-    return "none"
-
-
-def _credit(facts: Facts) -> str:
-    return f"credit, key {facts.order.reference}:credit:v1"
-
-
-def _reverse(facts: Facts) -> str:
-    return f"reverse, key {facts.order.reference}:reverse:v1"
-
-
 def _one_person(facts: Facts) -> bool:
     return False
 
@@ -108,17 +96,15 @@ def _one_person(facts: Facts) -> bool:
 _PROVEN, _ABSENT = "Trade proven", "Trade absent"
 
 TRADE_RULES: dict[Resolution, Rule[Facts]] = {
-    Resolution.TRADE_PROVEN: Rule(
-        _PROVEN, _State.PROCESSED, _not_proven, _settlement, _nothing, _one_person, _complete
-    ),
+    Resolution.TRADE_PROVEN: Rule(_PROVEN, _State.PROCESSED, _not_proven, _settlement, _one_person, _complete),
     Resolution.TRADE_ABSENT: Rule(
-        _ABSENT, _State.COMPENSATION_PENDING, _not_absent, _release, _reverse, _one_person, _compensate
+        _ABSENT, _State.COMPENSATION_PENDING, _not_absent, _release, _one_person, _compensate
     ),
 }
 
 TRADE_RULES_OF_PAYOUTS: dict[Resolution, Rule[Facts]] = {
     Resolution.TRADE_PROVEN: Rule(
-        _PROVEN, _State.OPERATOR_CREDIT_PENDING, _not_proven, _settlement, _credit, _one_person, _request_credit
+        _PROVEN, _State.OPERATOR_CREDIT_PENDING, _not_proven, _settlement, _one_person, _request_credit
     ),
-    Resolution.TRADE_ABSENT: Rule(_ABSENT, _State.FAILED, _not_absent, _release, _nothing, _one_person, _fail),
+    Resolution.TRADE_ABSENT: Rule(_ABSENT, _State.FAILED, _not_absent, _release, _one_person, _fail),
 }

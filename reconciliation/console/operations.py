@@ -1,6 +1,7 @@
 """The console's other operations: one page, one POST dialog each. A GET shows the form; only a POST does anything."""
 
 from datetime import date, timedelta
+from typing import Final
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -205,11 +206,14 @@ def _lift_pause(form: Form, actor: str) -> str:
 
 def _door(form: Form) -> tuple[str, str, str]:
     """Read which door is meant: “slug environment” is the operator's wallet, a third word another channel."""
-    slug, environment, channel = (*form.get("wallet", "").split(" "), "", "", "")[:3]
+    slug, environment, channel = (*form.get("gateway", "").split(" "), "", "", "")[:3]
     return slug, environment, channel or WALLET
 
 
-def _wallets() -> list[str]:
+_WHICH_GATEWAY: Final = "Whose gateway, where: an operator's wallet, or a channel of the house (a bank, a venue)"
+
+
+def _gateways() -> list[str]:
     rows = Gateway.objects.order_by("operator__slug", "environment", "channel")
     named = rows.values_list("operator__slug", "environment", "channel")
     return [f"{slug} {place}" if channel == WALLET else f"{slug} {place} {channel}" for slug, place, channel in named]
@@ -317,12 +321,12 @@ OPERATIONS: dict[str, Operation] = {
         lambda: [("pool", "Pool", _pools())],
         _lift_halt,
     ),
-    "pause-wallet": Operation(
-        "Pause asks to a wallet",
-        "Nothing new is asked of this operator's wallet until the pause expires or is lifted; lookups go on.",
+    "pause-gateway": Operation(
+        "Pause asks to a wallet, a bank or a venue",
+        "Nothing new is asked there until the pause expires or is lifted; lookups go on.",
         Ability.HALT_AND_FREEZE,
         lambda: [
-            ("wallet", "Operator and environment", _wallets()),
+            ("gateway", _WHICH_GATEWAY, _gateways()),
             ("hours", "For how many hours", []),
             ("reason", "Reason", []),
         ],
@@ -332,7 +336,7 @@ OPERATIONS: dict[str, Operation] = {
         "Lift a pause",
         "What waits is asked within seconds.",
         Ability.HALT_AND_FREEZE,
-        lambda: [("wallet", "Operator and environment", _wallets())],
+        lambda: [("gateway", _WHICH_GATEWAY, _gateways())],
         _lift_pause,
     ),
     "return-trade": Operation(

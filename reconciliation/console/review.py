@@ -15,13 +15,15 @@ from ledger.controls.console import actor_of, age, amount, attempt, chosen_date
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move, Posting
 from orders.freeze_card import freeze_card
-from orders.models import Intent, Order, Payout, Return, ReviewCase, Trade
+from orders.models import ReviewCase
 from orders.operations import review_case
 from orders.reviews import deadlines
 from orders.reviews.offers import offers
+from orders.reviews.records import records_of
 from reconciliation.console.people import reviewers
 from reconciliation.console.review_queue import shown_due
 from reconciliation.models import StatementLine
+from reconciliation.previews import Foreseen, foreseen
 from reconciliation.review_history import history_of
 from wallets.models import RemoteAttempt, RemoteOperation
 
@@ -34,24 +36,28 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     case = ReviewCase.objects.filter(reference=reference).first()
     if case is None:
         raise Http404
-    found = Return.objects.filter(reference=case.subject).first()
-    owner = (found.order_reference or found.intent_reference) if found else case.subject
-    order = Order.objects.filter(reference=owner).first()
-    intent = Intent.objects.filter(reference=owner).first()
-    payout = Payout.objects.filter(intent_reference=owner).first()
-    subjects = list(dict.fromkeys([case.subject, owner, *([payout.reference] if payout else [])]))
+    records = records_of(case)
     is_open = case.state != ReviewCase.State.RESOLVED
     proposal = Approval.objects.filter(subject=case.reference, decision=Approval.Decision.PROPOSED).first()
+    may_work = may(request.user, Ability.WORK_REVIEWS)
+    offered = offers(case=case) if is_open else []
+    proposed = next(
+        (foreseen(one, case) for one in offered if proposal and one.resolution == _resolution(proposal)), None
+    )
+    chosen_from = [
+        foreseen(one, case) if may_work and proposal is None else Foreseen(one, one.why_not, None) for one in offered
+    ]
+    operations = list(RemoteOperation.objects.filter(owner__in=records.owners).order_by("id"))
     now = clock.now()
     today = books.business_date(environment=case.environment, instant=now)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": f"Review {case.reference}",
         "case": case,
-        "order": order,
-        "intent": intent,
-        "payout": payout,
-        "return": found,
+        "order": records.order,
+        "intent": records.intent,
+        "payout": records.payout,
+        "return": records.found,
         "amount": amount(case.amount_minor, case.asset),
         "age": age(case.created_at, now),
         "due": shown_due(case, now=now),
@@ -59,19 +65,22 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "today": today,
         "reviewers": reviewers() if is_open else [],
         "me": request.user.get_username(),
-        "trades": Trade.objects.filter(order_reference__in=subjects),
-        "postings": _postings(subjects),
-        "operations": _operations(subjects),
-        "moves": Move.objects.filter(subject__in=_moved(case, subjects)).order_by("moved_at", "id"),
+        "trades": records.trades,
+        "postings": _postings(records.subjects),
+        "operations": _operations(operations),
+        "moves": Move.objects.filter(
+            subject__in=[*records.owners, case.reference, *(one.reference for one in operations)]
+        ).order_by("moved_at", "id"),
         "history": history_of(case),
-        "offers": [_shown(offer) for offer in offers(case=case)] if is_open else [],
+        "offers": [_shown(one) for one in chosen_from],
         "proposal": proposal,
+        "proposed": _shown(proposed) if proposed else None,
         "is_open": is_open,
-        "may_work": may(request.user, Ability.WORK_REVIEWS),
+        "may_work": may_work,
         "may_approve": may(request.user, Ability.APPROVE_REVIEWS),
         "may_note": may(request.user, Ability.NOTE),
         "is_maker": proposal is not None and proposal.maker == actor_of(request),
-        **freeze_card(request, order or intent),
+        **freeze_card(request, records.order or records.intent),
     }
     return render(request, "console/review_case.html", context)
 
@@ -111,6 +120,7 @@ def _propose(request: HttpRequest, reference: str) -> str:
         case_version=_version(request),
         resolution=request.POST.get("resolution", ""),
         reason=request.POST.get("reason", ""),
+        agreement=request.POST.get("agreement", ""),
         actor=actor_of(request),
         now=clock.now(),
     )
@@ -163,12 +173,6 @@ def _version(request: HttpRequest) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def _moved(case: ReviewCase, subjects: list[str]) -> list[str]:
-    trades = Trade.objects.filter(order_reference__in=subjects).values_list("reference", flat=True)
-    operations = RemoteOperation.objects.filter(owner__in=subjects).values_list("reference", flat=True)
-    return [*subjects, case.reference, *trades, *operations]
-
-
 def _postings(subjects: list[str]) -> list[dict[str, Any]]:
     rows = (
         Posting.objects.filter(transaction__subject__in=subjects)
@@ -187,8 +191,7 @@ def _postings(subjects: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _operations(subjects: list[str]) -> list[dict[str, Any]]:
-    found = list(RemoteOperation.objects.filter(owner__in=subjects).order_by("id"))
+def _operations(found: list[RemoteOperation]) -> list[dict[str, Any]]:
     attempts = list(RemoteAttempt.objects.filter(operation_id__in=[row.pk for row in found]).order_by("number"))
     return [
         {
@@ -202,11 +205,23 @@ def _operations(subjects: list[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(offer: Any) -> dict[str, Any]:
+def _resolution(proposal: Approval) -> str:
+    return str(proposal.content["resolution"])
+
+
+def _shown(one: Foreseen) -> dict[str, Any]:
+    lines = one.preview.postings if one.preview else []
     return {
-        "offer": offer,
+        "offer": one.offer,
+        "why_not": one.why_not,
+        "preview": one.preview,
         "postings": [
-            {"debit": one.debit, "credit": one.credit, "amount": amount(one.amount.minor, one.amount.asset)}
-            for one in offer.postings
+            {
+                "kind": line.kind,
+                "debit": line.debit,
+                "credit": line.credit,
+                "amount": amount(line.amount.minor, line.amount.asset),
+            }
+            for line in lines
         ],
     }

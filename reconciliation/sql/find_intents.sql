@@ -1,6 +1,17 @@
 -- The intents that an id names, whatever kind of id it is: exact ids only, never an amount or a time.
-WITH named AS (
-    SELECT i.reference AS subject FROM orders_intent i WHERE i.reference = %(id)s
+WITH inbound AS (
+    SELECT e.reference, e.subjects FROM webhooks_inboundevent e WHERE e.reference = %(id)s
+    UNION SELECT e.reference, e.subjects FROM webhooks_provider v JOIN webhooks_inboundevent e  -- by its index
+        ON e.provider_id = v.id AND e.provider_event_id = %(id)s
+    UNION SELECT e.reference, e.subjects FROM webhooks_provider v JOIN webhooks_providertransaction x
+        ON x.provider_id = v.id AND x.reference = %(id)s
+        JOIN webhooks_inboundevent e ON e.reference = x.event_reference
+), about AS (
+    SELECT s.id FROM inbound i CROSS JOIN LATERAL jsonb_array_elements_text(i.subjects) AS s (id)
+), named AS (
+    SELECT a.id AS subject FROM about a
+    UNION SELECT p.owner FROM about a JOIN wallets_remoteoperation p ON p.key = a.id
+    UNION SELECT i.reference AS subject FROM orders_intent i WHERE i.reference = %(id)s
     UNION SELECT i.reference FROM orders_intent i WHERE i.reference_number = %(id)s AND i.reference_number <> ''
     UNION SELECT i.reference FROM orders_intent i WHERE i.lookup_ref = %(id)s AND i.lookup_ref <> ''
     UNION SELECT i.reference FROM orders_intent i WHERE i.response_id = %(id)s AND i.response_id <> ''
@@ -9,6 +20,8 @@ WITH named AS (
         ON i.operator_id = w.id AND i.environment = v.environment AND i.partner_reference = %(id)s
         AND i.partner_reference <> ''
     UNION SELECT p.intent_reference FROM orders_payout p WHERE p.reference = %(id)s
+    UNION SELECT r.intent_reference FROM orders_return r WHERE r.reference = %(id)s OR r.operation_key = %(id)s
+    UNION SELECT x.subject FROM reconciliation_exceptioncase x WHERE x.reference = %(id)s
     UNION SELECT p.owner FROM wallets_remoteoperation p
         WHERE p.reference = %(id)s OR p.key = %(id)s OR (p.remote_ref = %(id)s AND p.remote_ref <> '')
     UNION SELECT p.owner FROM wallets_remoteattempt a JOIN wallets_remoteoperation p ON p.id = a.operation_id
@@ -26,5 +39,9 @@ WITH named AS (
 ), resolved AS (
     SELECT n.subject AS reference FROM named n
     UNION SELECT p.intent_reference FROM named n JOIN orders_payout p ON p.reference = n.subject
+    UNION SELECT r.intent_reference FROM named n JOIN orders_return r ON r.reference = n.subject
+    UNION SELECT c.subject FROM named n JOIN orders_reviewcase c ON c.reference = n.subject
+    UNION SELECT i.intent_reference FROM named n JOIN wallets_remoteoperation o ON o.reference = n.subject
+        JOIN orders_payout i ON i.reference = o.owner
 )
 SELECT i.id FROM resolved r JOIN orders_intent i ON i.reference = r.reference ORDER BY i.id DESC LIMIT 50

@@ -1,7 +1,18 @@
 -- The orders that an id names, whatever kind of id it is: exact ids only, never an amount or a time.
-WITH named AS (
-    SELECT o.reference AS subject FROM orders_order o WHERE o.reference = %(id)s OR o.partner_order_id = %(id)s
-        OR o.quote_reference = %(id)s OR o.request_id = %(id)s
+WITH inbound AS (
+    SELECT e.reference, e.subjects FROM webhooks_inboundevent e WHERE e.reference = %(id)s
+    UNION SELECT e.reference, e.subjects FROM webhooks_provider v JOIN webhooks_inboundevent e  -- by its index
+        ON e.provider_id = v.id AND e.provider_event_id = %(id)s
+    UNION SELECT e.reference, e.subjects FROM webhooks_provider v JOIN webhooks_providertransaction x
+        ON x.provider_id = v.id AND x.reference = %(id)s
+        JOIN webhooks_inboundevent e ON e.reference = x.event_reference
+), about AS (
+    SELECT s.id FROM inbound i CROSS JOIN LATERAL jsonb_array_elements_text(i.subjects) AS s (id)
+), named AS (
+    SELECT a.id AS subject FROM about a
+    UNION SELECT p.owner FROM about a JOIN wallets_remoteoperation p ON p.key = a.id
+    UNION SELECT o.reference AS subject FROM orders_order o WHERE o.reference = %(id)s OR o.partner_order_id = %(id)s
+        OR o.quote_reference = %(id)s OR o.request_id = %(id)s OR o.idempotency_key = %(id)s
     UNION SELECT t.order_reference FROM orders_trade t WHERE t.reference = %(id)s
     UNION SELECT r.order_reference FROM orders_return r WHERE r.reference = %(id)s OR r.operation_key = %(id)s
     UNION SELECT p.owner FROM wallets_remoteoperation p

@@ -10,12 +10,14 @@ from playwright.sync_api import Browser, Page
 
 from ledger.controls import clock
 from ledger.models import Approval, Posting
-from orders.models import Order, Return, ReviewCase, Trade
+from orders.models import ApprovalThreshold, Order, Return, ReviewCase, Trade
 from orders.operations import review_case
 from orders.operations.return_trade import return_trade
 from tests.console.test_browser import _sign_in, browser, live_url
 from tests.orders.desk import Desk, open_case, reloaded, trade_of
+from tests.orders.lanes import Lanes, open_lanes
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
+from wallets.models import Gateway
 
 __all__ = ["browser", "live_url"]
 
@@ -103,6 +105,8 @@ def _propose(page: Page, decision: str, shows: str) -> None:
     page.click(f"#open-{decision}")
     assert shows in page.inner_text(f"#dialog-{decision}")
     page.fill(f"#reason-{decision}", "as the lookups show")
+    if decision == "compensation_settled_outside":
+        page.fill(f"#agreement-{decision}", "their letter of 14 March")
     page.click(f"#do-{decision}")
     page.wait_for_selector("text=a second person has to approve it")
 
@@ -143,6 +147,89 @@ def test_two_people_decide_about_a_buy_in_the_browser(
     desk.drive(passes=4)
     assert reloaded(order).state == decision.ends_in
     assert _asked(desk) == decision.asks
+
+
+@dataclass(frozen=True)
+class AtVenue:
+    """A trade at an outside venue that is unknown at the cap, and what the look-up finds of it."""
+
+    side: str
+    resolution: str
+    execute: Step
+    shows: tuple[str, ...]
+    ends_in: str
+    trade: str
+    asks: list[str]
+    """What is asked after the decision."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.resolution} of a {self.side}"
+
+
+AT_VENUES = [
+    AtVenue(
+        *("buy", "trade_proven", lost_after),
+        ("is then processed", "Remote calls: none", "order.processed, trade.settled", "venues:north:clearing"),
+        *("processed", "settled", []),
+    ),
+    AtVenue(
+        *("buy", "trade_absent", lost_before),
+        (":reverse:v1; release, key trd_", "order.compensation_pending, trade.released", "The order's hold ends"),
+        *("compensated", "released", ["release:v1", "reverse:v1"]),
+    ),
+    AtVenue(
+        *("sell", "trade_proven", lost_after),
+        ("is then operator_credit_pending", ":credit:v1", "order.operator_credit_pending, trade.settled"),
+        *("processed", "settled", ["credit:v1"]),
+    ),
+    AtVenue(
+        *("sell", "trade_absent", lost_before),
+        ("is then failed", "Remote calls: none", "order.failed, trade.released"),
+        *("failed", "released", []),
+    ),
+]
+
+
+def test_two_people_decide_about_trades_at_a_venue_in_the_browser(
+    live_url: str, browser: Browser, desk: Desk, person: People
+) -> None:
+    """One sign-in of each for all four, since nothing of one is left when the next is decided."""
+    ApprovalThreshold.objects.update(amount_minor=1)
+    lanes = open_lanes(desk)
+    Gateway.objects.update(not_found_horizon_ms=1_000, breaker_failures=1_000)
+    lanes.holding(reserves=False)
+    ops = _sign_in(browser, live_url, person("olga", "ops"))
+    lead = _sign_in(browser, live_url, person("lena", "ops lead"))
+    for one in AT_VENUES:
+        order = _unknown_at_venue(lanes, one)
+        case = open_case(order)
+        asked = len(desk.wallet.calls)
+        _open(ops, live_url, case)
+        other = "trade_absent" if one.resolution == "trade_proven" else "trade_proven"
+        assert ops.is_disabled(f"#open-{other}"), one.id
+        dialog = ops.text_content(f"#dialog-{one.resolution}") or ""
+        assert [shown for shown in one.shows if shown not in dialog] == [], one.id
+        _propose(ops, one.resolution, one.shows[-1])
+        _approve(lead, live_url, case)
+        assert ReviewCase.objects.get(pk=case.pk).state == "resolved", one.id
+        desk.drive(passes=4)
+        assert (reloaded(order).state, trade_of(order).state) == (one.ends_in, one.trade), one.id
+        asks = sorted(key.partition(":")[2] for kind, key in desk.wallet.calls[asked:] if kind == "ask")
+        assert asks == one.asks, one.id
+
+
+def _unknown_at_venue(lanes: Lanes, one: AtVenue) -> Order:
+    desk = lanes.desk
+    desk.wallet.legs = {"execute": [one.execute, server_error, server_error, server_error, None]}
+    amount = "300.00" if one.side == "buy" else "50.000000"
+    order = lanes.order(reserves=one.side == "buy", side=one.side, amount=amount)
+    for _ in range(15):
+        desk.drive(passes=1)
+        if reloaded(order).state == "manual_review":
+            break
+    review_case.look_up_now(case_reference=open_case(order).reference, actor="user:olga", now=clock.now())
+    return order
 
 
 def _returned(desk: Desk, decision: Decision) -> Return:

@@ -69,12 +69,16 @@ def test_two_people_decide_about_a_credit_in_the_browser(
     ops.click(f"#open-{name}")
     assert decision.shows in ops.inner_text(f"#dialog-{name}")
     ops.fill(f"#reason-{name}", "as the lookup shows")
+    if name == "settled_outside":
+        ops.fill(f"#agreement-{name}", "their letter of 14 March")
     ops.click(f"#do-{name}")
     ops.wait_for_selector("text=a second person has to approve it")
     assert ReviewCase.objects.get(pk=case.pk).state == "proposed"
 
     lead = _sign_in(browser, live_url, people[1])
     lead.goto(f"{live_url}/console/review/{case.reference}/")
+    assert decision.shows in lead.inner_text("#proposed"), "who approves sees what it does"
+    assert lead.is_visible("#agreement") == (name == "settled_outside")
     lead.fill("#approve-reason", "agreed")
     lead.click("#approve")
     lead.wait_for_selector("text=Approved and carried out")

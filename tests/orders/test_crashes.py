@@ -176,7 +176,7 @@ def test_books_are_whole_when_the_process_dies_at_any_point(
             assert ended == undisturbed, place
         else:
             reviewed.append(point)
-            _assert_reviewed_with_books_unchanged(order, undisturbed, desk, place)
+            reviewed_with_books_unchanged(order, undisturbed, desk, place)
     assert len(reviewed) <= _NOT_SENT * 2, reviewed
 
 
@@ -189,7 +189,7 @@ _NOT_SENT = 2
 """Points at which a leg is claimed but not sent: after the claim's commit, and before the call. Two legs at most."""
 
 
-def _assert_reviewed_with_books_unchanged(order: Order, undisturbed: Ends, desk: Desk, place: object) -> None:
+def reviewed_with_books_unchanged(order: Order, undisturbed: Ends, desk: Desk, place: object) -> None:
     """A leg was claimed and surely not applied: nobody knows, people decide; the books stand where they stood."""
     assert order.state == "manual_review", place
     operation = RemoteOperation.objects.get(owner=order.reference, state__in=["unknown", "absent"])

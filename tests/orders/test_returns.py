@@ -66,6 +66,7 @@ def decide(subject: str, resolution: str, *, second: str = "") -> bool:
         case_version=case.version,
         resolution=resolution,
         reason="as the lookups show",
+        agreement="their letter of 14 March",
         actor="user:olga",
         now=clock.now(),
     )

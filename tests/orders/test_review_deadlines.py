@@ -11,9 +11,10 @@ from pytest_django.fixtures import Settings
 from ledger import books
 from orders.models import ReviewCase, ReviewNote
 from orders.operations import review_case, review_case_batch
-from orders.operations.review_case import CaseResolved, OwnerMissing
+from orders.operations.review_case import OwnerMissing
 from orders.operations.review_case_batch import TooMany
 from orders.reviews import deadlines
+from orders.reviews.carrying_out import CaseResolved
 from orders.reviews.deadlines import BadReviewDate
 from tests.orders.desk import START, Desk, open_case
 from tests.orders.wallet import declined, lost_before

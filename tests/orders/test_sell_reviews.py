@@ -9,11 +9,12 @@ import pytest
 from ledger.controls import clock
 from ledger.controls.approvals import SelfApproval
 from ledger.controls.refusals import Refusal
-from ledger.models import Hold, Transaction
+from ledger.models import Approval, Hold, Move, Transaction
 from orders.models import ApprovalThreshold, Order, ReviewCase
 from orders.operations import review_case
-from orders.operations.review_case import Decided, NotAllowed
+from orders.operations.review_case import AgreementMissing, Decided, NotAllowed
 from orders.reviews.offers import Offer, offers
+from reconciliation.previews import foreseen
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded, trade_of
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
@@ -22,6 +23,7 @@ from wallets.models import Gateway, RemoteOperation
 pytestmark = pytest.mark.usefixtures("database")
 
 TRUTH = None
+LETTER = "Their letter of 14 March: net it with the week's settlement."
 
 
 def _in_review(desk: Desk, credit: Sequence[Step | None], amount: str = "50.00") -> Order:
@@ -38,13 +40,14 @@ def _look_up(order: Order) -> None:
     review_case.look_up_now(case_reference=open_case(order).reference, actor="user:ops", now=clock.now())
 
 
-def _propose(order: Order, resolution: str, *, actor: str = "user:ops") -> Decided:
+def _propose(order: Order, resolution: str, *, actor: str = "user:ops", agreement: str = LETTER) -> Decided:
     case = open_case(order)
     return review_case.propose_resolution(
         case_reference=case.reference,
         case_version=case.version,
         resolution=resolution,
         reason="as agreed",
+        agreement=agreement,
         actor=actor,
         now=clock.now(),
     )
@@ -128,7 +131,9 @@ def test_credit_proven_ends_processed_and_asks_nothing(desk: Desk) -> None:
     calls = list(desk.wallet.calls)
     preview = _offers(order)["credit_proven"]
     assert preview.ends_in == "processed"
-    assert [(one.debit, one.credit, one.amount.minor) for one in preview.postings] == [
+    shown = foreseen(preview, open_case(order)).preview
+    assert shown is not None
+    assert [(one.debit, one.credit, one.amount.minor) for one in shown.postings] == [
         ("transit:orders:acme", "operators:acme:due", int(order.target_minor))
     ]
     assert _propose(order, "credit_proven").resolved
@@ -205,6 +210,38 @@ def test_compensation_settled_outside_is_compensated_and_marked_for_net_settleme
     assert books.balances()["transit:orders:acme", "EUR"][:2] == (10_000, 10_000)
 
 
+@pytest.mark.parametrize("agreement", ["", "  \n", "x" * 501], ids=["none", "blank", "too long"])
+@pytest.mark.parametrize("leg", ["credit", "reverse"])
+def test_nothing_is_settled_outside_without_saying_what_was_agreed(leg: str, agreement: str, desk: Desk) -> None:
+    """DESIGN, section 6: agreement as evidence. The reason of a person is none."""
+    if leg == "credit":
+        order, resolution = _in_review(desk, [declined]), "settled_outside"
+    else:
+        desk.wallet.legs = {"reverse": [declined]}
+        order, resolution = desk.order(user="magic-halt.alice"), "compensation_settled_outside"
+        desk.drive(passes=3)
+    before = books.world()
+    with pytest.raises(AgreementMissing):
+        _propose(order, resolution, agreement=agreement)
+    assert books.world() == before
+
+
+def test_agreement_is_kept_with_the_proposal_and_with_the_move_that_it_justifies(desk: Desk) -> None:
+    order = _in_review(desk, [declined])
+    _propose(order, "settled_outside")
+    assert Approval.objects.get().content["agreement"] == LETTER
+    _approve(order)
+    (moved,) = Move.objects.filter(subject=order.reference, to_state="processed")
+    assert moved.evidence is not None
+    assert (moved.evidence["agreement"], moved.evidence["reason"]) == (LETTER, "as agreed")
+
+
+def test_agreement_is_nobodys_evidence_where_a_lookup_is(desk: Desk) -> None:
+    order = _in_review(desk, [declined])
+    _propose(order, "credit_again")
+    assert "agreement" not in Approval.objects.get().content
+
+
 @pytest.mark.parametrize("credit", [[declined], [lost_before, TRUTH]], ids=["rejected", "absent"])
 def test_unwound_sell_leaves_no_posting_standing(credit: list[Step | None], desk: Desk) -> None:
     desk.holding()
@@ -214,7 +251,9 @@ def test_unwound_sell_leaves_no_posting_standing(credit: list[Step | None], desk
     desk.drive(passes=12)
     _look_up(order)
     preview = _offers(order)["unwind"]
-    assert (preview.ends_in, preview.two_people, len(preview.postings)) == ("failed", True, 4)
+    shown = foreseen(preview, open_case(order)).preview
+    assert shown is not None
+    assert (preview.ends_in, preview.two_people, len(shown.postings)) == ("failed", True, 4)
     ApprovalThreshold.objects.update(amount_minor=10**12)
     assert not _propose(order, "unwind").resolved
     assert _approve(order).resolved

@@ -11,6 +11,7 @@ from orders.models import Order
 from orders.operations import review_case
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
+from reconciliation.previews import foreseen_of
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.lanes import Lanes, open_lanes, trades_of
@@ -136,13 +137,33 @@ def test_no_other_resolution_is_allowed_while_the_trade_may_have_been_executed(
 def test_what_a_resolution_would_do_is_shown_before(desk: Desk, lanes: Lanes) -> None:
     order = in_review(desk, lanes, side="buy", reserves=True, execute=[lost_after, None])
     look_up(desk, order)
-    shown = {offer.resolution.value: offer for offer in offers(case=open_case(order))}
+    shown = {one.offer.resolution.value: one for one in foreseen_of(open_case(order))}
     proven, absent = shown["trade_proven"], shown["trade_absent"]
-    assert (proven.ends_in, proven.remote, proven.webhooks) == ("processed", "none", ["order.processed"])
-    assert ("venues:north:clearing", "positions:acme:alice") in {(one.debit, one.credit) for one in proven.postings}
-    assert absent.why_not == "The trade is executed."
-    assert absent.remote == f"reverse, key {order.reference}:reverse:v1"
-    assert absent.releases_hold
+    assert proven.preview is not None
+    assert (proven.preview.ends_in, proven.preview.remote) == ("processed", [])
+    assert proven.preview.webhooks == ["order.processed", "trade.settled"]
+    assert ("venues:north:clearing", "positions:acme:alice") in {
+        (one.debit, one.credit) for one in proven.preview.postings
+    }
+    assert (absent.offer.ends_in, absent.why_not, absent.preview) == (
+        "compensation_pending",
+        "The trade is executed.",
+        None,
+    )
+
+
+def test_what_is_given_back_and_released_is_shown_before(desk: Desk, lanes: Lanes) -> None:
+    order = in_review(desk, lanes, side="buy", reserves=True, execute=[lost_before, None])
+    look_up(desk, order)
+    shown = {one.offer.resolution.value: one for one in foreseen_of(open_case(order))}
+    absent = shown["trade_absent"].preview
+    assert absent is not None
+    assert absent.remote == [
+        f"reverse, key {order.reference}:reverse:v1",
+        f"release, key {trades_of(order)[0].reference}:release:v1",
+    ]
+    assert absent.webhooks == ["order.compensation_pending", "trade.released"]
+    assert absent.ends_hold
 
 
 def test_settled_sell_is_not_unwound_once_its_venue_has_executed_it(desk: Desk, lanes: Lanes) -> None:

@@ -15,6 +15,7 @@ from orders import venue_lanes, venue_provider
 from orders.models import Order, Quote, Return, Venue
 from orders.operations import ask_price
 from orders.operations.create_quote import create_quote
+from orders.sandbox import faults
 from orders.venue_port import Offer, PoolUnavailable, PriceNotOffered
 from tests.orders import books
 from tests.orders.desk import Desk, open_case, reloaded
@@ -127,6 +128,18 @@ WORDS = [
     ("north", "magic-reserve-garbled.a", "processed", "", ["settled"]),
     ("north", "magic-reserve-other-amount.a", "processed", "", ["settled"]),
     ("north", "magic-reserve-pending.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-reset.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-slow.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-other-key.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-pending-twice.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-pending-reordered.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-event-early.a", "processed", "", ["settled"]),
+    ("north", "magic-reserve-pending-declined.a", "failed", "trade_refused", []),
+    ("north", "magic-reserve-pending-long.a", "processing", "", ["reserved"]),
+    ("north", "magic-reserve-throttled.a", "failed", "trade_not_reserved", ["released"]),
+    ("north", "magic-reserve-error-before.a", "failed", "trade_not_reserved", ["released"]),
+    ("north", "magic-reserve-reset-before.a", "failed", "trade_not_reserved", ["released"]),
+    ("north", "magic-reserve-not-found-for-a-while.a", "processed", "", ["settled"]),
     ("north", "magic-reserve-timeout-before.a", "failed", "trade_not_reserved", ["released"]),
     ("north", "magic-reserve-lost.a", "failed", "trade_not_reserved", ["released"]),
     ("north", "magic-reserve-other-amount-always.a", "failed", "trade_not_reserved", ["released"]),
@@ -148,6 +161,7 @@ WORDS = [
     ("south", "magic-execute-event-early.a", "processed", "", ["settled"]),
     ("south", "magic-execute-pending.a", "processed", "", ["settled"]),
     ("south", "magic-execute-pending-declined.a", "compensated", "trade_refused", ["failed"]),
+    ("south", "magic-execute-pending-long.a", "operator_debited", "", ["settled"]),
     ("south", "magic-execute-pending-twice.a", "processed", "", ["settled"]),
     ("south", "magic-execute-pending-reordered.a", "processed", "", ["settled"]),
     ("south", "magic-execute-other-amount-always.a", "manual_review", "trade_unknown", ["settled"]),
@@ -174,6 +188,18 @@ def test_order_ends_as_its_magic_word_says(
         assert_over(desk)
     if order.state == "processed":
         assert [trade.state for trade in trades_of(order)][-1] == "settled"
+
+
+def test_every_word_of_reserve_and_execute_has_its_end() -> None:
+    """Two of them have a test of their own below: what is hidden for a while, and what comes back the next day."""
+    named: dict[str, set[str]] = {"reserve": set(), "execute": set()}
+    for _, user, *_ in WORDS:
+        leg, _, word = user.removeprefix("magic-").removesuffix(".a").partition("-")
+        named[leg].add(word)
+    elsewhere = {"not-found-for-a-while", "returned"}
+    of_any_leg = set(faults.WORDS) - {"released", "released-always", "returned"}
+    assert of_any_leg | {"released", "released-always"} == named["reserve"]
+    assert of_any_leg | elsewhere == named["execute"] - {"insufficient"} | elsewhere
 
 
 def test_execution_hidden_for_a_while_is_proven_by_a_later_lookup(desk: Desk, venue: VenueTransport) -> None:

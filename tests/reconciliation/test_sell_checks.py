@@ -70,6 +70,7 @@ def _decide(order: Order, resolution: str) -> None:
         case_version=case.version,
         resolution=resolution,
         reason="agreed",
+        agreement="their letter of 14 March",
         actor="user:ops",
         now=clock.now(),
     )

@@ -15,6 +15,7 @@ from rest_framework import serializers
 from config.document import document
 from ledger.controls import drains
 from orders import shapes
+from reconciliation import trace_shapes
 from tests.rest.calls import QUOTE, Api, ordered, quoted
 from tests.rest.conftest import Shop
 from tests.rest.routes import declared
@@ -85,8 +86,10 @@ def test_answers_have_the_fields_that_the_document_says_when_they_are_made(shop:
         (converted, shapes.QuoteAnswer),
         (converted["fx"], shapes.Fx),
         (converted["fees"][0], shapes.FeeItem),
-        (timeline, shapes.Timeline),
-        (timeline["data"][0], shapes.TimelineItem),
+        (timeline, trace_shapes.Timeline),
+        (timeline["record"], trace_shapes.MinimalRecord),
+        (timeline["product_record"], trace_shapes.ProductRecord),
+        (timeline["data"][0], trace_shapes.TimelineItem),
         (capabilities, shapes.Capabilities),
         (capabilities["pools"][0], shapes.PoolCapability),
         (capabilities["actions"][0], shapes.Action),

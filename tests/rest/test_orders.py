@@ -53,6 +53,29 @@ def test_an_order_is_followed_to_its_end_when_all_goes_well(shop: Shop) -> None:
         (5, "processed"),
     ]
     assert set(steps["data"][0]) == {"sequence", "status", "at"}
+    assert list(steps) == ["record", "product_record", "order_id", "data"]
+    traced = shop.api.get(f"{path}/trace").json
+    assert list(steps["record"].items())[:-1] == list(traced["record"].items())[:-1], "but for the request just made"
+    assert list(steps["record"].items())[:4] == [
+        ("order_id", "shop-1"),
+        ("environment", "test"),
+        ("pool_id", "EUR-USDT"),
+        ("quote_id", order["quote_id"]),
+    ]
+    assert list(steps["record"])[4:] == [
+        *("trade_id", "idempotency_key", "latest_status", "ledger_ref", "last_event_id", "last_request_id")
+    ]
+    assert steps["record"]["latest_status"] == "settled"
+    assert list(steps["product_record"].items()) == [
+        ("product_area", "reconcile-pool-movements"),
+        ("partner_reference", "shop-1"),
+        ("pool_id", "EUR-USDT"),
+        ("quote_id", order["quote_id"]),
+        ("transact_id", order["transact_id"]),
+        ("status", "settled"),
+        ("request_id", traced["product_record"]["request_id"]),
+        ("reconciliation_state", "open"),
+    ]
     assert shop.api.get("/v1/orders?partner_order_id=shop-1").json["data"] == [ended]
     assert shop.api.get("/v1/orders?status=failed").json == {"data": [], "next": None}
     quote = shop.api.get(f"/v1/quotes/{order['quote_id']}").json

@@ -73,6 +73,7 @@ class Reviewer:
             case_version=case.version,
             resolution=chosen.value,
             reason="as the evidence shows",
+            agreement="as agreed with the operator",
             actor=self._actor,
             now=clock.now(),
         )

@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from wallets.sandbox.faults import COURSES, Course, Effect, Manner, News, Sight
+from wallets.sandbox.faults import COURSES, Course, Effect, Manner, News
 
 PROMPTPAY: Final = "promptpay"
 TRANSFER: Final = "bank_transfer"
+PENDING_LONG: Final = "pending-long"
+"""The wallet's word too; here it keeps its place, which is its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ USUAL: Final = {
 """PromptPay settles at once; a bank transfer is taken on, settles a while later, and then tells."""
 
 BANK_COURSES: Final = {
-    **{word: BankCourse(course) for word, course in COURSES.items()},
+    **{word: BankCourse(course) for word, course in COURSES.items() if word != PENDING_LONG},
     "account-closed": BankCourse(Course(Effect.REJECTED, Manner.TRUTH, code="account_closed")),
-    "pending-long": BankCourse(Course(Effect.PENDING_CONFIRMED, Manner.TRUTH, Sight.PENDING)),
+    PENDING_LONG: BankCourse(COURSES[PENDING_LONG]),
     "returned": BankCourse(Course(Effect.CONFIRMED, Manner.TRUTH), returned=True),
     "returned-twice": BankCourse(Course(Effect.CONFIRMED, Manner.TRUTH, news=News.TWICE), returned=True),
 }

@@ -98,6 +98,7 @@ COURSES: Final = {
     "pending-twice": Course(Effect.PENDING_CONFIRMED, Manner.TRUTH, news=News.TWICE),
     "pending-reordered": Course(Effect.PENDING_CONFIRMED, Manner.TRUTH, news=News.REORDERED),
     "event-early": Course(Effect.CONFIRMED, Manner.LATE_TRUTH, news=News.EARLY),
+    "pending-long": Course(Effect.PENDING_CONFIRMED, Manner.TRUTH, Sight.PENDING),
 }
 
 SIGHTS: Final = {sight.value.replace(" ", "-"): sight for sight in Sight}

@@ -50,6 +50,7 @@ FAULTS = [
     Fault("pending-declined", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), Rejected("declined")),
     Fault("pending-twice", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), SEEN),
     Fault("pending-reordered", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), SEEN),
+    Fault("pending-long", Unknown(Cause.PENDING), 202, Unknown(Cause.PENDING), Unknown(Cause.PENDING)),
     Fault("event-early", Unknown(Cause.TIMEOUT), None, SEEN, SEEN),
     Fault("garbled", Unknown(Cause.UNREADABLE), 200, SEEN, SEEN),
     Fault("other-amount", Unknown(Cause.CONTRADICTORY), 200, SEEN, SEEN),

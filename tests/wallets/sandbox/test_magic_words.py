@@ -51,6 +51,7 @@ WORDS = [
     Word("pending-twice", "202 pending", "pending", "200 pending", "200 confirmed"),
     Word("pending-reordered", "202 pending", "pending", "200 pending", "200 confirmed"),
     Word("event-early", "200 confirmed late", "confirmed", "200 confirmed", "200 confirmed"),
+    Word("pending-long", "202 pending", "pending", "200 pending", "200 pending"),
 ]
 
 

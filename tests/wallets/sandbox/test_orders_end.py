@@ -47,6 +47,7 @@ ENDS = [
     End("magic-pending-twice.alice", "processed", DEBIT),
     End("magic-pending-reordered.alice", "processed", DEBIT),
     End("magic-event-early.alice", "processed", DEBIT),
+    End("magic-pending-long.alice", "operator_debit_pending", DEBIT),
     End("magic-other-amount-always.alice", "manual_review", DEBIT),
     End("magic-not-found-for-a-while.alice", "manual_review", DEBIT),
     End("magic-timeout-before.alice", "manual_review"),
@@ -60,6 +61,7 @@ ENDS = [
     End("magic-reverse-error-after.alice", "compensated", BOTH),
     End("magic-reverse-garbled.alice", "compensated", BOTH),
     End("magic-reverse-pending.alice", "compensated", BOTH),
+    End("magic-reverse-pending-long.alice", "compensation_pending", BOTH),
     End("magic-reverse-timeout-before.alice", "manual_review", DEBIT),
     End("magic-reverse-error-before.alice", "manual_review", DEBIT),
     End("magic-reverse-reset-before.alice", "manual_review", DEBIT),
@@ -90,6 +92,21 @@ def test_an_order_ends_as_its_magic_word_says(end: End, desk: Desk, outside: San
     desk.drive(passes=40, pause=timedelta(milliseconds=500))
     assert reloaded(order).state == end.state
     assert outside.applied() == end.moved
+    asks = [row["key"] for row in outside.rows("requests") if row["method"] == "POST"]
+    assert len(asks) == len(set(asks)), "a key was asked twice"
+
+
+@pytest.mark.parametrize("word", ["pending-long", "reverse-pending-long"])
+def test_what_is_pending_for_long_goes_to_people_past_the_pending_horizon(
+    word: str, desk: Desk, outside: SandboxTransport
+) -> None:
+    Gateway.objects.update(pending_horizon_ms=60_000)
+    order = desk.order(user=f"magic-{word}.alice")
+    desk.drive(passes=20, pause=timedelta(seconds=2))
+    assert reloaded(order).state in ("operator_debit_pending", "compensation_pending"), "before the horizon it waits"
+    desk.drive(passes=20, pause=timedelta(seconds=5))
+    leg = "reverse" if word.startswith("reverse") else "debit"
+    assert (reloaded(order).state, reloaded(order).status_reason) == ("manual_review", f"{leg}_unknown")
     asks = [row["key"] for row in outside.rows("requests") if row["method"] == "POST"]
     assert len(asks) == len(set(asks)), "a key was asked twice"
 

@@ -45,6 +45,7 @@ ENDS = [
         End(word, "manual_review", "credit_unknown", paid=False)
         for word in ("timeout-before", "error-before", "reset-before", "throttled", "lost")
     ),
+    End("pending-long", "operator_credit_pending"),
     *(End(word, "manual_review", "credit_unknown") for word in ("other-amount-always", "not-found-for-a-while")),
 ]
 
