@@ -28,3 +28,6 @@ UNFOLD = {
 }
 
 OTP_TOTP_ISSUER = "Holdfast"
+
+# A person's seed is shown on the form that makes it, and never again: whoever could read it could be that person (rule H1).
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
