@@ -1,6 +1,7 @@
 """The console: Django's admin under django-unfold."""
 
 LOGIN_URL = "/console/login/"
+LOGIN_REDIRECT_URL = "/console/"
 
 UNFOLD = {
     "SITE_TITLE": "Holdfast",

@@ -95,6 +95,13 @@ def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn)
     assert newer.secret in rotated
     assert older.expires_at is not None
     assert older.expires_at - newer.created_at == timedelta(hours=2)
+    page = client.get(reverse("admin:webhooks_provider_change", args=[Provider.objects.get().pk])).content.decode()
+    assert f"until {older.expires_at:%Y-%m-%d %H:%M} UTC" in page
+    link = reverse("admin:operation", args=["rotate-provider"]) + "?provider=acme"
+    assert link in page
+    assert "<option selected>acme</option>" in client.get(link).content.decode()
+    assert "whole number" in do("rotate-provider", provider="acme", hours="-1")
+    assert ProviderSecret.objects.count() == 2
     assert "A reason is needed" in do("disable-provider", provider="acme")
     assert Provider.objects.get().disabled_at is None
     do("disable-provider", provider="acme", reason="leaked")
