@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.db.models import F, Q
 
 from ledger.controls import clock, randomness
+from ledger.controls.redaction import redacted
 from ledger.controls.refusals import Refusal
 from reconciliation.models import CloseRun
 
@@ -78,7 +79,7 @@ def give_up(close: CloseRun, token: str, error: BaseException) -> None:
     pause = min(_FIRST_PAUSE * 2 ** min(close.attempts, 10), _LONGEST_PAUSE)
     _held(close, token).update(
         attempts=F("attempts") + 1,
-        last_error=f"{type(error).__name__}: {error}"[:300],
+        last_error=f"{type(error).__name__}: {redacted(str(error))}"[:300],
         available_at=now + pause,
         lease_until=None,
         lease_token="",

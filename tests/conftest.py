@@ -43,9 +43,12 @@ def pytest_configure() -> None:
     """Have the settings read now, so that pytest-django sets Django up; refuse any other database."""
     from django.conf import settings
 
+    from webhooks import delivery
+
     if settings.DATABASES["default"]["HOST"] != str(_SERVERS.folder / "socket"):
         pytest.exit("the settings were read before the tests could name their own servers", returncode=4)
     settings.DOORBELL = "ledger.controls.bell.SilentBell"
+    delivery._PATIENCE_SECONDS = 30.0  # type: ignore[misc]  # on a busy machine a quick receiver may look silent
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a person in a millisecond
 
 
@@ -104,10 +107,13 @@ def database(flush: Flush, django_db_blocker: DjangoDbBlocker) -> Iterator[None]
     """Let the test use the database as the application, with committed transactions; flush afterwards."""
     from django.db import connections
 
+    from webhooks.left_lanes import left
+
     with django_db_blocker.unblock():
         try:
             yield
         finally:
+            assert left.wait(seconds=20), "deliveries are still on their way"
             connections.close_all()
             flush()
 

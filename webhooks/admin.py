@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from ledger.controls.console import ReadOnlyAdmin, lamp
 from ledger.controls.redaction import redacted
@@ -102,8 +103,9 @@ class InboundEventAdmin(ReadOnlyAdmin):
         if row.state != InboundEvent.State.DEAD:
             return "only a dead event is replayed"
         return format_html(
-            '<a class="text-primary-600 underline" href="{}">replay it</a>',
+            '<a class="text-primary-600 underline" href="{}?reference={}">replay it</a>',
             reverse("admin:operation", args=["replay-inbound"]),
+            row.reference,
         )
 
 
@@ -112,6 +114,39 @@ class ProviderAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("code",)
     list_display = ("code", "environment", "scheme", "tolerance_seconds", "size_limit", "created_at", "disabled_at")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_fields(request, obj), "secrets_valid", "refused", "what_can_be_done"]
+
+    @admin.display(description="secrets (never shown)")
+    def secrets_valid(self, row: Provider) -> str:
+        kept = row.secrets.order_by("-created_at", "-pk")[:8]
+        return format_html_join(
+            mark_safe("<br>"),
+            "made {}: {}",
+            (
+                (
+                    f"{one.created_at:%Y-%m-%d %H:%M} UTC",
+                    f"until {one.expires_at:%Y-%m-%d %H:%M} UTC" if one.expires_at else "valid",
+                )
+                for one in kept
+            ),
+        )
+
+    @admin.display(description="refused or repeated, newest days")
+    def refused(self, row: Provider) -> str:
+        counted = InboxCount.objects.filter(provider_code=row.code).order_by("-day", "reason")[:10]
+        found = ((one.day, one.reason.replace("_", " "), one.count) for one in counted)
+        return format_html_join(mark_safe("<br>"), "{} {}: {}", found) or "nothing"
+
+    @admin.display(description="by admins")
+    def what_can_be_done(self, row: Provider) -> str:
+        names = ("rotate-provider", "enable-provider" if row.disabled_at else "disable-provider")
+        return format_html_join(
+            " · ",
+            '<a class="text-primary-600 underline" href="{}?provider={}">{}</a>',
+            ((reverse("admin:operation", args=[name]), row.code, name.partition("-")[0]) for name in names),
+        )
 
 
 @admin.register(InboxCount)

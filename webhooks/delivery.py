@@ -4,33 +4,32 @@
 2 send each lane in a thread of its own; one lane's slow receiver holds up nobody else's: whoever waits long for an
   answer keeps its thread but no longer counts among those that are busy
 3 write down attempts and moves of those that are done by then, in one transaction
-4 go on until nothing is due and nothing is on its way
+4 go on until nothing is due and nothing is on its way but what has been silent for long: that is left to itself
+  (`left_lanes`), so that what falls due meanwhile, and other kinds of work, find this worker free
 
 A crash between 2 and 3 lets the lease end: the delivery is sent again, with the same webhook-id.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Final
 
-import structlog
 from django.db import connection
 
-from ledger.controls import bell, clock, drains
-from webhooks import outbound, transitions
+from ledger.controls import clock, drains
+from webhooks import outbound
 from webhooks.claiming import claim
+from webhooks.gathering import KIND, record, record_lanes
+from webhooks.left_lanes import Sent, left
 from webhooks.sending import send_lane
-from webhooks.transitions import Attempted, Verdict
-
-log = structlog.get_logger(__name__)
-
-KIND: Final = "deliveries"
 
 _BUSY: Final = 64
 """Deliveries on their way at once whose receivers answer quickly."""
 _THREADS: Final = 256
+"""Lanes on their way at once in this process."""
 _SLOW_SECONDS: Final = 0.5
+_PATIENCE_SECONDS: Final = 2.0
 _GATHER_SECONDS: Final = 0.03
 _CLAIMS_FOR_SECONDS: Final = 20.0
 
@@ -42,24 +41,26 @@ def deliver() -> int:
         return _deliver_in_order()
     started = clock.monotonic()
     done = 0
-    on_their_way: dict[Future[list[Attempted]], tuple[int, float]] = {}
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery") as pool:
+    on_their_way: dict[Sent, tuple[int, float]] = {}
+    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery")
+    try:
         while True:
-            free = min(_BUSY - _quick(on_their_way.values()), _THREADS - len(on_their_way))
+            free = min(_BUSY - _quick(on_their_way.values()), _THREADS - len(on_their_way) - left.number)
             due = False
             if free > 0 and clock.monotonic() - started < _CLAIMS_FOR_SECONDS:
                 lanes, due = claim(limit=free)
                 for lane in lanes:
                     sent = pool.submit(copy_context().run, send_lane, lane)
                     on_their_way[sent] = (len(lane), clock.monotonic())
-            if not on_their_way:
-                if not due:
-                    return done
-                continue
+            if not due and not _worth_waiting_for(on_their_way.values()):
+                return done
             finished, _ = wait(on_their_way, timeout=_GATHER_SECONDS)
             for future in finished:
                 del on_their_way[future]
-            done += _record([result for future in finished for result in _results(future)])
+            done += record_lanes(finished)
+    finally:
+        left.take(on_their_way)
+        pool.shutdown(wait=False)
 
 
 def depth() -> int:
@@ -83,7 +84,7 @@ def register() -> None:
 def _deliver_in_order() -> int:
     """As `deliver`, one by one in this thread: what a simulation can repeat."""
     lanes, _ = claim(limit=_BUSY)
-    return sum(_record(send_lane(lane)) for lane in lanes)
+    return sum(record(send_lane(lane)) for lane in lanes)
 
 
 def _quick(lanes: Iterable[tuple[int, float]]) -> int:
@@ -92,32 +93,7 @@ def _quick(lanes: Iterable[tuple[int, float]]) -> int:
     return sum(number for number, since in lanes if now - since < _SLOW_SECONDS)
 
 
-def _results(future: Future[list[Attempted]]) -> list[Attempted]:
-    """Return what became of a lane; a defect costs its lane this lease, and nobody else anything."""
-    if (error := future.exception()) is not None:
-        log.error("delivery.defect", exc_info=error)
-        return []
-    return future.result()
-
-
-def _record(results: list[Attempted]) -> int:
-    if not results:
-        return 0
-    recorded = transitions.record_attempts(results)
-    if recorded.disabled:
-        log.warning("endpoint.disabled", endpoint_ids=recorded.disabled)
-        transitions.hasten(endpoint_ids=recorded.disabled)
-        bell.ring_after_commit(KIND)
-    if recorded.lost:
-        log.warning("delivery.lease_lost", number=recorded.lost)
-    for result in results:
-        if result.verdict in (Verdict.RETRY, Verdict.DEAD):
-            log.info(
-                "delivery.failed",
-                delivery_id=result.id,
-                attempt=result.number,
-                verdict=result.verdict,
-                cause=result.cause,
-                request_id=result.request_id,
-            )
-    return sum(result.verdict is not Verdict.UNSENT for result in results)
+def _worth_waiting_for(lanes: Iterable[tuple[int, float]]) -> bool:
+    """Tell whether one of them may be done soon."""
+    now = clock.monotonic()
+    return any(now - since < _PATIENCE_SECONDS for _, since in lanes)

@@ -18,7 +18,7 @@ Nothing is stored of a message that is refused but a count per provider, reason 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -113,8 +113,8 @@ def refuse_large(provider: Provider, size: int) -> None:
 def receive(provider: Provider, *, headers: Mapping[str, str], body: bytes) -> Reception:
     """Verify, dedupe and store one message. Raises NotVerified, NotReadable or TooLarge; then only a count is kept."""
     refuse_large(provider, len(body))
-    now = clock.now()
-    message_id = _verified(provider, headers, body, now)  # 1
+    secrets, now = providers.present_secrets(provider)
+    message_id = _verified(provider, secrets, headers, body, now)  # 1
     named = _read(provider, headers, body, message_id)
     reception = _store(provider, named, headers=headers, body=body, now=now)  # 2 and 6
     if reception is Reception.RECEIVED:
@@ -135,7 +135,9 @@ def count(code: str, reason: str) -> None:
         )
 
 
-def _verified(provider: Provider, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+def _verified(
+    provider: Provider, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime
+) -> str:
     """Step 1: verify the signature over the raw body, before anything of it is read."""
     signed = Signed(
         scheme=Provider.Scheme(provider.scheme),
@@ -146,7 +148,7 @@ def _verified(provider: Provider, headers: Mapping[str, str], body: bytes, now: 
     try:
         return provider_signatures.verify(
             signed,
-            secrets=providers.valid_secrets(provider, now=now),
+            secrets=secrets,
             headers=headers,
             body=body,
             now=int(now.timestamp()),

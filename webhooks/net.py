@@ -12,6 +12,7 @@ import structlog
 from django.db import Error, close_old_connections, connection, connections
 
 from ledger.controls import drains
+from webhooks.left_lanes import left
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +46,8 @@ class Net:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a kind is still being drained."""
-        return any(thread.is_alive() for thread in self._at_work.values())
+        """Whether a kind is still being drained, or a slow receiver's answer awaited."""
+        return left.number > 0 or any(thread.is_alive() for thread in self._at_work.values())
 
     def turn(self) -> None:
         """Pass events on; now and then look for what is overdue."""

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from django.db import connection
 
-from ledger.controls import randomness
+from ledger.controls import ciphers, clock, randomness
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from webhooks import signatures
 from webhooks.models import Provider, ProviderSecret
@@ -26,6 +27,12 @@ _CODE: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,58}[A-Za-z0-9])?")
 _HEADER: Final = re.compile(r"[A-Za-z0-9-]{1,60}")
 _PATH: Final = re.compile(r"[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,7}")
 _FIELD: Final = re.compile(r"[a-z_]{1,40}")
+_PRESENT: Final = """
+SELECT t.now, ARRAY (SELECT s.secret FROM webhooks_providersecret AS s
+                     WHERE s.provider_id = %(provider)s AND (s.expires_at IS NULL OR s.expires_at > t.now)
+                     ORDER BY s.created_at DESC, s.id DESC LIMIT 8)
+FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS t
+"""
 _SECRET_LENGTHS: Final = range(16, 201)
 _TOLERANCES: Final = range(1, 3601)
 
@@ -140,6 +147,15 @@ def enable(*, code: str) -> None:
 def newest_secret(code: str, *, now: datetime) -> str:
     """Return the secret to sign with, for a counterparty of ours such as the sandbox. Raises NotFound."""
     return valid_secrets(find(code), now=now)[0]
+
+
+def present_secrets(provider: Provider) -> tuple[list[str], datetime]:
+    """Return the secrets that verify now, newest first, and the instant: one question, since every message asks it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PRESENT, {"now": clock.parameter(), "provider": provider.pk})
+        row = cursor.fetchone()
+    assert row is not None
+    return [ciphers.decrypt(kept).decode() for kept in row[1]], row[0]
 
 
 def valid_secrets(provider: Provider, *, now: datetime) -> list[str]:

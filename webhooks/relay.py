@@ -17,6 +17,7 @@ from django.db import connection
 from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, drains, randomness
+from ledger.controls.redaction import redacted
 from webhooks import routing
 from webhooks.streams import wake
 
@@ -161,7 +162,13 @@ def _postpone(aggregate: str, error: Exception) -> int:
             return 0
         cursor.execute(
             "SELECT webhooks_postpone_event(%s, %s, %s, %s, %s::timestamptz)",
-            [row[0], _delay_seconds(row[1]), TRIES, f"{type(cause).__name__}: {cause}"[:500], clock.parameter()],
+            [
+                row[0],
+                _delay_seconds(row[1]),
+                TRIES,
+                f"{type(cause).__name__}: {redacted(str(cause))}"[:500],
+                clock.parameter(),
+            ],
         )
         dead = cursor.fetchone()
     assert dead is not None

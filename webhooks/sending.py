@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger.controls import randomness
-from ledger.controls.redaction import REDACTED
+from ledger.controls.redaction import REDACTED, redacted
 from webhooks import backoff, delivery_kinds, outbound, signatures
 from webhooks.claiming import LEASE, Claimed, Lane
 from webhooks.delivery_kinds import SignedMessage
@@ -143,4 +143,4 @@ def _excerpt(body: bytes, claimed: Claimed, sent: Mapping[str, str]) -> str:
             text = text.replace(hidden, REDACTED)
     for signature in sent["webhook-signature"].split(" "):
         text = text.replace(signature, REDACTED)
-    return text[:_EXCERPT]
+    return str(redacted(text[:_LARGEST_ANSWER]))[:_EXCERPT]

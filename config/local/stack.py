@@ -61,12 +61,14 @@ class StepFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Real servers in place of the embedded ones, by DATABASE_URL and REDIS_URL."""
+    """Real servers in place of the embedded ones, by DATABASE_URL and REDIS_URL; what else the shell may say."""
 
     database_url: str = ""
     migrate_database_url: str = ""
     application_role: str = ""
     redis_url: str = ""
+    receivers: str = ""
+    """More of OUTBOUND_ALLOW: receivers of one's own on this machine, which webhooks may reach."""
 
     @classmethod
     def named_in(cls, environment: Mapping[str, str]) -> "Outside":
@@ -79,6 +81,7 @@ class Outside:
             migrate_database_url=environment.get("MIGRATE_DATABASE_URL", database),
             application_role=environment.get("APP_DATABASE_ROLE", ""),
             redis_url=environment.get("REDIS_URL", ""),
+            receivers=environment.get("OUTBOUND_ALLOW", ""),
         )
 
 
@@ -351,6 +354,7 @@ class LocalStack:
         """Return the settings of the stack's processes; what they inherit from the shell is not among them."""
         assert self._credentials is not None
         redis = f"redis://:{self._credentials.valkey}@127.0.0.1:{self.ports.valkey}/0"
+        allowed = (f"127.0.0.1:{self.ports.sandbox}", f"127.0.0.1:{self.ports.venue}", self.outside.receivers)
         return {
             "PYTHONUNBUFFERED": "1",
             "HOLDFAST_LOCAL": "1",
@@ -369,7 +373,7 @@ class LocalStack:
             "RATE_SOURCE": "wallets.fixed_rates.FixedRates",
             "SANDBOX_URL": f"http://127.0.0.1:{self.ports.sandbox}",
             "SANDBOX_VENUE_URL": f"http://127.0.0.1:{self.ports.venue}",
-            "OUTBOUND_ALLOW": f"127.0.0.1:{self.ports.sandbox},127.0.0.1:{self.ports.venue}",
+            "OUTBOUND_ALLOW": ",".join(filter(None, allowed)),
         }
 
     def _role_url(self, role: str) -> str:

@@ -1,6 +1,7 @@
 """The console: Django's admin under django-unfold."""
 
 LOGIN_URL = "/console/login/"
+LOGIN_REDIRECT_URL = "/console/"
 
 UNFOLD = {
     "SITE_TITLE": "Holdfast",
@@ -28,3 +29,6 @@ UNFOLD = {
 }
 
 OTP_TOTP_ISSUER = "Holdfast"
+
+# A person's seed is shown on the form that makes it, and never again: whoever could read it could be that person (rule H1).
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 
 from ledger.controls import clock, drains, randomness, references, request_context
+from ledger.controls.redaction import redacted
 from orders.locks import IntentFrozen, OrderFrozen
 from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
 from orders.sagas import buy, crew, give_back, news, payout, releasing, sell, transfer
@@ -161,7 +162,8 @@ def _note_defect(reference: str, token: str, error: Exception) -> None:
     attempts = run_row.attempts + 1 if run_row else 1
     log.exception("saga_defect", subject=reference, attempts=attempts)
     pause = min(_FIRST_PAUSE * 2 ** min(attempts, 12), _LONGEST_PAUSE)
-    _give_back(reference, token, pause, attempts=attempts, last_error=f"{type(error).__name__}: {error}"[:300])
+    said = f"{type(error).__name__}: {redacted(str(error))}"[:300]
+    _give_back(reference, token, pause, attempts=attempts, last_error=said)
 
 
 def _drop(reference: str, token: str, *, heard: int) -> bool:

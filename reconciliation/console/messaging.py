@@ -30,6 +30,7 @@ def _create(form: Form, actor: str) -> str:
             transaction=form.get("transaction", ""),
             signature_header=form.get("signature_header", ""),
             timestamp_header=form.get("timestamp_header", ""),
+            tolerance_seconds=_whole(form.get("tolerance") or "300", "The tolerance is a whole number of seconds."),
         ),
         secret=form.get("secret", ""),
         now=clock.now(),
@@ -38,16 +39,20 @@ def _create(form: Form, actor: str) -> str:
 
 
 def _rotate(form: Form, actor: str) -> str:
-    hours = form.get("hours", "24")
-    if not (hours.isascii() and hours.isdigit() and len(hours) <= 4):
-        raise Malformed("The overlap is a whole number of hours.")
+    hours = _whole(form.get("hours") or "24", "The overlap is a whole number of hours.")
     made = providers.rotate(
         code=form.get("provider", ""),
-        overlap=timedelta(hours=int(hours)),
+        overlap=timedelta(hours=hours),
         secret=form.get("secret", ""),
         now=clock.now(),
     )
     return f"The older secrets end in {hours} hours. {_shown(form, made)}"
+
+
+def _whole(text: str, otherwise: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4):
+        raise Malformed(otherwise)
+    return int(text)
 
 
 def _shown(form: Form, made: providers.Made) -> str:
@@ -115,6 +120,7 @@ OPERATIONS: dict[str, Operation] = {
             ("kind", "Path of the kind", []),
             ("subjects", "Paths of the ids that it is about", []),
             ("transaction", "Path of the provider's own reference", []),
+            ("tolerance", "Tolerance of the timestamp in seconds (300)", []),
         ],
         _create,
     ),
@@ -125,7 +131,7 @@ OPERATIONS: dict[str, Operation] = {
         lambda: [
             ("provider", "Provider", _codes()),
             ("secret", "Secret, if the provider has chosen one", []),
-            ("hours", "Overlap in hours", []),
+            ("hours", "Overlap in hours (24)", []),
         ],
         _rotate,
     ),

@@ -52,7 +52,10 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
             messages.error(request, refusal.message)
         except IntegrityError:
             messages.error(request, "There is one like it already.")
-    fields = [{"name": key, "label": label, "choices": choices} for key, label, choices in operation.fields()]
+    fields = [
+        {"name": key, "label": label, "choices": choices, "asked": request.GET.get(key, "")}
+        for key, label, choices in operation.fields()
+    ]
     context = {
         **admin.site.each_context(request),
         "title": operation.title,

@@ -5,6 +5,8 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django_otp.oath import totp
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ledger.controls.roles import Role
 from ledger.models import Move
@@ -42,6 +44,13 @@ def test_log_in_fails_when_the_code_is_wrong_or_missing(person: Callable[[str, s
         form = {"username": "olga", "password": "a long password", "otp_token": code}
         client.post(reverse("admin:login"), form)
         assert client.get(reverse("admin:index")).status_code == 302
+
+
+def test_a_log_in_that_was_going_nowhere_ends_at_home(person: Callable[[str, str], User]) -> None:
+    key = TOTPDevice.objects.get(user=person("olga", "ops")).bin_key
+    form = {"username": "olga", "password": "a long password", "otp_token": f"{totp(key):06}"}
+    answer = Client().post(reverse("admin:login"), form)
+    assert (answer.status_code, answer["Location"]) == (302, reverse("admin:index"))
 
 
 def test_a_password_alone_opens_nothing(person: Callable[[str, str], User]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from config.local.stack import Outside
 from config.settings import environment
 from config.settings.database import connection_settings
 
@@ -80,3 +81,10 @@ def test_socket_folder_is_a_host_when_the_url_says_so(monkeypatch: pytest.Monkey
     assert settings["PORT"] == "5432"
     assert settings["OPTIONS"]["sslmode"] == "disable"
     assert settings["ATOMIC_REQUESTS"] is False
+
+
+def test_the_stack_s_own_shell_names_no_receivers_and_another_may() -> None:
+    """`OUTBOUND_ALLOW=127.0.0.1:8080 make run` lets webhooks reach a receiver of one's own on this machine."""
+    mine = {"OUTBOUND_ALLOW": "127.0.0.1:8080"}
+    assert Outside.named_in(mine).receivers == "127.0.0.1:8080"
+    assert Outside.named_in({**mine, "HOLDFAST_LOCAL": "1"}).receivers == ""

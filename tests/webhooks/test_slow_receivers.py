@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from ledger.controls import drains
+from ledger.controls import bell, drains
 from tests.threads import raise_first
 from tests.webhooks.edge import make_endpoint, record_events
 from tests.webhooks.receiver import Answer, Receiver
-from webhooks import claiming
+from webhooks import claiming, delivery
+from webhooks.left_lanes import left
 from webhooks.models import Delivery
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -70,6 +71,100 @@ def test_many_slow_receivers_together_delay_nobody(
     raise_first(run_threads(lambda: drains.drain("deliveries"), meanwhile))
     assert set(Delivery.objects.values_list("state", flat=True)) == {"delivered"}
     assert len(receiver.received) == 123
+
+
+class CountingBell:
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+
+    def ring(self, kind: str) -> None:
+        self.rung.append(kind)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> CountingBell:
+    """Leave a silent receiver's lanes to themselves soon, and hear the bell."""
+    monkeypatch.setattr(delivery, "_PATIENCE_SECONDS", 0.2)
+    counting = CountingBell()
+    monkeypatch.setattr(bell, "_installed", counting)
+    return counting
+
+
+def test_a_drain_does_not_wait_for_a_silent_receiver_and_one_worker_does_for_all(
+    receiver: Receiver, impatient: CountingBell
+) -> None:
+    """The answer that comes at last is written down, and what waited behind it is rung for."""
+    slow = make_endpoint(receiver.url("/slow"), operator_id=81)
+    make_endpoint(receiver.url("/quick"), operator_id=82)
+    answered = threading.Event()
+    receiver.plan("/slow", *[Answer(when=answered)] * 40)
+    for number in range(20):
+        record_events(f"ord_slow_{number}", range(1, 3), operator_id=81)
+    drains.drain("relay")
+    try:
+        assert drains.drain("deliveries") == 0
+        assert len(receiver.at("/slow")) == left.number <= claiming.PER_ENDPOINT
+        record_events("ord_quick", range(1, 4), operator_id=82)
+        drains.drain("relay")
+        impatient.rung.clear()
+        assert drains.drain("deliveries") == 3
+        assert len(receiver.at("/quick")) == 3
+        assert (
+            Delivery.objects.filter(endpoint_id=slow.pk, state="pending", attempts=1).exclude(lease_token="").exists()
+        )
+    finally:
+        answered.set()
+    assert left.wait(seconds=10)
+    reached = len(receiver.at("/slow"))
+    assert Delivery.objects.filter(endpoint_id=slow.pk, state="delivered").count() == reached
+    assert "deliveries" in impatient.rung
+    assert drains.drain("deliveries") == 40 - reached
+    assert Delivery.objects.filter(state="pending").count() == 0
+
+
+def test_a_lane_that_was_left_keeps_its_order_and_what_fails_in_it_is_tried_again(
+    receiver: Receiver, impatient: CountingBell
+) -> None:
+    make_endpoint(receiver.url("/slow"))
+    answered = threading.Event()
+    receiver.plan("/slow", Answer(when=answered), Answer(500))
+    record_events("ord_1", range(1, 4))
+    drains.drain("relay")
+    try:
+        drains.drain("deliveries")
+    finally:
+        answered.set()
+    assert left.wait(seconds=10)
+    assert list(Delivery.objects.order_by("sequence").values_list("state", "attempts", "lease_token")) == [
+        ("delivered", 1, ""),
+        ("pending", 1, ""),
+        ("pending", 0, ""),
+    ]
+    assert len(receiver.received) == 2
+
+
+def test_a_left_lane_that_cannot_be_written_down_is_sent_again_when_its_lease_ends(
+    receiver: Receiver, impatient: CountingBell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_endpoint(receiver.url("/slow"))
+    answered = threading.Event()
+    receiver.plan("/slow", Answer(when=answered))
+    record_events("ord_1", range(1, 2))
+    drains.drain("relay")
+    drains.drain("deliveries")
+
+    def gone(_: object) -> None:
+        raise OSError("the database is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("webhooks.transitions.record_attempts", gone)
+        answered.set()
+        assert left.wait(seconds=10)
+    assert Delivery.objects.get().state == "pending"
+    Delivery.objects.update(lease_until="2020-01-01T00:00Z", available_at="2020-01-01T00:00Z")
+    assert drains.drain("deliveries") == 1
+    assert Delivery.objects.get().state == "delivered"
+    assert len({one.id for one in receiver.received}) == 1
 
 
 def test_several_workers_send_each_delivery_once_and_in_order(
