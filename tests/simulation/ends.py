@@ -10,8 +10,8 @@ from orders.models import Order, Return, ReviewCase
 from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
 from orders.sagas import runner
 from tests.simulation import ends_of_payments
-from tests.simulation.servers import servers
 from tests.simulation.reviewers import reviewers
+from tests.simulation.servers import servers
 from tests.simulation.staff import Staff
 from tests.simulation.terms import PAYMENTS
 from wallets.models import RemoteOperation

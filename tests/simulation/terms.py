@@ -72,11 +72,22 @@ def drawn(seed: int, chance: random.Random) -> Terms:
 def _themed(terms: Terms) -> Terms:
     match terms.theme:
         case "payments":
-            return replace(terms, turns=terms.turns * 2, lingers=15, goes_on=0.3)
+            return replace(terms, lingers=15, goes_on=0.3)
         case "market":
-            return replace(terms, has_market=True, faults=min(terms.faults, 0.4), lingers=20, goes_on=0.8)
+            return replace(
+                terms, turns=terms.turns // 2, has_market=True, faults=min(terms.faults, 0.4), lingers=20, goes_on=0.8
+            )
         case "review":
-            return replace(terms, holds_position=True, requery_cap=1, faults=0.9, switches=0.3, lingers=30, goes_on=0.5)
+            return replace(
+                terms,
+                turns=terms.turns // 2,
+                holds_position=True,
+                requery_cap=1,
+                faults=0.9,
+                switches=0.3,
+                lingers=30,
+                goes_on=0.5,
+            )
         case "news":
             return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=20)
         case _:
