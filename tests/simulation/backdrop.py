@@ -89,14 +89,18 @@ class Backdrop:
         for table, (sequence, column) in self._sequences.items():
             if table not in self._tables:
                 continue
-            last = sql.SQL("(SELECT max({}) FROM {})").format(sql.Identifier(column), sql.Identifier("public", table))
-            found = last if table in self._kept[name] else sql.SQL("NULL")
+            last = self._last(name, table, column) if table in self._kept[name] else None
             parts.append(
-                sql.SQL("setval({}, coalesce({}::bigint, 1), {}::bigint IS NOT NULL)").format(
-                    sql.Literal(f"public.{sequence}"), found, found
+                sql.SQL("setval({}, {}, {})").format(
+                    sql.Literal(f"public.{sequence}"), sql.Literal(last or 1), sql.Literal(last is not None)
                 )
             )
         return sql.SQL("SELECT {}").format(sql.SQL(", ").join(parts))
+
+    def _last(self, name: str, table: str, column: str) -> int | None:
+        question = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(column), sql.Identifier(_KEPT + name, table))
+        row = self._connection.execute(question).fetchone()
+        return None if row is None or row[0] is None else int(str(row[0]))
 
     def _filled(self) -> list[str]:
         question = sql.SQL(" UNION ALL ").join(

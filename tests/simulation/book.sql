@@ -21,6 +21,7 @@ WITH orders AS MATERIALIZED (
     SELECT e.subject, a.address, e.asset, sum(e.posted * e.sign) AS posted, sum(e.pending * e.sign) AS pending
     FROM effects e JOIN ledger_account a ON a.id = e.account_id
     WHERE e.subject IN (SELECT reference FROM orders WHERE ended)
+       OR e.subject IN (SELECT reference FROM orders_intent WHERE state IN ('settled', 'failed', 'cancelled'))
        OR e.subject IN (SELECT reference FROM orders_return WHERE state IN ('dismissed', 'given_back', 'kept'))
     GROUP BY e.subject, a.address, e.asset
 )

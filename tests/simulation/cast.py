@@ -3,21 +3,22 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from tests.simulation.clients import Client
 from tests.simulation.processes import Actor
 from tests.simulation.reviewers import reviewers
+from tests.simulation.servers import servers
 from tests.simulation.staff import Staff
+from tests.simulation.terms import PAYMENTS
 from tests.simulation.workers import workers
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 ACTORS: Final[list[Callable[["World"], Sequence[Actor]]]] = [
-    lambda world: [Client(world, 1), Client(world, 2)],
+    servers,
     workers,
     reviewers,
     lambda world: [Staff(world)],
-    lambda world: [world.scene.news],
+    lambda world: [world.scene.bank_news if world.terms.theme == PAYMENTS else world.scene.news],
 ]
 
 

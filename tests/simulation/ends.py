@@ -1,16 +1,19 @@
-"""The end of a world: nothing fails any more, everything that waits is done, and book and counterparty agree."""
+"""The end of a world: nothing fails any more, everything that waits is done, and book and counterparties agree."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from ledger import fold, money, seals, verify
+from ledger import expiry, fold, money, seals, verify
 from ledger.controls.refusals import Refusal
 from orders.models import Order, Return, ReviewCase
-from orders.operations import drive_stale, expire_quotes
+from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
 from orders.sagas import runner
+from tests.simulation import ends_of_payments
 from tests.simulation.reviewers import reviewers
+from tests.simulation.servers import servers
 from tests.simulation.staff import Staff
+from tests.simulation.terms import PAYMENTS
 from wallets.models import RemoteOperation
 from webhooks import delivery, inbox_worker, relay
 from webhooks.models import Delivery
@@ -27,12 +30,16 @@ _KINDS: Final[dict[str, Callable[[], int]]] = {
     "deliveries": delivery.deliver,
     "inbox": inbox_worker.work,
     "quotes": expire_quotes.expire_quotes,
+    "unconfirmed": cancel_unconfirmed.cancel_unconfirmed,
+    "holds": expiry.expire,
 }
 _DUE: Final = """
 SELECT 'sagas', min(greatest(available_at, lease_until)) FROM orders_sagarun
 UNION ALL SELECT 'relay', min(available_at) FROM ledger_queuedevent WHERE dead_at IS NULL
 UNION ALL SELECT 'deliveries', min(available_at) FROM webhooks_delivery WHERE state = 'pending'
 UNION ALL SELECT 'inbox', min(available_at) FROM webhooks_inboundevent WHERE state IN ('received', 'parked')
+UNION ALL SELECT 'unconfirmed', min(expires_at) FROM orders_intent WHERE kind = 'payout' AND state IN ('created', 'validated')
+UNION ALL SELECT 'holds', min(expires_at) FROM ledger_hold WHERE state = 'open' AND expires_at IS NOT NULL
 UNION ALL SELECT 'quotes', min(expires_at) FROM orders_quote WHERE state = 'active'
 """
 _ENDED: Final = ("processed", "failed", "compensated")
@@ -45,17 +52,44 @@ WHERE p.kind IN ('posted', 'post') AND (d.address LIKE 'operators:%%:due') <> (c
 """
 _UNTOLD: Final = """
 SELECT e.reference, e.topic FROM ledger_event e
-WHERE e.public AND split_part(e.topic, '.', 1) IN ('order', 'trade')
+WHERE e.public AND split_part(e.topic, '.', 1) IN ('order', 'trade', 'intent', 'payin', 'payout')
   AND NOT EXISTS (SELECT FROM webhooks_delivery d WHERE d.event_id = e.id AND d.state = 'dead')
 """
 
 
+def linger(world: "World") -> None:
+    """Let the work go on for a while with nobody dying, while the outside goes on failing and people go on deciding."""
+    people, others = reviewers(world), [Staff(world), *servers(world, first=3)]
+    news = world.scene.bank_news if world.terms.theme == PAYMENTS else world.scene.news
+    for _ in range(world.terms.lingers):
+        due = _due(world)
+        now = world.clock.shown()
+        for kind, at in due.items():
+            if at <= now:
+                _KINDS[kind]()
+        acting = [world.chance.choice(people), news]
+        if world.chance.random() < world.terms.goes_on:
+            acting += [world.chance.choice(others)]
+        for actor in acting:
+            try:
+                actor.turn()
+            except Refusal as refusal:
+                world.note("linger", f"refused: {refusal.code}")
+        if all(at > now for at in due.values()):
+            soon = timedelta(seconds=world.chance.uniform(0.2, 10))
+            world.clock.advance(min([soon, *(at - now for at in due.values())]))
+
+
 def drain(world: "World") -> None:
     """Let everything come to its end: do what is due, have people decide, let time pass to what is due next."""
-    wallet = world.scene.wallet
-    wallet.expect_nothing_more()
-    world.clock.advance(max(_LEASES_AND_HORIZONS, (wallet.last_arrival() or world.clock.shown()) - world.clock.shown()))
-    wallet.time_has_passed()
+    services = (world.scene.wallet, world.scene.bank)
+    arrivals = [world.clock.shown() + _LEASES_AND_HORIZONS]
+    for service in services:
+        service.expect_nothing_more()
+        arrivals += [last] if (last := service.last_arrival()) else []
+    world.clock.advance(max(arrivals) - world.clock.shown())
+    for service in services:
+        service.time_has_passed()
     staff = Staff(world)
     if world.chance.random() < 0.3:
         world.clock.advance(_PAST_EXECUTION)  # what a pause has held up so long is asked no more
@@ -63,8 +97,9 @@ def drain(world: "World") -> None:
     drive_stale.drive_stale()
     people = reviewers(world)
     for number in range(_MOST_ROUNDS):
-        while world.scene.news.waiting:
-            world.scene.news.send_one()
+        for news in (world.scene.news, world.scene.bank_news):
+            while news.waiting:
+                news.send_one()
         due = _due(world)
         now = world.clock.shown()
         for kind, at in due.items():
@@ -104,6 +139,8 @@ def compare(world: "World") -> None:
         for finding in verdict.findings:
             world.found("verify_ledger", finding.subject, f"{verdict.check.title}: {finding.detail}")
     _compare_money(world)
+    if world.terms.theme == PAYMENTS:
+        ends_of_payments.compare(world)
     _compare_operations(world)
     _compare_events(world)
     lines = world.stage.looking.execute(
@@ -153,7 +190,7 @@ def _is_booked(subject: str, event_type: str) -> bool:
 
 
 def _compare_operations(world: "World") -> None:
-    keys = {movement.key for movement in world.scene.wallet.movements}
+    keys = {movement.key for movement in world.scene.movements}
     for key, state in RemoteOperation.objects.order_by("pk").values_list("key", "state"):
         if (state == "confirmed") != (key in keys):
             world.found(

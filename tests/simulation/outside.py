@@ -1,11 +1,13 @@
-"""HTTP as the world owns it: each call reaches the wallet service or the webhook receiver, and may be interrupted."""
+"""HTTP as the world owns it: each call reaches the wallet service, the bank or the webhook receiver, and may be interrupted."""
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from webhooks.outbound import OutboundRequest, OutboundResponse
 
 if TYPE_CHECKING:
+    from tests.simulation.bank_service import BankService
     from tests.simulation.processes import Process
     from tests.simulation.receiver import Receiver
     from tests.simulation.wallet_service import WalletService
@@ -25,20 +27,30 @@ def present() -> "Process | None":
 
 
 class Outside:
-    def __init__(self, world: "World", *, wallet: "WalletService", receiver: "Receiver") -> None:
+    def __init__(self, world: "World", *, wallet: "WalletService", bank: "BankService", receiver: "Receiver") -> None:
         self._world = world
         self._wallet = wallet
+        self._bank = bank
         self._receiver = receiver
 
     def send(self, request: OutboundRequest) -> OutboundResponse:
-        wallet = request.url.startswith("http://wallet.")
-        place = ("ask" if request.method == "POST" else "lookup") if wallet else "webhook"
+        place, answers = self._at(request)
         process = present()
 
         def call() -> OutboundResponse:
-            return self._wallet.answer(request) if wallet else self._receiver.answer(request)
+            return answers(request)
 
         if process is None:
             return call()
         answer: OutboundResponse = process.outside(place, call)
         return answer
+
+    def _at(self, request: OutboundRequest) -> tuple[str, Callable[[OutboundRequest], OutboundResponse]]:
+        """Return what kind of place this is, and who answers there."""
+        if request.url.startswith("http://wallet."):
+            return ("ask" if request.method == "POST" else "lookup"), self._wallet.answer
+        if request.url.startswith("http://bank."):
+            if request.url.endswith("/query"):
+                return "query", self._bank.answer
+            return ("ask" if request.method == "POST" else "lookup"), self._bank.answer
+        return "webhook", self._receiver.answer

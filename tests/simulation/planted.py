@@ -22,14 +22,14 @@ from orders.sagas import buy, runner, wallet_legs
 from orders.sagas.progress import Progress, Wait
 from orders.venues import curve
 from tests.simulation.receiver import Receiver
-from wallets import claiming, evidence, remote_operations
+from wallets import claiming, evidence, limits, remote_operations
 from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
 from wallets.inbox_provider import KIND
 from wallets.models import Gateway, RemoteOperation
 from wallets.outcomes import Cause, Outcome, Rejected, Unknown
 from wallets.remote_operations import Leg, Performed
-from webhooks import outbound, routing, signatures
+from webhooks import booked_transactions, outbound, routing, signatures
 from webhooks.outbound import OutboundRequest
 from webhooks.routing import Applied, InboundMessage, Judgement
 
@@ -210,6 +210,20 @@ def _one_answer_for_every_request() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _limits_never_given_back() -> Iterator[None]:
+    """A payment that failed keeps what it took from the day's limits."""
+    with patch.object(limits, "give_back", lambda usages: None):
+        yield
+
+
+@contextmanager
+def _booked_at_each_telling() -> Iterator[None]:
+    """A collection that is told again, under whatever event id, is booked again."""
+    with patch.object(booked_transactions, "book_once", lambda message, *, kind, now: True):
+        yield
+
+
 def _door_without_guard() -> Any:
     return patch.object(claiming, "_refuse_unfounded", lambda operation, *, founded: None)
 
@@ -229,4 +243,6 @@ FAULTS: Final = (
     Fault("a trade settled before its debit", _settled_before_its_debit, frozenset({"R1"}), 1),
     Fault("a worker that sleeps between claim and send", _sleeps_between_claim_and_send, frozenset({"R2"}), 1),
     Fault("one answer for every request", _one_answer_for_every_request, frozenset({"I1"}), 1),
+    Fault("limits that are never given back", _limits_never_given_back, frozenset({"a limit"}), 35),
+    Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 35),
 )

@@ -3,8 +3,9 @@
 1 a process takes turns: in each it does what its actor does once (a request, a pass of a worker, a person's decision)
 2 it hands the baton on only where the real one could be interrupted and holds no lock: between transactions, before the
   first lock of one, and on each side of a call to the outside; there it may also sleep
-3 it may die at each commit, on each side of it, and on each side of a call: its connection breaks, none of its handlers
-  reaches the database any more, and it starts again a while later
+3 it may die at each commit, on each side of it, and on each side of a call: the server rolls back what it had open, none of
+  its handlers reaches the database any more, and it starts again a while later. (Its session is used again: making a new
+  one took longer than all that a process does in it, and decision 0080 says what is lost by that.)
 4 after each commit the rules are checked, before anybody else moves
 
 Row locks never make the baton's holder wait: whoever is parked holds none.
@@ -16,7 +17,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import psycopg
 from django.db import connection
+from psycopg.pq import TransactionStatus
 
 from ledger.controls.refusals import Refusal
 from tests.simulation.outside import belongs_to
@@ -103,8 +106,7 @@ class Process:
             world.met("crash", place)
             world.note(self.name, f"killed {place}")
             self.dead = True
-            if connection.connection is not None:
-                connection.connection.close()  # the server rolls back what was not committed
+            _end_transaction()  # as the server does with what was not committed
             raise Killed(place)
 
     def outside(self, place: str, call: Callable[[], Any]) -> Any:
@@ -165,9 +167,25 @@ class Process:
             if not self.dead and not self.world.ended:  # Django's own clean-up meets a closed connection
                 self.world.found("defect", self.name, f"{type(error).__name__}: {error}")
         if self.dead or self.world.ended:
-            connection.close()
+            _begin_anew()
             self.dead = self._locked = False
             self.nap(self.world.terms.longest_restart)
+
+
+def _end_transaction() -> None:
+    raw: psycopg.Connection[Any] | None = connection.connection
+    if raw is not None and raw.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        raw.rollback()
+
+
+def _begin_anew() -> None:
+    """Have the session as a new process finds it: in no transaction, and holding no lock; a new one where it is not so."""
+    raw: psycopg.Connection[Any] | None = connection.connection
+    idle = raw is not None and raw.autocommit and raw.info.transaction_status is TransactionStatus.IDLE
+    if raw is None or not idle or connection.in_atomic_block or connection.needs_rollback or connection.errors_occurred:
+        connection.close()
+        return
+    raw.execute("SELECT pg_advisory_unlock_all()")
 
 
 class hooked:

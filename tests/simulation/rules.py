@@ -7,28 +7,30 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 
 from tests.simulation.states import States
+from tests.simulation.terms import PAYMENTS
 from tests.simulation.truth import Known
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _HERE: Final = Path(__file__).parent
-_BOOK, _STATES, _OUTSIDE, _PEOPLE = (
-    (_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("book", "states", "outside", "people")
+_BOOK, _STATES, _OUTSIDE, _PEOPLE, _INTENTS = (
+    (_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("book", "states", "outside", "people", "intents")
 )
 _WRITTEN: Final = """
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text, m.last, m.of_money, m.of_operations, e.last,
        (SELECT count(*) FROM ledger_transaction), (SELECT count(*) FROM ledger_delta),
        (SELECT count(*) FROM wallets_remoteattempt), (SELECT count(*) FROM ledger_claim)
-FROM (SELECT max(id) AS last, max(id) FILTER (WHERE machine IN ('order', 'trade', 'return')) AS of_money,
-             max(id) FILTER (WHERE machine IN ('order', 'trade', 'remote_operation')) AS of_operations
+FROM (SELECT max(id) AS last, max(id) FILTER (WHERE machine IN ('order', 'trade', 'return', 'intent', 'payout')) AS of_money,
+             max(id) FILTER (WHERE machine IN ('order', 'trade', 'intent', 'remote_operation')) AS of_operations
       FROM ledger_move) AS m
 CROSS JOIN (SELECT max(id) AS last FROM ledger_event) AS e
 """
 _OPERATIONS: Final = (
-    "SELECT p.key, p.owner, p.leg, p.state, coalesce(o.state, ''), coalesce(t.state, '')"
+    "SELECT p.key, p.owner, p.leg, p.state, coalesce(o.state, ''), coalesce(t.state, ''), coalesce(i.state, '')"
     " FROM wallets_remoteoperation p LEFT JOIN orders_order o ON o.reference = p.owner"
     " LEFT JOIN orders_trade t ON t.order_reference = p.owner"
+    " LEFT JOIN orders_payout q ON q.reference = p.owner LEFT JOIN orders_intent i ON i.reference = q.intent_reference"
 )
 _POOLS: Final = (
     "SELECT p.code, sum(b.credits_posted - b.debits_posted) FILTER (WHERE b.asset = p.cash_asset),"
@@ -66,6 +68,7 @@ class Watch:
         self._world = world
         self._looking = world.stage.looking
         self._written = _Written()
+        self._of_payments = world.terms.theme == PAYMENTS
         self._states = States()
         self._products: dict[str, int] = {}
         self._leases: dict[str, tuple[str, datetime]] = {}
@@ -86,7 +89,10 @@ class Watch:
             written.deltas,
         ):
             self._ask(_BOOK)
-            self._pools_have_not_lost()
+            if self._of_payments:
+                self._ask(_INTENTS)
+            else:
+                self._pools_have_not_lost()
         if (before.of_operations, before.attempts) != (written.of_operations, written.attempts):
             self._ask(_OUTSIDE)
             known = [Known(*row) for row in self._looking.execute(_OPERATIONS, prepare=True).fetchall()]
@@ -97,7 +103,7 @@ class Watch:
 
     def look_once_more(self) -> None:
         """Look at everything, whatever was written: the last look."""
-        for rules in (_STATES, _BOOK, _OUTSIDE, _PEOPLE):
+        for rules in (_STATES, _BOOK, _OUTSIDE, _PEOPLE, _INTENTS):
             self._ask(rules)
 
     def _ask(self, rules: str) -> None:

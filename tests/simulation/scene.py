@@ -1,4 +1,4 @@
-"""Everything that stands in a world before anybody acts: operator, wallet service, receiver, pools, a market, positions."""
+"""Everything that stands in a world before anybody acts: operator, wallet service, receiver; pools and more, or wallets."""
 
 from copy import deepcopy
 from datetime import timedelta
@@ -14,11 +14,15 @@ from orders.models import ApprovalThreshold
 from orders.operations.create_quote import create_quote
 from orders.operations.open_market import open_market
 from orders.operations.submit_order import submit_order
+from tests.simulation import scene_of_payments
+from tests.simulation.bank_news import BankNews
+from tests.simulation.bank_service import BankService
 from tests.simulation.outside import Outside
 from tests.simulation.receiver import Receiver
+from tests.simulation.terms import PAYMENTS
 from tests.simulation.truth import Truth
 from tests.simulation.wallet_news import WalletNews
-from tests.simulation.wallet_service import WalletService
+from tests.simulation.wallet_service import Movement, WalletService
 from wallets import inbox_provider, operators
 from wallets.models import Gateway
 from webhooks import endpoints, outbound
@@ -43,13 +47,21 @@ class Scene:
         self.truth = Truth(world)
         self.news = WalletNews(world)
         self.wallet = WalletService(world, told=self.news.tell)
+        self.bank_news = BankNews(world)
+        self.bank = BankService(world, told=self.bank_news.tell)
         self.receiver = Receiver(world)
-        self.outside = Outside(world, wallet=self.wallet, receiver=self.receiver)
+        self.wallets: list[str] = []
+        self.outside = Outside(world, wallet=self.wallet, bank=self.bank, receiver=self.receiver)
+
+    @property
+    def movements(self) -> list[Movement]:
+        """Return all money that really moved outside."""
+        return [*self.wallet.movements, *self.bank.movements]
 
     def prepare(self) -> None:
         """Put the scene's rows back, or set it up when it is the first of its kind; then give it this world's terms."""
         terms, stage = self.world.terms, self.world.stage
-        name = f"{'held' if terms.holds_position else 'empty'}_{'market' if terms.has_market else 'plain'}"
+        name = terms.scene
         if not stage.backdrop.has(name):
             stage.scenes[name] = self._kept_aside(name)
         stage.backdrop.put_back(name)
@@ -83,6 +95,7 @@ class Scene:
             "secrets": (self.news.secret, self.receiver.secret),
             "taken": self.receiver.taken,
             "wallet": (self.wallet.operations, self.wallet.movements),
+            "payments": (self.wallets, self.bank_news.secrets),
         }
 
     def _take(self, kept: dict[str, Any]) -> None:
@@ -90,6 +103,7 @@ class Scene:
         self.news.secret, self.receiver.secret = kept["secrets"]
         self.receiver.taken = kept["taken"]
         self.wallet.operations, self.wallet.movements = kept["wallet"]
+        self.wallets, self.bank_news.secrets = kept["payments"]
 
     def _set_up(self) -> None:
         world = self.world
@@ -126,10 +140,13 @@ class Scene:
             operator_id=operator.pk,
             environment="test",
             url=HOOKS_URL,
-            topics=["order.*", "trade.*"],
+            topics=["order.*", "trade.*", "intent.*", "payin.*", "payout.returned"],
             description="",
             now=now,
         ).secret
+        if world.terms.theme == PAYMENTS:
+            scene_of_payments.set_up(self, operator)
+            return
         if world.terms.has_market:
             self._open_market()
         if world.terms.holds_position:

@@ -8,11 +8,13 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from ledger.money import Money
-from orders.models import Freeze, Market, Order, Pool, PoolHalt, Trade
+from orders.models import Freeze, Intent, Market, Order, Pool, PoolHalt, Trade
 from orders.operations import freeze_order, halt_pool, resolve_market
 from orders.operations.fund_maker import fund_maker
 from orders.operations.return_trade import return_trade
 from tests.simulation.scene import MARKET, PEOPLE
+from tests.simulation.terms import MARKET as MARKET_THEME
+from tests.simulation.terms import PAYMENTS, REVIEW
 from wallets import pauses
 from webhooks import inbox_worker
 
@@ -30,12 +32,21 @@ class Staff:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._replayed: set[str] = set()
+        if world.terms.theme in (MARKET_THEME, REVIEW):
+            self.rest = timedelta(seconds=8)
 
     def turn(self) -> None:
+        if self._world.terms.theme == PAYMENTS:
+            act = self._world.chance.choice((self._freeze_intent, self._lift_freezes, self._pause, self._lift_pause))
+            act()
+            self._world.note(self.name, act.__name__.strip("_"))
+            return
         acts: list[Callable[[], None]] = [self._freeze, self._lift_freezes, self._halt, self._lift_halts, self._pause]
         acts += [self._lift_pause, self._take_back]
         if self._world.terms.has_market:
-            acts += [self._market] * 4
+            acts += [self._market] * (30 if self._world.terms.theme == MARKET_THEME else 4)
+        if self._world.terms.theme == REVIEW:
+            acts += [self._halt] * 6
         act = self._world.chance.choice(acts)
         act()
         self._world.note(self.name, act.__name__.strip("_"))
@@ -44,8 +55,8 @@ class Staff:
         """Undo what holds things up."""
         self._lift_freezes()
         self._lift_halts()
-        if pauses.current(clock.now()):
-            self._lift_pause()
+        for pause in pauses.current(clock.now()):
+            self._lift_pause({"operator_slug": pause.gateway.operator.slug, "channel": pause.gateway.channel})
 
     def replay_dead(self) -> int:
         """Send dead inbound events round again, each once; return how many."""
@@ -70,10 +81,26 @@ class Staff:
                 )
             self._world.met("staff", "freeze")
 
+    def _freeze_intent(self) -> None:
+        living = Intent.objects.filter(state__in=("created", "validated", "authorized")).order_by("-pk")
+        found = list(living.values_list("reference", flat=True)[:5])
+        if found:
+            with db_transaction.atomic():
+                freeze_order.freeze_intent(
+                    intent_reference=self._world.chance.choice(found),
+                    reason="to be looked at",
+                    actor=self._who(),
+                    now=clock.now(),
+                )
+            self._world.met("staff", "freeze an intent")
+
     def _lift_freezes(self) -> None:
         for reference in list(Freeze.objects.filter(lifted_at__isnull=True).values_list("subject", flat=True)):
             with db_transaction.atomic():
-                freeze_order.lift_freeze(order_reference=reference, actor=self._who(), now=clock.now())
+                if reference.startswith("int_"):
+                    freeze_order.lift_intent_freeze(intent_reference=reference, actor=self._who(), now=clock.now())
+                else:
+                    freeze_order.lift_freeze(order_reference=reference, actor=self._who(), now=clock.now())
             self._world.met("staff", "lift freeze")
 
     def _halt(self) -> None:
@@ -92,7 +119,7 @@ class Staff:
     def _pause(self) -> None:
         with db_transaction.atomic():
             pauses.pause_gateway(
-                operator_slug="acme",
+                **self._gateway(),
                 environment="test",
                 reason="their maintenance",
                 lasts=timedelta(seconds=self._world.chance.choice((5, 20, 20, 1_800))),
@@ -101,9 +128,15 @@ class Staff:
             )
         self._world.met("staff", "pause")
 
-    def _lift_pause(self) -> None:
+    def _gateway(self) -> dict[str, str]:
+        """Name the door that is meant: the operator's wallet, or a channel of the house."""
+        if self._world.terms.theme != PAYMENTS:
+            return {"operator_slug": "acme"}
+        return {"operator_slug": "house", "channel": self._world.chance.choice(("promptpay", "bank_transfer"))}
+
+    def _lift_pause(self, gateway: dict[str, str] | None = None) -> None:
         with db_transaction.atomic():
-            pauses.lift_pause(operator_slug="acme", environment="test", actor=self._who(), now=clock.now())
+            pauses.lift_pause(**(gateway or self._gateway()), environment="test", actor=self._who(), now=clock.now())
         self._world.met("staff", "lift pause")
 
     def _take_back(self) -> None:
@@ -124,7 +157,7 @@ class Staff:
         state = Market.objects.values_list("state", flat=True).get(code=MARKET)
         now = clock.now()
         if state == Market.State.OPEN:
-            if self._world.chance.random() < 0.4:
+            if self._world.chance.random() < (0.9 if self._world.terms.theme == MARKET_THEME else 0.4):
                 with db_transaction.atomic():
                     resolve_market.close_market(
                         environment="test", code=MARKET, reason="over", actor=self._who(), now=now

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _LEGAL: Final = "SELECT machine, from_state, to_state FROM legal_move"
 _MOVES: Final = "SELECT id, machine, subject, sequence, from_state, to_state FROM ledger_move WHERE id > %s ORDER BY id"
 _EVENTS: Final = "SELECT id, aggregate FROM ledger_event WHERE id > %s ORDER BY id"
-_TELL: Final = ("order", "quote", "trade", "return", "review_case", "market")
+_TELL: Final = ("order", "quote", "trade", "return", "review_case", "market", "intent", "payout", "pay_in")
 _TABLES: Final = {
     "order": "orders_order",
     "quote": "orders_quote",
@@ -20,6 +20,9 @@ _TABLES: Final = {
     "return": "orders_return",
     "review_case": "orders_reviewcase",
     "market": "orders_market",
+    "intent": "orders_intent",
+    "payout": "orders_payout",
+    "pay_in": "orders_payin",
     "remote_operation": "wallets_remoteoperation",
     "delivery": "webhooks_delivery",
     "inbound_event": "webhooks_inboundevent",

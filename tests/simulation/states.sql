@@ -9,6 +9,9 @@ WITH orders AS MATERIALIZED (
     UNION ALL SELECT 'return', reference, state, version, true FROM orders_return
     UNION ALL SELECT 'review_case', reference, state, version, true FROM orders_reviewcase
     UNION ALL SELECT 'market', reference, state, version, true FROM orders_market
+    UNION ALL SELECT 'intent', reference, state, version, true FROM orders_intent
+    UNION ALL SELECT 'payout', reference, state, version, true FROM orders_payout
+    UNION ALL SELECT 'pay_in', reference, state, version, true FROM orders_payin
     UNION ALL SELECT 'remote_operation', reference, state, version, false FROM wallets_remoteoperation
     UNION ALL SELECT 'delivery', reference, state, version, false FROM webhooks_delivery
     UNION ALL SELECT 'inbound_event', reference, state, version, false FROM webhooks_inboundevent

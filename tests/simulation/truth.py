@@ -10,7 +10,7 @@ _ASKED: Final = "SELECT ask_until, state FROM wallets_remoteoperation WHERE key 
 
 
 class Known(NamedTuple):
-    """One operation as our rows have it, with its order's and trade's state."""
+    """One operation as our rows have it, with its order's and trade's state, or its intent's."""
 
     key: str
     owner: str
@@ -18,6 +18,7 @@ class Known(NamedTuple):
     state: str
     order_state: str
     trade_state: str
+    intent_state: str
 
 
 class Truth:
@@ -36,7 +37,8 @@ class Truth:
         ask_until, state = row
         if not movement.late and (ask_until is None or movement.at > ask_until):
             world.found("R2", movement.key, f"moved at {movement.at}, and was asked until {ask_until} ({state})")
-        timely = [one for one in world.scene.wallet.movements_of(movement.owner, movement.leg) if not one.late]
+        same = [one for one in world.scene.movements if (one.owner, one.leg) == (movement.owner, movement.leg)]
+        timely = [one for one in same if not one.late]
         if len(timely) > 1:
             world.found(
                 "R2", movement.owner, f"its {movement.leg} moved {len(timely)} times: {[m.key for m in timely]}"
@@ -44,10 +46,10 @@ class Truth:
 
     def compare(self, known: list[Known]) -> None:
         """After a commit: what we hold for certain is so, and what rests on it stands."""
-        wallet = self._world.scene.wallet
-        moved = {(movement.owner, movement.leg) for movement in wallet.movements}
-        keys = {movement.key for movement in wallet.movements}
-        timely = {movement.key for movement in wallet.movements if not movement.late}
+        movements = self._world.scene.movements
+        moved = {(movement.owner, movement.leg) for movement in movements}
+        keys = {movement.key for movement in movements}
+        timely = {movement.key for movement in movements if not movement.late}
         for one in known:
             if one.state == "confirmed" and one.key not in keys:
                 self._world.found("R3", one.key, "confirmed, and it never moved")
@@ -55,6 +57,10 @@ class Truth:
                 self._world.found("R3", one.key, f"{one.state}, and it moved")
             elif one.state == "absent" and one.key in timely:
                 self._world.found("R3", one.key, "absent, and it moved in time")
+            if one.intent_state == "settled" and one.key not in keys:
+                self._world.found("R1", one.owner, "its intent is settled, and nothing was paid")
+            if one.intent_state == "failed" and one.key in timely:
+                self._world.found("R2", one.owner, "its intent has failed, and it was paid")
             if one.leg == "debit" and one.trade_state in ("settled", "returned") and (one.owner, "debit") not in moved:
                 self._world.found("R1", one.owner, "its trade is settled, and its debit never moved")
             if (one.owner, "reverse") in moved and one.trade_state in ("settled", "returned"):

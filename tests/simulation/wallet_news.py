@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tests.simulation.terms import NEWS
 from webhooks import inbox, inbox_worker, signatures
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ class WalletNews:
         self.secret = ""
         self.waiting: list[tuple[str, str, str]] = []
         self._told = 0
+        if world.terms.theme == NEWS:
+            self.rest = timedelta(seconds=2)
 
     def tell(self, key: str, status: str) -> None:
         self._told += 1

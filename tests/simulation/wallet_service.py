@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
+from tests.simulation.terms import NEWS
 from webhooks.outbound import Broken, NotSent, OutboundRequest, OutboundResponse, TimedOut
 
 if TYPE_CHECKING:
@@ -59,6 +61,10 @@ class _OnItsWay:
 
 class WalletService:
     """`movements` is the truth. `told` is called with (key, status) when an operation has ended or is pending."""
+
+    name = "wallet"
+    kind = ""
+    """Put before what faults are counted as."""
 
     def __init__(self, world: "World", *, told: Callable[[str, str], None]) -> None:
         self._world = world
@@ -150,7 +156,7 @@ class WalletService:
         return self._shown(operation) if operation else self._too_late(key)
 
     def _look_up(self, request: OutboundRequest) -> OutboundResponse:
-        key = request.url.rpartition("/")[2]
+        key = unquote(request.url.rpartition("/")[2])
         match self._fault("lookup", _LOOKUP_FAULTS):
             case "not sent":
                 raise NotSent("refused")
@@ -167,7 +173,7 @@ class WalletService:
         operation = self.operations.get(key)
         now = self._world.clock.shown()
         if operation is None or (operation.hidden_until is not None and operation.hidden_until > now):
-            return _said(404, {"code": "not_found", "idempotency_key": key})
+            return said(404, self.absence(request, key))
         return self._shown(operation, looked_up=True)
 
     def _fault(self, kind: str, faults: tuple[str, ...]) -> str:
@@ -178,13 +184,13 @@ class WalletService:
         if not world.faulty or world.chance.random() >= often:
             return ""
         fault = world.chance.choice(faults)
-        world.met(kind, fault)
-        world.note("wallet", f"{kind}: {fault}")
+        world.met(f"{self.kind}{kind}", fault)
+        world.note(self.name, f"{kind}: {fault}")
         return fault
 
     def _apply(self, request: OutboundRequest, *, at: datetime | None = None, obeys: bool = True) -> Operation | None:
         """Apply a movement once; None when it came too late, and was not applied."""
-        key, content = request.headers["idempotency-key"], json.loads(request.body)
+        key, content = request.headers["idempotency-key"], self.read(request)
         now = at or self._world.clock.shown()
         if key in self.operations:
             return self.operations[key]
@@ -204,9 +210,10 @@ class WalletService:
                 operation.key, operation.leg, operation.owner, operation.asset, operation.amount, operation.at, late
             )
         )
-        self._world.note("wallet", f"moved {operation.key}{' late' if late else ''}")
+        self._world.note(self.name, f"moved {operation.key}{' late' if late else ''}")
         self._world.scene.truth.moved(self.movements[-1])
-        if late or (self._world.faulty and self._world.chance.random() < 0.5):
+        often = 1 if self._world.terms.theme == NEWS else 0.5
+        if late or (self._world.faulty and self._world.chance.random() < often):
             self._told(operation.key, _CONFIRMED)
 
     def _can_reverse(self, content: dict[str, str]) -> bool:
@@ -220,14 +227,14 @@ class WalletService:
         return self.operations[key]
 
     def _declined(self, request: OutboundRequest) -> OutboundResponse:
-        key, content = request.headers["idempotency-key"], json.loads(request.body)
+        key, content = request.headers["idempotency-key"], self.read(request)
         operation = self._made(key, content, status=_REJECTED, at=self._world.clock.shown())
         operation.code = "declined"
         return self._shown(operation)
 
     def _accepted(self, request: OutboundRequest) -> OutboundResponse:
         """Accept it, still working: it ends within minutes, either way."""
-        key, content = request.headers["idempotency-key"], json.loads(request.body)
+        key, content = request.headers["idempotency-key"], self.read(request)
         now = self._world.clock.shown()
         if now > datetime.fromisoformat(request.headers["not-after"]):
             return self._too_late(key)
@@ -265,9 +272,22 @@ class WalletService:
 
     def _too_late(self, key: str) -> OutboundResponse:
         """Refuse it for ever: what is still on its way under this key is not applied either."""
-        self._world.met("ask", "refused as too late")
+        self._world.met(f"{self.kind}ask", "refused as too late")
         self._on_their_way = [one for one in self._on_their_way if one.request.headers["idempotency-key"] != key]
-        return _said(422, {"status": _REJECTED, "code": "too_late", "idempotency_key": key})
+        return said(422, self.lateness(key))
+
+    def read(self, request: OutboundRequest) -> dict[str, str]:
+        """Return what is asked for: operation, reference, asset, amount."""
+        content: dict[str, str] = json.loads(request.body)
+        return content
+
+    def absence(self, request: OutboundRequest, key: str) -> dict[str, str]:
+        """Say that a key is not known."""
+        return {"code": "not_found", "idempotency_key": key}
+
+    def lateness(self, key: str) -> dict[str, str]:
+        """Say that a key came too late."""
+        return {"status": _REJECTED, "code": "too_late", "idempotency_key": key}
 
     def _shown(self, operation: Operation, *, amount: str = "", looked_up: bool = False) -> OutboundResponse:
         content = {
@@ -278,13 +298,13 @@ class WalletService:
             "amount": amount or operation.amount,
         }
         if operation.status == _REJECTED:
-            return _said(200 if looked_up else 422, {**content, "code": operation.code})
+            return said(200 if looked_up else 422, {**content, "code": operation.code})
         if operation.status == _PENDING:
-            return _said(200 if looked_up else 202, content)
-        return _said(200, {**content, "remote_ref": f"w-{operation.key}"[:120]})
+            return said(200 if looked_up else 202, content)
+        return said(200, {**content, "remote_ref": f"w-{operation.key}"[:120]})
 
 
-def _said(status: int, content: dict[str, str]) -> OutboundResponse:
+def said(status: int, content: dict[str, str]) -> OutboundResponse:
     return OutboundResponse(status, {"content-type": "application/json"}, json.dumps(content).encode())
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ledger import fold, seals
-from orders.operations import drive_stale, expire_quotes
+from ledger import expiry, fold, seals
+from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
 from orders.sagas import runner
+from tests.simulation.terms import PAYMENTS
 from wallets import rates
 from webhooks import delivery, relay
 
@@ -45,6 +46,8 @@ class Clockwork:
 
     def turn(self) -> None:
         kinds = (rates.refresh, rates.refresh, expire_quotes.expire_quotes, drive_stale.drive_stale, fold.fold, _seal)
+        if self._world.terms.theme == PAYMENTS:
+            kinds = (expiry.expire, cancel_unconfirmed.cancel_unconfirmed, drive_stale.drive_stale, fold.fold, _seal)
         kind = self._world.chance.choice(kinds)
         done = kind()
         if done:
@@ -52,7 +55,8 @@ class Clockwork:
 
 
 def workers(world: "World") -> list[Worker | Clockwork]:
-    quick, slow = timedelta(seconds=1), timedelta(seconds=25)
+    pays = world.terms.theme == PAYMENTS
+    quick, slow = timedelta(seconds=1), timedelta(seconds=6 if pays else 25)
     return [
         *(Worker(world, f"worker {number}", runner.work, rest=quick, weight=4) for number in (1, 2, 3)),
         *(Worker(world, f"relay {number}", relay.relay, rest=slow) for number in (1, 2)),

@@ -4,8 +4,9 @@
 
 1 an operator with its wallet service, pools, perhaps a market and positions, are set up by real operations
 2 for a number of turns everybody acts, in an order that the seed decides; faults and deaths as the seed decides
-3 then the faults end: what was begun is ended, queues run empty, people decide what is theirs to decide
+3 then the deaths end, and a while later the faults: what was begun is ended, queues run empty, people decide what is theirs
 4 whatever the seed, the rules held after every commit, and at the end the book and the counterparty agree
+5 in some worlds the books are closed: what the close finds was predicted, and two people sign
 
 The same seed is always the same trace.
 """
@@ -16,17 +17,17 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import copy_context
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
 from ledger.controls import clock, randomness
 from orders.sagas import runner
-from tests.simulation import ends, rules
+from tests.simulation import closing, ends, rules
 from tests.simulation.outside import present
 from tests.simulation.played import Break, Reach
 from tests.simulation.processes import Actor, Killed, Process, WorldEnds, hooked
+from tests.simulation.terms import Terms, drawn
 from tests.simulation.ticking_clock import START, TickingClock
 from webhooks import outbound
 
@@ -36,44 +37,6 @@ if TYPE_CHECKING:
 _MOST_BREAKS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a world is, drawn from its seed. Chances are of each place where it may happen."""
-
-    turns: int
-    kills: float
-    sleeps: float
-    switches: float
-    faults: float
-    disobedient: float
-    requery_cap: int
-    not_found_horizon: timedelta
-    resubmit: bool
-    concurrency: int
-    holds_position: bool
-    has_market: bool
-    longest_sleep: timedelta = timedelta(seconds=90)
-    longest_restart: timedelta = timedelta(seconds=20)
-
-
-def drawn(chance: random.Random) -> Terms:
-    calm = chance.random() < 0.1
-    return Terms(
-        turns=chance.randrange(40, 90),
-        kills=0 if calm else chance.choice((0.0, 0.01, 0.02, 0.04)),
-        sleeps=0 if calm else chance.choice((0.0, 0.02, 0.04, 0.08)),
-        switches=chance.choice((0.1, 0.3, 0.6)),
-        faults=0.05 if calm else chance.choice((0.4, 0.6, 0.9)),
-        disobedient=chance.choice((0.0, 0.0, 0.6)),
-        requery_cap=chance.choice((1, 2, 3)),
-        not_found_horizon=timedelta(seconds=chance.choice((5, 20, 60))),
-        resubmit=chance.random() < 0.2,
-        concurrency=chance.choice((1, 2, 12)),
-        holds_position=chance.random() < 0.6,
-        has_market=chance.random() < 0.4,
-    )
-
-
 class World:
     """`breaks` is empty after `live` when every rule held."""
 
@@ -81,7 +44,7 @@ class World:
         self.seed = seed
         self.stage = stage
         self.chance = random.Random(seed)
-        self.terms = terms or drawn(self.chance)
+        self.terms = terms or drawn(seed, self.chance)
         self.clock = TickingClock(START)
         self.breaks: list[Break] = []
         self.trace: list[str] = []
@@ -203,18 +166,21 @@ class World:
         self._over.acquire()
         for life in lives:
             life.result()
-        self.faulty = False
 
     def _quiet_down(self) -> None:
-        """Nothing fails any more; everything that waits gets its turn until nothing is left to do."""
+        """Nobody dies any more, then nothing fails any more; everything that waits gets its turn until nothing is left."""
         self.closing = True
         drain = Process(self, _Nobody())
         try:
             with hooked(drain):
+                ends.linger(self)
+                self.faulty = False
                 ends.drain(self)
                 ends.compare(self)
                 if self._watch is not None:
                     self._watch.look_once_more()
+                if self.terms.closes and not self.ended:
+                    closing.close(self)
         except WorldEnds:
             assert self.breaks
 

@@ -1,0 +1,94 @@
+"""How a world is: its theme, which its seed names, and its terms, drawn from the seed.
+
+Most worlds are of everything that orders meet. The others have a theme, so that what is rare elsewhere comes often.
+"""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+ORDERS: Final = "orders"
+PAYMENTS: Final = "payments"
+MARKET: Final = "market"
+REVIEW: Final = "review"
+NEWS: Final = "news"
+_THEMES: Final = {0: PAYMENTS, 3: PAYMENTS, 4: MARKET, 5: PAYMENTS, 6: REVIEW, 8: NEWS}
+"""By the seed's last digit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Chances are of each place where it may happen."""
+
+    turns: int
+    kills: float
+    sleeps: float
+    switches: float
+    faults: float
+    disobedient: float
+    requery_cap: int
+    not_found_horizon: timedelta
+    resubmit: bool
+    concurrency: int
+    holds_position: bool
+    has_market: bool
+    longest_sleep: timedelta = timedelta(seconds=90)
+    longest_restart: timedelta = timedelta(seconds=20)
+    theme: str = ORDERS
+    closes: bool = False
+    lingers: int = 8
+    """Rounds of work with faults and without deaths, before everything is drained; `goes_on`: how often servers and staff
+    act in one."""
+    goes_on: float = 0
+
+    @property
+    def scene(self) -> str:
+        """Name the scene that it begins with."""
+        if self.theme == PAYMENTS:
+            return PAYMENTS
+        return f"{'held' if self.holds_position else 'empty'}_{'market' if self.has_market else 'plain'}"
+
+
+def drawn(seed: int, chance: random.Random) -> Terms:
+    calm = chance.random() < 0.1
+    terms = Terms(
+        turns=chance.randrange(40, 90),
+        kills=0 if calm else chance.choice((0.0, 0.01, 0.02, 0.04)),
+        sleeps=0 if calm else chance.choice((0.0, 0.02, 0.04, 0.08)),
+        switches=chance.choice((0.1, 0.3, 0.6)),
+        faults=0.05 if calm else chance.choice((0.4, 0.6, 0.9)),
+        disobedient=chance.choice((0.0, 0.0, 0.6)),
+        requery_cap=chance.choice((1, 2, 3)),
+        not_found_horizon=timedelta(seconds=chance.choice((5, 20, 60))),
+        resubmit=chance.random() < 0.2,
+        concurrency=chance.choice((1, 2, 12)),
+        holds_position=chance.random() < 0.6,
+        has_market=chance.random() < 0.4,
+    )
+    return _themed(replace(terms, theme=_THEMES.get(seed % 10, ORDERS), closes=seed // 10 % 4 == 1))
+
+
+def _themed(terms: Terms) -> Terms:
+    match terms.theme:
+        case "payments":
+            return replace(terms, lingers=15, goes_on=0.3)
+        case "market":
+            return replace(
+                terms, turns=terms.turns // 2, has_market=True, faults=min(terms.faults, 0.4), lingers=20, goes_on=0.8
+            )
+        case "review":
+            return replace(
+                terms,
+                turns=terms.turns // 2,
+                holds_position=True,
+                requery_cap=1,
+                faults=0.9,
+                switches=0.3,
+                lingers=30,
+                goes_on=0.5,
+            )
+        case "news":
+            return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=20)
+        case _:
+            return terms
