@@ -147,7 +147,7 @@ def _arguments(
         executions = template_balances.executed(environment, list(zip(templates, drafts, strict=True)), now=now)
     request_id = request_context.request_id()
     for position, (draft, template, done) in enumerate(zip(drafts, templates, executions, strict=True), start=1):
-        items.append(_item(draft, template, done, request_id))
+        items.append(_item(draft, template, done, draft.request_id or request_id))
         for sent in done.postings:
             number.append(position)
             debit.append(address_of(sent.source))
