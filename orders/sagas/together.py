@@ -96,6 +96,7 @@ def _tried(step: Callable[[Sequence[Given]], Done], given: Sequence[Given]) -> D
         Exception
     ):  # a task's edge: the defect of one stops the others of its batch no longer than until they go singly
         log.warning("together_failed", step=getattr(step, "__name__", "step"), of=len(given), exc_info=True)
+        connection.close_if_unusable_or_obsolete()
         return None
 
 

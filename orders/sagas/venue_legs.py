@@ -1,5 +1,8 @@
 """What an outside venue is asked for a trade: its legs reserve, execute and release, under the trade's own reference."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from ledger import assets
 from orders import trade_terms
 from orders.models import Order, Pool, Quote, Trade
@@ -38,6 +41,31 @@ def leg(order: Order, trade: Trade, name: str) -> Leg:
             "venue_quote_id": str(trade.terms["venue_quote"]),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The legs of one trade as they stand, locked until the transaction's end."""
+
+    standing: Mapping[str, Standing]
+
+    def was_asked(self, name: str) -> bool:
+        """Tell whether this leg may have been sent."""
+        return name in self.standing and self.standing[name].was_asked
+
+    def are_to_be_reserved(self, pool: Pool) -> bool:
+        """Tell whether the trade's venue can hold its terms, and does not yet."""
+        if pool.venue is None or not pool.venue.reserves:
+            return False
+        return RESERVE not in self.standing or not self.standing[RESERVE].confirmed
+
+
+def lock(trade: Trade) -> Legs:
+    """Lock what a trade's venue was asked or will be: after the trade, and before its pool. A built-in pool's has none."""
+    if not trade_terms.is_outside(trade):
+        return Legs({})
+    found = {name: standing(trade, name, lock=True) for name in (RESERVE, EXECUTE, RELEASE)}
+    return Legs({name: one for name, one in found.items() if one is not None})
 
 
 def reserves(trade: Trade) -> bool:
