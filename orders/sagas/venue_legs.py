@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ledger import assets
 from orders import trade_terms
-from orders.models import Order, Pool, Quote, Trade
+from orders.models import Order, Pool, Trade
 from wallets import channels, remote_operations
 from wallets.remote_operations import Leg, Standing
 
@@ -20,9 +20,7 @@ def leg(order: Order, trade: Trade, name: str) -> Leg:
     pool = Pool.objects.select_related("venue").get(pk=trade.pool_id)
     assert pool.venue is not None
     terms = channels.terms_of(pool.venue.gateway_id)
-    buys = order.side == Quote.Side.BUY
-    taken = trade_terms.of_trade(trade, *(("converted", "net") if buys else ("sold",)))
-    given = trade_terms.of_trade(trade, "position" if buys else "proceeds")
+    taken, given = trade_terms.at_the_venue(order, trade)
     return Leg(
         owner=trade.reference,
         name=name,

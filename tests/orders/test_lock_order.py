@@ -98,7 +98,6 @@ def test_the_watch_sees_a_pool_that_is_locked_before_an_operation(desk: Desk) ->
     order = desk.order()
     watch = Watch()
     with connection.execute_wrapper(watch), db_transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE assigned (id int) ON COMMIT DROP")
         for table in ("orders_pool", "wallets_remoteoperation"):
             cursor.execute(f'SELECT 1 FROM "{table}" FOR UPDATE')
     assert watch.wrong == [["orders_pool", "wallets_remoteoperation"]]

@@ -225,7 +225,7 @@ SELLS = [
     Scenario(
         "the reservation unknown at the cap: nothing moved, and what may stand is released",
         *(RESERVES, {"reserve": [lost_after, server_error]}, "failed", "trade_not_reserved"),
-        *("ask reserve" + ", lookup reserve" * 3 + ", ask release", "released", 0),
+        *("ask reserve" + ", lookup reserve" * 4 + ", ask release", "released", 0),
     ),
     Scenario(
         "released while the order lives: remove hold and allow retry; the retry settles",
