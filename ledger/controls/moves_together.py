@@ -94,9 +94,10 @@ def _by_table_and_columns(written: Iterable[_Written]) -> list[list[_Written]]:
 
 def _write(alike: Sequence[_Written]) -> None:
     model: type[models.Model] = type(alike[0].subject)
-    fields = [model._meta.get_field(name) for name in alike[0].values]
+    known = {field.name: field for field in model._meta.concrete_fields}
+    fields = [known[name] for name in alike[0].values]
     table = connection.ops.quote_name(model._meta.db_table)
-    columns = [connection.ops.quote_name(field.column) for field in fields]
+    columns = [connection.ops.quote_name(str(field.column)) for field in fields]
     lists = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
     statement = (  # names from the models
         f"UPDATE {table} AS t SET {', '.join(f'{column} = v.{column}' for column in columns)}"  # noqa: S608
@@ -104,7 +105,7 @@ def _write(alike: Sequence[_Written]) -> None:
         " WHERE t.id = v.id AND t.version = v.expected"
     )
     values = [
-        [field.get_db_prep_save(one.values[name], connection) for one in alike]  # type: ignore[union-attr]  # no relations
+        [field.get_db_prep_save(one.values[name], connection) for one in alike]
         for name, field in zip(alike[0].values, fields, strict=True)
     ]
     with connection.cursor() as cursor:
