@@ -29,7 +29,8 @@ class Draft:
     order, intent or return whose money moves; `refs` names the other records that it joins to. `amounts` and
     `accounts` are the event type's parameters (accounts are addresses). `hold_key` is the key of the reserve that a
     settle or release ends. `timeout` is in seconds, 0 = never. `refuse_locked` is for direct manual postings: one whose
-    `effective_at` falls into a locked period is refused instead of moved to the first open instant.
+    `effective_at` falls into a locked period is refused instead of moved to the first open instant. `request_id` is
+    of the request that it belongs to, where a list has those of several; "" means the present one.
     """
 
     event_type: str
@@ -45,6 +46,7 @@ class Draft:
     linked: bool = False
     refuse_locked: bool = False
     flags: frozenset[Flag] = frozenset()
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

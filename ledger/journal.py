@@ -180,7 +180,7 @@ def _one(
         draft.subject,
         json.dumps(dict(draft.refs)) if draft.refs else "{}",
         json.dumps(metadata) if metadata else "{}",
-        request_context.request_id(),
+        draft.request_id or request_context.request_id(),
         draft.effective_at,
         str(draft.timeout),
         str(template.version),
@@ -202,7 +202,7 @@ def _list(environment: str, made: Sequence[_Made]) -> list[object]:
     amount: list[int] = []
     request_id = request_context.request_id()
     for position, (draft, template, done) in enumerate(made, start=1):
-        items.append(_item(draft, template, done, request_id))
+        items.append(_item(draft, template, done, draft.request_id or request_id))
         for sent in done.postings:
             number.append(position)
             debit.append(address_of(sent.source))

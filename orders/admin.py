@@ -243,7 +243,15 @@ class VenueAdmin(ReadOnlyAdmin):
 class PoolAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("code",)
-    list_display = ("code", "environment", "kind", "cash_asset", "position_asset", "open_reservations_cap")
+    list_display = (
+        "code",
+        "environment",
+        "kind",
+        "cash_asset",
+        "position_asset",
+        "open_reservations_cap",
+        "quote_margin_bps",
+    )
 
 
 @admin.register(Market)

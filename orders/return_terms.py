@@ -4,11 +4,13 @@ A return whose late leg is a debit took money from the operator's wallet (the op
 credit gave it. The event types take both sides, `debited` and `credited`; one of them is 0 and posts nothing.
 """
 
+from typing import Any
+
 from ledger import accounts
 from ledger.drafts import Draft
 from ledger.money import Money
 from orders import trade_terms
-from orders.models import Return, Trade
+from orders.models import Order, Return, Trade
 
 
 def adjustment(found: Return, trade: Trade | None) -> Draft:
@@ -42,7 +44,7 @@ def receivables(trade: Trade) -> dict[str, str]:
 
 
 def late_effect(found: Return) -> Draft:
-    """Book the late movement: the operator's due against transit."""
+    """Book the late movement: the operator's due against transit; of an execution, what the venue gave and took."""
     return _draft("LATE_EFFECT", "adjust", found, debited=found.gives_back_by == "credit")
 
 
@@ -56,9 +58,27 @@ def kept(found: Return) -> Draft:
     return _draft("RETURN_KEPT", "keep", found, debited=found.gives_back_by == "debit")
 
 
+def executed(order: Order, trade: Trade) -> dict[str, Any]:
+    """Return the terms of a late execution: what the venue gave and took, and its account."""
+    named = trade.terms["accounts"]
+    taken, given = trade_terms.at_the_venue(order, trade)
+    return {
+        "accounts": {"transit": named["transit"], "venue": named["pool"]},
+        "amounts": {
+            name: {"minor": str(amount.minor), "asset": amount.asset}
+            for name, amount in (("executed", given), ("taken", taken))
+        },
+    }
+
+
+def _amounts(found: Return, *, debited: bool) -> dict[str, Money]:
+    if "amounts" in found.terms:
+        return {name: Money(int(one["minor"]), one["asset"]) for name, one in found.terms["amounts"].items()}
+    amount, nothing = Money(int(found.amount_minor), found.asset), Money(0, found.asset)
+    return {"debited": amount if debited else nothing, "credited": nothing if debited else amount}
+
+
 def _draft(event_type: str, step: str, found: Return, *, debited: bool) -> Draft:
-    amount = Money(int(found.amount_minor), found.asset)
-    nothing = Money(0, found.asset)
     refs = {"return": found.reference, "order": found.order_reference}
     refs |= {name: found.terms[name] for name in ("trade", "quote") if found.terms.get(name)}
     return Draft(
@@ -67,6 +87,6 @@ def _draft(event_type: str, step: str, found: Return, *, debited: bool) -> Draft
         subject=found.reference,
         refs=refs,
         metadata={"settlement": "net"} if event_type == "RETURN_KEPT" else {},
-        amounts={"debited": amount if debited else nothing, "credited": nothing if debited else amount},
+        amounts=_amounts(found, debited=debited),
         accounts=dict(found.terms["accounts"]),
     )

@@ -49,6 +49,13 @@ def of_trade(trade: Trade, *names: str) -> Money:
     return next(amounts[name] for name in names if name in amounts)
 
 
+def at_the_venue(order: Order, trade: Trade) -> tuple[Money, Money]:
+    """Return what a trade's venue takes, and what it gives."""
+    buys = order.side == Quote.Side.BUY
+    taken = of_trade(trade, *(("converted", "net") if buys else ("sold",)))
+    return taken, of_trade(trade, "position" if buys else "proceeds")
+
+
 def position_account(pool: Pool, *, operator_slug: str, user_reference: str) -> str:
     """Return a user's account of the pool's asset. Shares of every market are of the same assets: its code goes before."""
     user_part = f"{pool.market_code}.{user_reference}" if pool.market_code else user_reference

@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger.controls import references
 from ledger.controls.moves import Birth, Change, Why, move
+from ledger.controls.moves_together import Step, move_together
 from ledger.drafts import Draft
 from orders.models import Market, Order, Quote, Return, ReviewCase, Trade
 from orders.reviews import deadlines
@@ -43,17 +44,52 @@ def accept(*, order: Order, quote: Quote, trade: Trade, reservation: Draft, acto
     )
 
 
+def starting(order: Order) -> Step:
+    return Step([Change(order, "start")], Why(SAGA, "taken up"), order.request_id)
+
+
+def debit_requested(order: Order, *, operation: Birth) -> Step:
+    """Write down what the wallet will be asked, with the move that says so."""
+    return Step([Change(order, "request_debit"), operation], Why(SAGA, "debit requested"), order.request_id)
+
+
+def debit_confirmed(order: Order, *, draft: Draft, why: Why) -> Step:
+    return Step([Change(order, "confirm_debit", {"status_reason": ""})], why, order.request_id, [draft])
+
+
+def completed(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: datetime) -> Step:
+    changes = [
+        Change(order, "complete", {"ended_at": now, "status_reason": ""}),
+        Change(trade, "settle", {"ended_at": now}),
+    ]
+    return Step(changes, why, order.request_id, [settlement])
+
+
 def start(order: Order, *, now: datetime) -> None:
-    move(Change(order, "start"), why=Why(SAGA, "taken up"), now=now)
+    _take(starting(order), now=now)
 
 
 def request_debit(order: Order, *, operation: Birth, now: datetime) -> None:
-    """Write down what the wallet will be asked, with the move that says so."""
-    move(Change(order, "request_debit"), operation, why=Why(SAGA, "debit requested"), now=now)
+    _take(debit_requested(order, operation=operation), now=now)
 
 
 def confirm_debit(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
-    move(Change(order, "confirm_debit", {"status_reason": ""}), why=why, now=now, drafts=[draft])
+    _take(debit_confirmed(order, draft=draft, why=why), now=now)
+
+
+def complete(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: datetime) -> None:
+    _take(completed(order, trade=trade, settlement=settlement, why=why, now=now), now=now)
+
+
+def take_together(steps: Sequence[Step], *, now: datetime) -> None:
+    """Take the steps of several orders in one transaction: all stand, or none."""
+    if steps:
+        move_together(steps, now=now)
+
+
+def _take(step: Step, *, now: datetime) -> None:
+    """Take one step by itself, under the present request."""
+    move(*step.changes, why=step.why, now=now, drafts=step.drafts)
 
 
 def fail(
@@ -75,16 +111,6 @@ def fail(
         why=why,
         now=now,
         drafts=[release],
-    )
-
-
-def complete(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: datetime) -> None:
-    move(
-        Change(order, "complete", {"ended_at": now, "status_reason": ""}),
-        Change(trade, "settle", {"ended_at": now}),
-        why=why,
-        now=now,
-        drafts=[settlement],
     )
 
 

@@ -9,7 +9,7 @@ The lock is the last of a claim, so that it is held for one short statement and 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db.models import Count, Min, Q
@@ -52,15 +52,23 @@ def admit(gateway: Gateway, *, token: str, lease: timedelta, now: datetime) -> A
             return HeldBack(_bounded(breaker.open_until - now), "circuit_open")
         if breaker.probe_until is not None and now < breaker.probe_until:
             return HeldBack(_bounded(breaker.probe_until - now), "circuit_probing")
-    running = RemoteOperation.objects.filter(gateway_id=gateway.pk, lease_until__gt=now).aggregate(
-        number=Count("pk"), oldest=Min("lease_until")
-    )
+    running = _running(gateway, now=now)
     if running["number"] >= gateway.concurrency:
         return HeldBack(_queue_wait(gateway, age=now + lease - running["oldest"]), "at_concurrency_limit")
     if breaker.open_until is not None:
         breaker.probe_token, breaker.probe_until = token, now + lease
         breaker.save(update_fields=["probe_token", "probe_until"])
     return ADMITTED
+
+
+def room(gateway: Gateway, *, now: datetime) -> int:
+    """Return how many questions may be let in together: none while the circuit is not closed, whose probe goes singly.
+
+    In the claim's transaction, as `admit`.
+    """
+    if _locked(gateway).open_until is not None:
+        return 0
+    return max(0, int(gateway.concurrency) - int(_running(gateway, now=now)["number"]))
 
 
 def heard(gateway: Gateway, reply: Reply, *, token: str, now: datetime) -> None:
@@ -79,6 +87,12 @@ def heard(gateway: Gateway, reply: Reply, *, token: str, now: datetime) -> None:
     elif breaker.probe_token == token:
         _open(breaker, gateway, now=now)
     breaker.save()
+
+
+def _running(gateway: Gateway, *, now: datetime) -> dict[str, Any]:
+    """Count the leases that run, and name the one that ends first."""
+    leased = RemoteOperation.objects.filter(gateway_id=gateway.pk, lease_until__gt=now)
+    return leased.aggregate(number=Count("pk"), oldest=Min("lease_until"))
 
 
 def _count(breaker: Breaker, gateway: Gateway, *, now: datetime) -> None:

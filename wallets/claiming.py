@@ -18,7 +18,7 @@ from wallets.models import Gateway, RemoteAttempt, RemoteOperation
 from wallets.outcomes import Cause, Unknown
 
 _State = RemoteOperation.State
-_LEASE_BEYOND_LIMIT = timedelta(seconds=10)
+LEASE_BEYOND_LIMIT = timedelta(seconds=10)
 _LONGEST_PAUSE_NAP = timedelta(seconds=15)
 
 
@@ -69,7 +69,7 @@ def claim(
             return Performed(Unknown(Cause.NOT_ASKED))
         if operation.lease_until is not None and operation.lease_until > now:
             return Performed(Unknown(Cause.IN_FLIGHT), wait=operation.lease_until - now)
-        timely = _timely(gateway, execute_by, now)
+        timely = is_timely(gateway, execute_by, now)
         granted = waits is not None and operation.state == _State.ABSENT and operation.ask_again_granted != ""
         if (operation.state == _State.PREPARED or granted) and not timely:
             return Performed(Unknown(Cause.NOT_ASKED), wait=_nap(gateway, now))
@@ -78,7 +78,7 @@ def claim(
             _refuse_unfounded(operation, founded=founded)
         limit = timedelta(milliseconds=gateway.time_limit_ms)
         token = randomness.octets(16).hex()
-        lease = limit + _LEASE_BEYOND_LIMIT
+        lease = limit + LEASE_BEYOND_LIMIT
         admitted = admission.ADMITTED if by_hand else admission.admit(gateway, token=token, lease=lease, now=now)
         if isinstance(admitted, HeldBack):
             if granted:  # what people decided waits for its turn; it is not undone by a wait
@@ -86,14 +86,14 @@ def claim(
             return _held_back(operation, gateway, admitted, now=now)
         leased = {"lease_token": token, "lease_until": now + lease}
         if asks:
-            transitions.ask(operation, values={**leased, **_asked(operation, now=now, limit=limit)}, now=now)
+            transitions.ask(operation, values={**leased, **asked(operation, now=now, limit=limit)}, now=now)
         else:
             RemoteOperation.objects.filter(pk=operation.pk).update(**leased)
     kind = RemoteAttempt.Kind.ASK if asks else RemoteAttempt.Kind.LOOKUP
     return Claimed(operation, gateway, wallet, token, kind, limit.total_seconds(), started)
 
 
-def _timely(gateway: Gateway, execute_by: datetime | None, now: datetime) -> bool:
+def is_timely(gateway: Gateway, execute_by: datetime | None, now: datetime) -> bool:
     """Tell whether the gateway may be asked now: not while it is paused, nor later than `execute_by`."""
     paused = gateway.paused_until is not None and now < gateway.paused_until
     return not paused and (execute_by is None or now <= execute_by)
@@ -128,7 +128,7 @@ def _may_be_asked(operation: RemoteOperation, gateway: Gateway) -> bool:
     return bool(operation.state == _State.PREPARED)
 
 
-def _asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> dict[str, object]:
+def asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> dict[str, object]:
     """Return what changes with an ask. Only a decision of people gives the lookups a new count: a limit on the loop."""
     granted = operation.ask_again_granted != ""
     return {

@@ -34,20 +34,9 @@ def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: 
         number = RemoteAttempt.objects.filter(operation_id=operation.pk).count() + 1
         started_at = looked_until - timedelta(milliseconds=duration_ms)
         outcome = _judged(operation, gateway, reply, looked_at=started_at)
-        RemoteAttempt.objects.create(
-            operation_id=operation.pk,
-            number=number,
-            kind=claimed.kind,
-            request_id=request_id,
-            started_at=started_at,
-            duration_ms=duration_ms,
-            http_status=reply.http_status,
-            outcome=_word(outcome),
-            detail=_detail(outcome),
-            late=late,
-            question=reply.question,
-            excerpt=reply.excerpt,
-        )
+        attempt = _attempt(claimed, reply, outcome, number=number, started_at=started_at, late=late)
+        attempt.request_id, attempt.duration_ms = request_id, duration_ms
+        attempt.save(force_insert=True)
         _apply(operation, claimed, outcome, evidence={"attempt": number, "request_id": request_id}, late=late, now=now)
         admission.heard(gateway, reply, token=claimed.token, now=now)
         found = known(operation)
@@ -65,6 +54,35 @@ def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: 
         outcome,
         exhausted=operation.counted_lookups >= gateway.requery_cap,
         wait=requery.wait(gateway, operation, outcome),
+    )
+
+
+def first_attempt(
+    claimed: Claimed, reply: Reply, request_id: str, duration_ms: int, now: datetime
+) -> tuple[RemoteAttempt, Confirmed]:
+    """Return the row, not yet saved, of a first ask that was confirmed within its lease, and what it says."""
+    outcome = reply.outcome
+    assert isinstance(outcome, Confirmed)
+    started_at = now - timedelta(milliseconds=duration_ms)
+    attempt = _attempt(claimed, reply, outcome, number=1, started_at=started_at, late=False)
+    attempt.request_id, attempt.duration_ms = request_id, duration_ms
+    return attempt, outcome
+
+
+def _attempt(
+    claimed: Claimed, reply: Reply, outcome: Outcome, *, number: int, started_at: datetime, late: bool
+) -> RemoteAttempt:
+    return RemoteAttempt(
+        operation_id=claimed.operation.pk,
+        number=number,
+        kind=claimed.kind,
+        started_at=started_at,
+        http_status=reply.http_status,
+        outcome=_word(outcome),
+        detail=_detail(outcome),
+        late=late,
+        question=reply.question,
+        excerpt=reply.excerpt,
     )
 
 
@@ -102,16 +120,11 @@ def _apply(
         if requery.counts(claimed.gateway, operation, outcome, now=now):
             values["counted_lookups"] = operation.counted_lookups + 1
     match outcome:
-        case Confirmed(remote_ref, settlement_date):
+        case Confirmed():
             if operation.state in (_State.ASKED, _State.UNKNOWN, _State.ABSENT):
                 values |= return_window.first_read(operation, outcome, now=now)
-                values |= {
-                    "remote_ref": remote_ref[:120],
-                    "settlement_date": settlement_date,
-                    "answered_at": now,
-                    "unknown_cause": "",
-                    "late": late or operation.state == _State.ABSENT,
-                }
+                came_late = late or operation.state == _State.ABSENT
+                values |= transitions.confirmed_values(outcome, late=came_late, now=now)
                 transitions.answered(operation, "confirm", values=values, evidence=evidence, now=now)
                 return
             if operation.state == _State.REJECTED:

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from ledger.controls import prepared
 from ledger.controls.refusals import Refusal
 from wallets.models import Gateway, Operator
 
@@ -39,12 +40,20 @@ class NoChannel(Refusal):
     status = 422
 
 
+_TERMS: Final = """
+SELECT g.id, g.wallet_asset, g.execute_within_ms, g.paused_until, b.open_until IS NOT NULL
+FROM wallets_gateway AS g LEFT JOIN wallets_breaker AS b ON b.gateway_id = g.id
+WHERE g.operator_id = %s AND g.environment = %s AND g.channel = %s
+"""
+
+
 def gateway_terms(*, operator_id: int, environment: str) -> GatewayTerms:
-    """Return the terms of the operator's wallet service. Raises NoGateway."""
-    gateway = _connected(environment, WALLET).filter(operator_id=operator_id).first()
-    if gateway is None:
+    """Return the terms of the operator's wallet service. Raises NoGateway. Every quote, order and step asks for them."""
+    found = prepared.rows(_TERMS, [operator_id, environment, WALLET])
+    if not found:
         raise NoGateway
-    return _terms(gateway)
+    ((gateway_id, asset, execute_within_ms, paused_until, circuit_open),) = found
+    return GatewayTerms(gateway_id, asset, timedelta(milliseconds=execute_within_ms), paused_until, circuit_open)
 
 
 def channel_terms(*, operator_id: int, environment: str, channel: str) -> GatewayTerms:

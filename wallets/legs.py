@@ -83,9 +83,14 @@ def written_down(leg: Leg) -> RemoteOperation:
         with db_transaction.atomic():
             operation = new_row(leg)
             transitions.born(operation, now=clock.now())
-    if operation.request_digest != _digest(leg):
+    if not is_of(operation, leg):
         raise OtherContent(leg.key)
     return operation
+
+
+def is_of(operation: RemoteOperation, leg: Leg) -> bool:
+    """Tell whether a row was written down for exactly this content."""
+    return bool(operation.request_digest == _digest(leg))
 
 
 def known(operation: RemoteOperation) -> Outcome | None:

@@ -16,15 +16,13 @@ from typing import Any
 from django.db import connection
 from django.db.models import Max, Q, QuerySet
 
-from ledger import assets
-from ledger.controls import clock, references, request_context
+from ledger.controls import references, request_context
 from ledger.controls.moves import Birth, Change
-from wallets import evidence, transitions
+from wallets import evidence, questions, transitions
 from wallets.claiming import Claimed, Unfounded, claim
 from wallets.gateway_adapters import adapter
-from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply
 from wallets.legs import Leg, OtherContent, Performed, known, new_row, written_down
-from wallets.models import RemoteAttempt, RemoteOperation
+from wallets.models import RemoteOperation
 from wallets.outcomes import Cause, Outcome, Unknown
 
 __all__ = [
@@ -246,31 +244,6 @@ def _refuse_transaction() -> None:
 
 def _question(claimed: Claimed) -> Performed:
     """Ask or look up with no transaction open, then write the answer down."""
-    operation = claimed.operation
-    gateway = claimed.gateway
-    request = RemoteRequest(
-        key=operation.key,
-        leg=operation.leg,
-        asset=operation.asset,
-        amount_minor=int(operation.amount_minor),
-        amount_text=assets.text(int(operation.amount_minor), operation.asset),
-        user_reference=operation.request["user_reference"],
-        owner=operation.owner,
-        metadata={"partner_order_id": operation.request["partner_order_id"]},
-        details=operation.request.get("details", {}),
-    )
-    wallet = claimed.wallet
-    where = GatewayConnection(gateway.base_url, gateway.secret, gateway.environment)
     request_id = request_context.request_id() or references.new(references.Prefix.REQUEST)
-    remaining = claimed.time_left - (clock.monotonic() - claimed.started)
-    began = clock.monotonic()
-    if claimed.kind == RemoteAttempt.Kind.LOOKUP:
-        reply = wallet.look_up(request, connection=where, request_id=request_id, timeout_seconds=claimed.time_left)
-    elif remaining <= 0 or operation.ask_until is None:
-        reply = Reply(Unknown(Cause.TIMEOUT), sent=False)  # too late to send: the lookups will tell
-    else:
-        reply = wallet.ask(
-            request, connection=where, request_id=request_id, not_after=operation.ask_until, timeout_seconds=remaining
-        )
-    duration = int((clock.monotonic() - began) * 1000)
+    reply, duration = questions.put(claimed, request_id=request_id)
     return evidence.write_down(claimed, reply, request_id=request_id, duration_ms=duration)

@@ -125,6 +125,11 @@ def _apply(change: Change | Birth, *, why: Why, now: datetime) -> dict[str, Any]
     else:
         before = subject.state
         _write(change, now=now)
+    return recorded(subject, before=before, why=why, request_id=request_context.request_id())
+
+
+def recorded(subject: Any, *, before: str, why: Why, request_id: str) -> dict[str, Any]:
+    """Return the audit row and the event of a move that was just made, as `record_moves` takes them."""
     announcement: Announcement | None = subject.announcement()
     return {
         "operator_id": subject.operator_id,
@@ -136,7 +141,7 @@ def _apply(change: Change | Birth, *, why: Why, now: datetime) -> dict[str, Any]
         "actor": why.actor,
         "cause": why.cause,
         "evidence": why.evidence,
-        "request_id": request_context.request_id(),
+        "request_id": request_id,
         "event_reference": why.event,
         "event": announcement
         and {
@@ -148,9 +153,9 @@ def _apply(change: Change | Birth, *, why: Why, now: datetime) -> dict[str, Any]
     }
 
 
-def _write(change: Change, *, now: datetime) -> None:
+def guarded(change: Change) -> None:
+    """Have the FSM take the subject to its new state, in memory. Raises IllegalMove."""
     subject = change.subject
-    expected = subject.version
     try:
         getattr(subject, change.transition)()
     except TransitionNotAllowed as error:
@@ -159,6 +164,12 @@ def _write(change: Change, *, now: datetime) -> None:
             reference=subject.reference,
             state=subject.state,
         ) from error
+
+
+def _write(change: Change, *, now: datetime) -> None:
+    subject = change.subject
+    expected = subject.version
+    guarded(change)
     values = {**change.values, "updated_at": now, "version": expected + 1}
     model: type[models.Model] = type(subject)
     written = model._default_manager.filter(pk=subject.pk, version=expected).update(state=subject.state, **values)

@@ -45,6 +45,10 @@ class Pool(models.Model):
     maximum_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="of a buy, in cash asset")
     quote_lifetime_ms = models.PositiveIntegerField(default=30_000)
     open_reservations_cap = models.PositiveIntegerField(default=500, help_text="per operator")
+    quote_margin_bps = models.PositiveSmallIntegerField(
+        default=0,
+        help_text="by how many basis points of its output a quote stays below the curve, so that it outlives others' orders",
+    )
 
     class Meta:
         constraints = [
@@ -52,6 +56,10 @@ class Pool(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="outside", venue__isnull=False) | (~Q(kind="outside") & Q(venue__isnull=True)),
                 name="outside_pool_has_venue",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="constant_product", quote_margin_bps__lte=1000) | Q(quote_margin_bps=0),
+                name="pool_margin_is_a_makers",
             ),
         ]
 

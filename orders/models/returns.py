@@ -30,6 +30,9 @@ class Return(Stateful):
         KEPT = "kept"
         """Left for the net settlement with the operator."""
 
+    EXECUTE = "execute"
+    """The leg of a venue's late execution: nothing of the operator's moved."""
+
     class Kind(models.TextChoices):
         TRADE_RETURNED = "trade_returned"
         LATE_EFFECT = "late_effect"
@@ -92,7 +95,7 @@ class Return(Stateful):
             return self._announced_payout()
         return Announcement(
             topic="order.returned",
-            public=True,
+            public=self.leg != self.EXECUTE,
             payload={
                 "return_id": self.reference,
                 "order_id": self.order_reference,

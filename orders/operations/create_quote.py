@@ -20,7 +20,7 @@ from orders import trade_terms, transitions
 from orders.models import Pool, Quote
 from orders.venue_adapters import venue_of
 from orders.venue_port import Offer, PriceNeeded
-from wallets import pricing, rates
+from wallets import pricing, rates, standing_rules
 from wallets.gateway_terms import gateway_terms
 
 _USER_REFERENCE = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
@@ -192,8 +192,9 @@ def _payout(
 def _priced(caller: Caller, flow: str, amount: Money, *, now: datetime) -> pricing.Priced:
     """Price the fees of an amount of the wallet's asset, which must be worth more than they are: all come out of it."""
     try:
-        return pricing.price(
-            environment=caller.environment,
+        standing = standing_rules.standing(environment=caller.environment, operator_id=caller.operator_id)
+        return pricing.price_with(
+            standing.fees_of(flow=flow, asset=amount.asset),
             operator_id=caller.operator_id,
             flow=flow,
             channel="",

@@ -15,7 +15,7 @@ from ledger.controls.moves import Why
 from orders.locks import lock_order, lock_payout
 from orders.models import Intent, Order, Payout, Return, Trade
 from orders.operations.freeze_order import AlreadyFrozen, freeze_intent
-from orders.operations.open_return import LEGS, open_late_effect
+from orders.operations.open_return import LEGS, open_late_effect, open_late_execution
 from orders.operations.open_return import TOPIC as LATE
 from orders.operations.return_payout import open_late_payout
 from orders.sagas.venue_legs import EXECUTE
@@ -40,12 +40,19 @@ def hear(event: routing.RelayedEvent) -> None:
         order = lock_order(reference, even_frozen=True)
         if order.terminal and owner == order.reference:
             _open_returns(order, event)
+        elif order.terminal and event.payload["leg"] == EXECUTE:
+            trade = Trade.objects.select_for_update().get(reference=owner)
+            key = str(event.payload["key"])
+            open_late_execution(order, trade, operation_key=key, event=event.reference, now=clock.now())
         else:
             freeze_for_conflict(order, REASON.format(key=event.payload["key"]))
 
 
 def hear_late_execution(event: routing.RelayedEvent) -> None:
-    """Freeze the order whose trade was given up and is executed after all: the venue holds what our books do not know."""
+    """A trade that was given up is executed after all: the venue holds what our books do not know. Safe twice.
+
+    An order that has ended gets a return of its own; one that lives (its trade is tried once more) is frozen.
+    """
     if event.payload["leg"] != EXECUTE:
         return
     trade = Trade.objects.filter(reference=str(event.payload["owner"])).first()
@@ -53,8 +60,13 @@ def hear_late_execution(event: routing.RelayedEvent) -> None:
         return
     with db_transaction.atomic():
         order = lock_order(trade.order_reference, even_frozen=True)
-        trade = Trade.objects.get(pk=trade.pk)
-        if trade.state in (Trade.State.RELEASED, Trade.State.FAILED):
+        trade = Trade.objects.select_for_update().get(pk=trade.pk)
+        if trade.state not in (Trade.State.RELEASED, Trade.State.FAILED):
+            return
+        if order.terminal:
+            key = str(event.payload["key"])
+            open_late_execution(order, trade, operation_key=key, event=event.reference, now=clock.now())
+        else:
             reason = f"terminal state conflict: {trade.reference} is {trade.state}, and was executed late"
             freeze_for_conflict(order, reason)
 

@@ -9,12 +9,13 @@ from typing import Final
 
 from django.db import transaction as db_transaction
 
+from ledger import accounts
 from ledger.controls import clock, references
 from ledger.controls.moves import Why
 from ledger.money import Money
-from orders import transitions
+from orders import return_terms, transitions
 from orders.locks import lock_order, lock_trade_of
-from orders.models import Order, Return
+from orders.models import Order, Return, Trade
 from orders.operations.return_payout import hear_late_payout
 from webhooks import routing
 
@@ -90,6 +91,46 @@ def open_late_effect(
         reason=f"late_{leg}",
         next_action="Adjust the books to what happened, or dismiss it as a mistake.",
         why=Why("remote door", f"{leg} confirmed after the order {order.state}", event=event),
+        now=now,
+    )
+    return found
+
+
+def open_late_execution(order: Order, trade: Trade, *, operation_key: str, event: str, now: datetime) -> Return | None:
+    """Open a return for a trade that was given up and executed after all, once per key.
+
+    The caller holds order and trade locked. Nothing of the operator's moved: it is between the house and the venue.
+    """
+    if Return.objects.filter(operation_key=operation_key).exists():
+        return None
+    terms = return_terms.executed(order, trade)
+    wallet = order.wallet_amount
+    accounts.open_accounts(
+        environment=order.environment,
+        openings=[
+            accounts.Opening(terms["accounts"]["transit"], one["asset"], accounts.TRANSIT)
+            for one in terms["amounts"].values()
+        ],
+    )
+    found = Return(
+        reference=references.new(references.Prefix.RETURN),
+        environment=order.environment,
+        operator_id=order.operator_id,
+        kind=Return.Kind.LATE_EFFECT,
+        order_reference=order.reference,
+        operation_key=operation_key,
+        leg=Return.EXECUTE,
+        user_reference=order.user_reference,
+        partner_order_id=order.partner_order_id,
+        asset=wallet.asset,
+        amount_minor=wallet.minor,
+        terms={**terms, "trade": trade.reference, "quote": order.quote_reference},
+    )
+    transitions.open_return(
+        found,
+        reason="late_execute",
+        next_action="Adjust the books to what the venue did, or dismiss it as a mistake.",
+        why=Why("remote door", f"executed after the trade was {trade.state}", event=event),
         now=now,
     )
     return found

@@ -9,11 +9,12 @@
 
 import re
 from datetime import datetime
+from typing import Final
 
 from django.db import connection
 
 from ledger import accounts, assets, balances, journal
-from ledger.controls import bell, references, request_context
+from ledger.controls import bell, prepared, references, request_context
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from ledger.controls.rest.caller import Caller
 from orders import trade_terms, transitions
@@ -22,6 +23,10 @@ from orders.models import Order, Pool, Quote, SagaRun, Trade
 from orders.venue_adapters import venue_of
 from wallets.gateway_terms import gateway_terms
 
+_FIRST: Final = (
+    "SELECT reference FROM orders_order WHERE operator_id = %s AND environment = %s AND partner_order_id = %s"
+)
+_RESERVED: Final = "SELECT count(*) FROM orders_trade WHERE pool_id = %s AND operator_id = %s AND state = 'reserved'"
 _PARTNER_ORDER_ID = re.compile(r"[A-Za-z0-9._:@/#-]{1,80}", re.ASCII)
 
 
@@ -160,15 +165,9 @@ def _refuse_second_order(caller: Caller, partner_order_id: str) -> None:
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 742000))",
             [f"{caller.environment}:{caller.operator_id}:{partner_order_id}"],
         )
-    first = (
-        Order.objects.filter(
-            operator_id=caller.operator_id, environment=caller.environment, partner_order_id=partner_order_id
-        )
-        .values_list("reference", flat=True)
-        .first()
-    )
-    if first is not None:
-        raise DuplicatePartnerOrder(order_id=first)
+    first = prepared.rows(_FIRST, [caller.operator_id, caller.environment, partner_order_id])
+    if first:
+        raise DuplicatePartnerOrder(order_id=first[0][0])
 
 
 def _active_quote(caller: Caller, reference: str, user_reference: str, now: datetime) -> Quote:
@@ -195,9 +194,7 @@ def _pool_with_room(caller: Caller, quote: Quote) -> Pool:
     venue = venue_of(pool)
     if refusal := venue.refusal(pool=pool, side=quote.side):
         raise refusal
-    open_reservations = Trade.objects.filter(
-        pool_id=pool.pk, operator_id=caller.operator_id, state=Trade.State.RESERVED
-    ).count()
+    ((open_reservations,),) = prepared.rows(_RESERVED, [pool.pk, caller.operator_id])
     if open_reservations >= pool.open_reservations_cap:
         raise TooManyReservations
     cash, source, target = int(quote.cash_minor), int(quote.source_minor), int(quote.target_minor)

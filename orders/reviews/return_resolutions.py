@@ -32,6 +32,8 @@ def _not_adjusted(facts: ReturnFacts) -> str:
 
 
 def _not_to_be_asked(facts: ReturnFacts) -> str:
+    if facts.found.leg == Return.EXECUTE:
+        return "Nothing of the operator's moved: keep it for the net settlement with the venue."
     if why := _not_adjusted(facts):
         return why
     return "" if facts.movement is None else "The operator was asked already; see what became of it."

@@ -23,7 +23,7 @@ from ledger.controls import clock
 from ledger.controls.moves import Why
 from orders import trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
-from orders.models import Order, Pool, Trade
+from orders.models import Order, Pool
 from orders.sagas import outside, releasing, venue_legs
 from orders.sagas.progress import MOVED, Progress, Wait
 from orders.sagas.wallet_legs import debit_leg as debit_leg
@@ -66,6 +66,7 @@ def _request_debit(order: Order) -> Progress:
         if order.state != _State.PROCESSING:
             return MOVED
         trade = lock_trade_of(order)
+        legs = venue_legs.lock(trade)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
         if failure := venue_of(pool).failure(pool=pool, side=order.side):
@@ -79,7 +80,7 @@ def _request_debit(order: Order) -> Progress:
                 now=now,
                 also=releasing.given_up(order, trade, now=now),
             )
-        elif reserves_first := _is_to_be_reserved(pool, trade):
+        elif reserves_first := legs.are_to_be_reserved(pool):
             pass
         elif now > order.execute_by:
             transitions.fail(
@@ -95,12 +96,6 @@ def _request_debit(order: Order) -> Progress:
         else:
             transitions.request_debit(order, operation=remote_operations.birth(leg), now=now)
     return outside.reserve(order.reference) if reserves_first else MOVED
-
-
-def _is_to_be_reserved(pool: Pool, trade: Trade) -> bool:
-    if pool.venue is None:
-        return False
-    return pool.venue.reserves and not venue_legs.is_reserved(trade)
 
 
 def _debit(order: Order) -> Progress:

@@ -1,11 +1,12 @@
 """A worker's threads: they are kept busy with whatever is due, so that the slow hold up only themselves.
 
-1 claim as many as there is room for · 2 give each to a thread · 3 when one ends, claim again
+1 claim as many as there is room for · 2 take the plain buys together, give each of the others to a thread
+3 when one ends, claim again
 4 while some are slow, look every quarter of a second whether others have become due
 """
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
 from typing import Final
@@ -13,40 +14,55 @@ from typing import Final
 from django.conf import settings
 
 from ledger.controls import clock
+from orders.sagas.batch import Batch
+from wallets.first_asks import Answer
 
 _LOOK_AGAIN_SECONDS: Final = 0.25
 _LONGEST_SHIFT_SECONDS: Final = 20.0
 
 
-def keep_busy(claim: Callable[[int], list[str]], run: Callable[[str], None]) -> int:
-    """Run what `claim(most)` returns until nothing is due and all have ended; return how many were run.
+def keep_busy(claim: Callable[[int], dict[str, int]], run: Callable[[str], None], batch: Batch) -> int:
+    """Do what `claim(most)` returns until nothing is due and all have ended; return how many were done.
 
-    After a while it claims no more and returns when those that run have ended: whoever drains says what comes next.
+    The plain buys among it go together, in `batch`; the others run by themselves, each in a thread. After a while it claims
+    no more and returns when those that run have ended: whoever drains says what comes next.
     """
     started = clock.monotonic()
-    room = 2 * settings.SAGA_THREADS
     running: set[Future[None]] = set()
     done = 0
     while clock.monotonic() - started < _LONGEST_SHIFT_SECONDS:
-        claimed = claim(room - len(running))
+        room = 2 * settings.SAGA_THREADS - len(running)
+        claimed = claim(min(room, batch.room)) if min(room, batch.room) > 0 else {}
         done += len(claimed)
-        running |= {_threads().submit(copy_context().run, run, one) for one in claimed}
-        if not running:
-            return done
-        running = _still(running, everything=False)
+        running |= {_submitted(run, one) for one in [*batch.take(claimed), *batch.turn(_submit)]}
+        if not running and not batch.asking and not claimed:
+            break
+        running = _still(running, batch.asking)
         while len(running) > settings.SAGA_THREADS:
-            running = _still(running, everything=False)
-    _still(running, everything=True)
+            running = _still(running, set())
+    running |= {_submitted(run, one) for one in batch.close()}
+    while running or batch.asking:
+        running = _still(running, batch.asking)
+        running |= {_submitted(run, one) for one in [*batch.turn(_submit), *batch.close()]}
     return done
 
 
-def _still(running: set[Future[None]], *, everything: bool) -> set[Future[None]]:
-    """Wait until one has ended (or a moment, or all); raise what an ended one raised; return those that run."""
-    timeout = None if everything else _LOOK_AGAIN_SECONDS
-    ended, rest = wait(running, timeout=timeout, return_when="ALL_COMPLETED" if everything else FIRST_COMPLETED)
+def _still(running: set[Future[None]], asking: "set[Future[Answer]]") -> set[Future[None]]:
+    """Wait until something has ended, or a moment; return those that run, and raise what an ended one raised."""
+    if running or asking:
+        wait([*running, *asking], timeout=_LOOK_AGAIN_SECONDS, return_when="FIRST_COMPLETED")
+    ended = {future for future in running if future.done()}
     for future in ended:
         future.result()
-    return rest
+    return running - ended
+
+
+def _submitted(run: Callable[[str], None], reference: str) -> Future[None]:
+    return _threads().submit(copy_context().run, run, reference)
+
+
+def _submit(ask: Callable[[], Answer]) -> "Future[Answer]":
+    return _threads().submit(copy_context().run, ask)
 
 
 @cache

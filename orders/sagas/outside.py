@@ -1,7 +1,8 @@
 """The steps of a trade that an outside venue executes; buy and sell take them where a built-in pool would settle at once.
 
-1 a venue that can reserve is asked to, in *processing*, before the debit (`reserve`); refused, or unknown at the cap, the
-  order fails: nothing of ours has moved, and a reservation that may stand is released until the venue answers
+1 a venue that can reserve is asked to, in *processing*, before a buy's debit or a sell's execution (`reserve`); refused, or
+  unknown at the cap, the order fails: nothing of ours has moved, and a reservation that may stand is released until the
+  venue answers
 2 after the debit it is asked to execute (`execute`); one that cannot reserve no later than `execute_by`: past it, never
   asked, a debited order is compensated. A sell is executed in *processing*, before our own books are settled
 3 confirmed: the trade is settled with the order's move · refused for sure: compensation, or, of a sell, failed
@@ -130,9 +131,10 @@ def _halted(order: Order) -> Progress | None:
     with db_transaction.atomic():
         order = lock_order(order.reference)
         trade = lock_trade_of(order)
+        legs = venue_legs.lock(trade)
         pool = lock_pool(trade.pool_id)
         failure = venue_of(pool).failure(pool=pool, side=order.side)
-        if not failure or venue_legs.was_asked(trade, EXECUTE, lock=True):
+        if not failure or legs.was_asked(EXECUTE):
             return None
         if order.state not in (_State.PROCESSING, _State.OPERATOR_DEBITED):
             return MOVED

@@ -15,6 +15,7 @@ from ledger.controls.redaction import redacted
 from orders.locks import IntentFrozen, OrderFrozen
 from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
 from orders.sagas import buy, crew, give_back, news, payout, releasing, sell, transfer
+from orders.sagas.batch import Batch
 from orders.sagas.progress import MOVED, Moved, Progress, Stopped, Wait
 from orders.sagas.watching import watch
 
@@ -43,7 +44,7 @@ WHERE id IN (
     WHERE s.available_at <= coalesce(%(now)s, clock_timestamp())
       AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
     ORDER BY s.available_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
-RETURNING subject
+RETURNING subject, news
 """
 
 _GIVE_BACK = """
@@ -61,7 +62,9 @@ def work() -> int:
     token = randomness.octets(16).hex()
     if settings.SAGA_THREADS > 1:
         return crew.keep_busy(
-            lambda most: _claim(most, token=token), lambda reference: _run_in_thread(reference, token)
+            lambda most: _claim(most, token=token),
+            lambda reference: _run_in_thread(reference, token),
+            Batch(token=token),
         )
     claimed = _claim(1, token=token)
     for reference in claimed:
@@ -100,12 +103,13 @@ def due() -> int:
     return waiting.filter(lease_until__isnull=True).count() + waiting.filter(lease_until__lt=now).count()
 
 
-def _claim(most: int, *, token: str) -> list[str]:
+def _claim(most: int, *, token: str) -> dict[str, int]:
+    """Lease so many due rows; return their subjects, each with how much news it has."""
     with connection.cursor() as cursor:
         cursor.execute(
             _CLAIM, {"now": clock.parameter(), "lease": settings.SAGA_LEASE, "token": token, "batch": min(most, _BATCH)}
         )
-        return [row[0] for row in cursor.fetchall()]
+        return dict(cursor.fetchall())
 
 
 def _found(reference: str) -> Subject | None:

@@ -8,8 +8,9 @@ OpenPoly, sell or redemption flow:
 4 OpenPoly credits operator wallet (`_credit`)
 5 OpenPoly emits success or failure webhook event (by every move)
 
-A trade at an outside venue is executed there first, in *processing* (`orders.sagas.outside`). Nothing moved, since the pool
-was halted or the time was over: the order fails and the hold is released. Credit failed or
+A trade at an outside venue is executed there first, in *processing*, and reserved before that where the venue can
+(`orders.sagas.outside`). Nothing moved, since the pool was halted or the time was over: the order fails and the hold is
+released. Credit failed or
 unknown: manual review; never blindly re-credited with a new idempotency key, remote state is confirmed through lookup
 first. While a case is open or the order is frozen, lookups go on and add evidence (`watch`).
 """
@@ -54,25 +55,30 @@ def _settle(order: Order) -> Progress:
     A gateway that is paused cannot be credited: the books wait with it, no longer than until `execute_by`.
     """
     credit = credit_leg(order, version=1)
-    executes_outside = False
+    reserves_first = False
     with db_transaction.atomic():
         order = lock_order(order.reference)
         if order.state != _State.PROCESSING:
             return MOVED
         trade = lock_trade_of(order)
+        legs = venue_legs.lock(trade)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
-        if trade_terms.is_outside(trade) and venue_legs.was_asked(trade, venue_legs.EXECUTE):
-            executes_outside = True
+        if legs.was_asked(venue_legs.EXECUTE):
+            pass
         elif now > order.execute_by:
             return _failed(order, trade, how="release", status_reason="not_executed", cause="not in time", now=now)
         elif _paused(order, now):
             return Wait(_LOOK_AGAIN)
-        elif pool.kind == Pool.Kind.OUTSIDE:
-            executes_outside = True
-        else:
+        elif pool.kind != Pool.Kind.OUTSIDE:
             return _settled_by(pool, order, trade, credit, now)
-    return outside.execute(order.reference) if executes_outside else MOVED
+        elif failure := venue_of(pool).failure(pool=pool, side=order.side):
+            return _failed(
+                order, trade, how="fail", status_reason=failure, cause=f"{failure} before the trade", now=now
+            )
+        else:
+            reserves_first = legs.are_to_be_reserved(pool)
+    return outside.reserve(order.reference) if reserves_first else outside.execute(order.reference)
 
 
 def _settled_by(pool: Pool, order: Order, trade: Trade, credit: Leg, now: datetime) -> Progress:

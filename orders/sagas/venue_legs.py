@@ -1,8 +1,11 @@
 """What an outside venue is asked for a trade: its legs reserve, execute and release, under the trade's own reference."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from ledger import assets
 from orders import trade_terms
-from orders.models import Order, Pool, Quote, Trade
+from orders.models import Order, Pool, Trade
 from wallets import channels, remote_operations
 from wallets.remote_operations import Leg, Standing
 
@@ -17,9 +20,7 @@ def leg(order: Order, trade: Trade, name: str) -> Leg:
     pool = Pool.objects.select_related("venue").get(pk=trade.pool_id)
     assert pool.venue is not None
     terms = channels.terms_of(pool.venue.gateway_id)
-    buys = order.side == Quote.Side.BUY
-    taken = trade_terms.of_trade(trade, *(("converted", "net") if buys else ("sold",)))
-    given = trade_terms.of_trade(trade, "position" if buys else "proceeds")
+    taken, given = trade_terms.at_the_venue(order, trade)
     return Leg(
         owner=trade.reference,
         name=name,
@@ -38,6 +39,31 @@ def leg(order: Order, trade: Trade, name: str) -> Leg:
             "venue_quote_id": str(trade.terms["venue_quote"]),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The legs of one trade as they stand, locked until the transaction's end."""
+
+    standing: Mapping[str, Standing]
+
+    def was_asked(self, name: str) -> bool:
+        """Tell whether this leg may have been sent."""
+        return name in self.standing and self.standing[name].was_asked
+
+    def are_to_be_reserved(self, pool: Pool) -> bool:
+        """Tell whether the trade's venue can hold its terms, and does not yet."""
+        if pool.venue is None or not pool.venue.reserves:
+            return False
+        return RESERVE not in self.standing or not self.standing[RESERVE].confirmed
+
+
+def lock(trade: Trade) -> Legs:
+    """Lock what a trade's venue was asked or will be: after the trade, and before its pool. A built-in pool's has none."""
+    if not trade_terms.is_outside(trade):
+        return Legs({})
+    found = {name: standing(trade, name, lock=True) for name in (RESERVE, EXECUTE, RELEASE)}
+    return Legs({name: one for name, one in found.items() if one is not None})
 
 
 def reserves(trade: Trade) -> bool:

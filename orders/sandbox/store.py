@@ -1,14 +1,13 @@
 """What the venue remembers, in one SQLite file: a killed process forgets nothing that it answered."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from threading import RLock
 from typing import Final
 
 from orders.sandbox.records import Event, Operation, Terms
+from wallets.sandbox.database import Database
 from wallets.sandbox.messages import Request
 
 _SCHEMA: Final = Path(__file__).with_name("schema.sql")
@@ -22,33 +21,9 @@ LOGS: Final = {
 MOST_ROWS: Final = 10_000
 
 
-class Store:
-    """One connection, used by one thread at a time."""
-
+class Store(Database):
     def __init__(self, path: Path | str) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
-        self._lock = RLock()
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute("PRAGMA busy_timeout = 5000")
-        self._connection.executescript(f"BEGIN; {_SCHEMA.read_text()} COMMIT;")
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything in the block, or nothing of it."""
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        super().__init__(path, schema=_SCHEMA)
 
     # --- quotes, trades, operations -------------------------------------------------------------------------
 
@@ -116,25 +91,6 @@ class Store:
         ).fetchone()
         return str(row["fault"]) if row is not None else ""
 
-    def faulted_before(self, key: str) -> bool:
-        """Say whether a fault already befell an ask of this key."""
-        found = self._connection.execute(
-            "SELECT 1 FROM requests WHERE key = ? AND method = 'POST' AND fault <> '' LIMIT 1", (key,)
-        )
-        return found.fetchone() is not None
-
-    def sight(self, key: str, now: int) -> str | None:
-        """Return how a fault lets lookups of this key go, if one does."""
-        row = self._connection.execute(
-            "SELECT fault FROM sights WHERE key = ? AND (until IS NULL OR until > ?)", (key, now)
-        ).fetchone()
-        return row["fault"] if row is not None else None
-
-    def set_sight(self, key: str, fault: str, until: int | None) -> None:
-        self._connection.execute(
-            "INSERT OR REPLACE INTO sights (key, fault, until) VALUES (?, ?, ?)", (key, fault, until)
-        )
-
     # --- what it tells ----------------------------------------------------------------------------------------
 
     def inbox(self, pool: str) -> tuple[str, str] | None:
@@ -157,11 +113,6 @@ class Store:
             (now,),
         )
         return [Event(**row) for row in rows]
-
-    def news_told(self, number: int, *, answered: int | None, again_at: int) -> None:
-        self._connection.execute(
-            "UPDATE news SET tries = tries + 1, answered = ?, due_at = ? WHERE id = ?", (answered, again_at, number)
-        )
 
     # --- how it is told to behave ------------------------------------------------------------------------------
 

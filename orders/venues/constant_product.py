@@ -1,5 +1,7 @@
 """The built-in constant-product pool: its reserves are the ledger balances of `pools:{code}`."""
 
+from typing import Final
+
 from django.conf import settings
 
 from ledger import accounts, balances
@@ -11,12 +13,15 @@ from orders.venue_port import Executed, PoolHalted, Refused, SideNotOffered
 from orders.venues import curve
 from orders.venues.halts import is_halted
 
+_WHOLE: Final = 10_000  # basis points
 _NOBODY = balances.Balance("", "", "credit", 0, 0, 0, 0)
 
 
 class ConstantProductVenue:
     def price(self, *, pool: Pool, side: str, taken_in: int, position: str) -> int:
-        return curve.output(taken_in=taken_in, reserves=_reserves(pool, side))
+        """Price by the curve, less the pool's margin: what is offered then still stands when others' orders came between."""
+        output = curve.output(taken_in=taken_in, reserves=_reserves(pool, side))
+        return output * (_WHOLE - pool.quote_margin_bps) // _WHOLE
 
     def covers(self, *, pool: Pool, side: str, taken_in: int, given_out: int, position: str) -> bool:
         return curve.covers(taken_in=taken_in, given_out=given_out, reserves=_reserves(pool, side))

@@ -37,9 +37,9 @@ _FILL: Final = (
     """
     INSERT INTO orders_quote (reference, environment, operator_id, version, created_at, updated_at, state, pool_id, pool_code,
         side, user_reference, source_asset, source_minor, fee_minor, vat_minor, fee_items, cash_asset, cash_minor, fx_source,
-        target_asset, target_minor, expires_at, accepted_at, order_reference)
+        target_asset, target_minor, venue_quote_id, expires_at, accepted_at, order_reference)
     SELECT 'quo_' || id, 'test', 1, 2, at, at, 'accepted', 1, 'EUR-USDT', 'buy', 'user' || n % 100000, 'EUR', 10000, 70, 13,
-        '[]', 'EUR', 9917, '', 'USDT', 106000000, at + interval '1 minute', at, 'ord_' || id
+        '[]', 'EUR', 9917, '', 'USDT', 106000000, '', at + interval '1 minute', at, 'ord_' || id
     FROM filled
     """,
     """
@@ -53,9 +53,9 @@ _FILL: Final = (
     """,
     """
     INSERT INTO orders_trade (reference, environment, operator_id, version, created_at, updated_at, state, order_reference,
-        quote_reference, pool_id, pool_code, idempotency_key, hold_key, terms, ended_at)
+        quote_reference, pool_id, pool_code, idempotency_key, hold_key, terms, retry_of, ended_at)
     SELECT 'trd_' || id, 'test', 1, 2, at, at, CASE WHEN state = 'processed' THEN 'settled' ELSE 'reserved' END, 'ord_' || id,
-        'quo_' || id, 1, 'EUR-USDT', 'shop-' || n || ':accept:v1', 'ord_' || id || ':hold', '{}', at
+        'quo_' || id, 1, 'EUR-USDT', 'shop-' || n || ':accept:v1', 'ord_' || id || ':hold', '{}', '', at
     FROM filled
     """,
     """

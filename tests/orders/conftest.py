@@ -25,9 +25,12 @@ def fixed_clock() -> Iterator[FixedClock]:
 def wallet(monkeypatch: pytest.MonkeyPatch) -> ScriptedWallet:
     scripted = ScriptedWallet()
     original = gateway_adapters.adapter
-    monkeypatch.setattr(
-        "wallets.remote_operations.adapter", lambda name: scripted if name == "scripted" else original(name)
-    )
+
+    def found(name: str) -> object:
+        return scripted if name == "scripted" else original(name)
+
+    monkeypatch.setattr("wallets.remote_operations.adapter", found)
+    monkeypatch.setattr("wallets.first_asks.adapter", found)
     return scripted
 
 

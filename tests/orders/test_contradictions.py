@@ -7,9 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
+from ledger.controls.moves import OutsideTransaction
+from ledger.models import Event
 from orders.models import Freeze, Intent, Return
 from orders.operations import hear_contradiction
 from orders.operations.freeze_order import lift_freeze, lift_intent_freeze
@@ -60,6 +63,35 @@ def test_return_is_opened_when_a_rejected_debit_is_confirmed_after_the_order_fai
     assert not Freeze.objects.exists(), "people must be able to work the return"
     assert decide(found.reference, "adjust")
     assert reloaded(order).state == "failed"
+
+
+def test_each_contradiction_is_told_in_the_house_alone_and_moves_nothing(desk: Desk) -> None:
+    desk.wallet.legs["debit"] = [declined]
+    order = desk.order()
+    desk.drive(passes=2, pause=timedelta(seconds=1))
+    operation = RemoteOperation.objects.get()
+    assert operation.state == "rejected"
+    before = (books.lines(), books.path(operation.reference), operation.version)
+    with pytest.raises(OutsideTransaction):
+        contradictions.told(operation, attempt=2, now=clock.now())
+    for attempt in (2, 3):
+        with db_transaction.atomic():
+            contradictions.told(operation, attempt=attempt, now=clock.now())
+    events = Event.objects.filter(topic="remote_operation.contradicted").order_by("sequence")
+    assert [(event.aggregate, event.sequence, event.public, event.payload) for event in events] == [
+        (
+            operation.reference,
+            operation.version + attempt,
+            False,
+            {"key": f"{order.reference}:debit:v1", "owner": order.reference, "leg": "debit"},
+        )
+        for attempt in (2, 3)
+    ]
+    with pytest.raises(IntegrityError), db_transaction.atomic():  # the same answer, told twice
+        contradictions.told(operation, attempt=3, now=clock.now())
+    operation.refresh_from_db()
+    assert (books.lines(), books.path(operation.reference), operation.version) == before
+    assert contradictions.of(order.reference) == [], "told or not, what counts is the stored answer"
 
 
 def test_one_return_is_opened_when_the_relay_tells_it_twice(desk: Desk) -> None:

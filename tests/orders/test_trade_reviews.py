@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from ledger.controls import clock
-from orders.models import Order
-from orders.operations import review_case
+from ledger.controls import clock, drains
+from ledger.models import Event
+from orders.models import Freeze, Order, Return
+from orders.operations import hear_contradiction, review_case
+from orders.operations.drive_stale import drive_stale
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
 from reconciliation.previews import foreseen_of
@@ -18,7 +20,9 @@ from tests.orders.lanes import Lanes, open_lanes, trades_of
 from tests.orders.test_outside_venue import assert_over
 from tests.orders.test_returns import decide
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
+from wallets.gateway_port import RemoteRequest
 from wallets.models import Gateway, RemoteOperation
+from webhooks.routing import RelayedEvent
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -175,13 +179,8 @@ def test_settled_sell_is_not_unwound_once_its_venue_has_executed_it(desk: Desk, 
     assert shown["unwind"].why_not == "Its venue has executed the trade and keeps it. Settle it outside."
 
 
-def test_late_execution_of_a_trade_that_was_given_up_freezes_its_order(desk: Desk, lanes: Lanes) -> None:
-    """Proven absent, given back, and executed after all: a terminal state conflict."""
-    from ledger.controls import drains
-    from orders.models import Freeze
-    from orders.operations.drive_stale import drive_stale
-    from wallets.gateway_port import RemoteRequest
-
+def executed_late(desk: Desk, lanes: Lanes) -> tuple[Order, Return]:
+    """Proven absent, given back, and executed after all."""
     order = in_review(desk, lanes, side="buy", reserves=False, execute=[lost_before, None])
     look_up(desk, order)
     decide(order.reference, "trade_absent")
@@ -194,6 +193,61 @@ def test_late_execution_of_a_trade_that_was_given_up_freezes_its_order(desk: Des
     assert drive_stale() == 1
     drains.drain("relay")
     assert RemoteOperation.objects.get(leg="execute").state == "confirmed"
-    reason = Freeze.objects.get(subject=order.reference).reason
-    assert reason == f"terminal state conflict: {operation.owner} is released, and was executed late"
-    assert (reloaded(order).state, trades_of(order)[0].state) == ("compensated", "released")
+    return reloaded(order), Return.objects.get()
+
+
+def test_late_execution_of_a_trade_that_was_given_up_is_a_return_that_people_decide(desk: Desk, lanes: Lanes) -> None:
+    before = books.balances()
+    order, found = executed_late(desk, lanes)
+    (trade,) = trades_of(order)
+    assert (order.state, trade.state) == ("compensated", "released"), "what is terminal stays"
+    assert (found.state, found.kind, found.leg) == ("open", "late_effect", "execute")
+    assert found.operation_key == f"{trade.reference}:execute:v1"
+    assert open_case(order.__class__(reference=found.reference)).reason == "late_execute"
+    assert not Freeze.objects.exists(), "people must be able to work the return"
+    assert books.lines(subject=found.reference).total() == 0
+    assert not Event.objects.filter(aggregate=found.reference, public=True).exists(), "it is not the operator's matter"
+
+    assert decide(found.reference, "adjust")
+    cash, position = int(lanes.quote(reserves=False).cash_minor), 107_310_000
+    transit, venue = "transit:orders:acme", "venues:south:clearing"
+    assert books.moved(found.reference) == {
+        ("LATE_EFFECT", "posted", venue, transit, "USDT", position): 1,
+        ("LATE_EFFECT", "posted", transit, venue, "EUR", cash): 1,
+    }
+    shown = {
+        offer.resolution.value: offer for offer in offers(case=open_case(order.__class__(reference=found.reference)))
+    }
+    assert (
+        shown["give_back"].why_not == "Nothing of the operator's moved: keep it for the net settlement with the venue."
+    )
+
+    assert decide(found.reference, "keep", second="user:lena")
+    found.refresh_from_db()
+    assert found.state == "kept"
+    kept = {line: count for line, count in books.moved(found.reference).items() if line[0] == "RETURN_KEPT"}
+    assert kept == {
+        ("RETURN_KEPT", "posted", transit, venue, "USDT", position): 1,
+        ("RETURN_KEPT", "posted", venue, transit, "EUR", cash): 1,
+    }
+    after = books.balances()
+    for asset in ("EUR", "USDT"):
+        debits, credits, *_ = after[transit, asset]
+        assert debits == credits
+        debits, credits, *_ = after[venue, asset]
+        assert debits == credits, "left for the settlement with the venue"
+    assert {key for key in before if key not in after} == set()
+
+
+def test_late_execution_is_dismissed_by_two_people_and_opened_once(desk: Desk, lanes: Lanes) -> None:
+    order, found = executed_late(desk, lanes)
+    told = Event.objects.get(topic="remote_operation.late")
+    names = ("id", "reference", "environment", "operator_id", "topic", "aggregate", "sequence", "payload")
+    again = {name: getattr(told, name) for name in (*names, "request_id", "recorded_at")}
+    hear_contradiction.hear_late_execution(RelayedEvent(**again))
+    assert Return.objects.count() == 1
+    assert decide(found.reference, "dismiss", second="user:lena")
+    found.refresh_from_db()
+    assert found.state == "dismissed"
+    assert books.lines(subject=found.reference).total() == 0
+    assert reloaded(order).state == "compensated"

@@ -55,7 +55,7 @@ COURSES = {
     "released, tried once more": Course(
         True, "buy", {"execute": [refusing("released"), None]}, "processed", ("after ask", 3)
     ),
-    "sold": Course(False, "sell", {}, "processed", ("before commit", 4)),
+    "reserved, sold": Course(True, "sell", {}, "processed", ("before commit", 4)),
 }
 
 
