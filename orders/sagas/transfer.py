@@ -15,7 +15,7 @@ from django.db import transaction as db_transaction
 from ledger import expiry
 from ledger.controls import clock
 from ledger.controls.moves import Why
-from ledger.controls.refusals import NotFound
+from ledger.controls.refusals import NotFound, Refusal
 from ledger.journal import PostingRefused
 from ledger.money import Money
 from orders import intent_history, intent_moves
@@ -112,7 +112,7 @@ def _hold(intent: Intent, *, now: datetime) -> None:
         standing=standing_rules.standing(environment=intent.environment, operator_id=intent.operator_id),
         now=now,
     )
-    if isinstance(usages, LimitExceeded):
+    if isinstance(usages, Refusal):
         raise usages
     values = {
         **terms.priced_values(priced),
