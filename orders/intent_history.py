@@ -4,20 +4,18 @@ Written in the transaction of its postings, after the ledger's call: the wallets
 balances are those that this very step left.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-import psycopg
-from django.db import connection
-
 from ledger.books import number_of
 from ledger.money import Money
+from wallets import prepared
 
-_RECORD: Final = (Path(__file__).parent / "sql" / "record_history.sql").read_text(encoding="utf-8")
+_RECORD: Final = "SELECT orders_record_history(%s, %s::smallint, %s::jsonb, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +39,25 @@ class Entry:
 
 def record(*, environment: str, entries: Sequence[Entry], now: datetime) -> None:
     """Write the lines in their order, in one statement."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(
-            _RECORD,
-            {
-                "environment": environment,
-                "book": number_of(environment),
-                "wallet": [entry.wallet for entry in entries],
-                "operator": [entry.operator_id for entry in entries],
-                "address": [entry.address for entry in entries],
-                "subject": [entry.subject for entry in entries],
-                "kind": [entry.kind for entry in entries],
-                "asset": [entry.amount.asset for entry in entries],
-                "amount": [entry.amount.minor for entry in entries],
-                "posted": [entry.amount.minor if entry.posts else 0 for entry in entries],
-                "held": [entry.held_minor for entry in entries],
-                "transaction": [entry.transaction_id for entry in entries],
-                "now": now,
-            },
-            prepare=True,
-        )
-        assert cursor.rowcount == len(entries), "an account of the history is not open"
+    ((number,),) = prepared.rows(_RECORD, [environment, number_of(environment), written(entries), now])
+    assert number == len(entries), "an account of the history is not open"
+
+
+def written(entries: Sequence[Entry]) -> str:
+    """Return the lines as `orders_record_history` takes them."""
+    return json.dumps([_line(entry) for entry in entries])
+
+
+def _line(entry: Entry) -> dict[str, object]:
+    return {
+        "wallet": entry.wallet,
+        "operator_id": entry.operator_id,
+        "address": entry.address,
+        "subject": entry.subject,
+        "kind": entry.kind,
+        "asset": entry.amount.asset,
+        "amount": entry.amount.minor,
+        "posted": entry.amount.minor if entry.posts else 0,
+        "held": entry.held_minor,
+        "transaction_id": None if entry.transaction_id is None else str(entry.transaction_id),
+    }

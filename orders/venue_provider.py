@@ -23,6 +23,7 @@ def ensure(venue: Venue, *, now: datetime) -> providers.Made | None:
             scheme=providers.Scheme.STANDARD,
             kind="type",
             subjects=("data.transact_id", "data.quote_id"),
+            kinds=("trade.*",),
             size_limit=16_384,
         ),
         now=now,

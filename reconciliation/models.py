@@ -269,6 +269,7 @@ class Notice(models.Model):
         REVIEW_DATE_PASSED = "review_date_passed", "A review date has passed"
         BREAK_RATE = "break_rate", "Many breaks"
         ENDPOINT_DISABLED = "endpoint_disabled", "A webhook endpoint was disabled"
+        FEE_RULE_FAILED = "fee_rule_failed", "A fee rule's condition failed"
 
     environment = models.CharField(max_length=4, choices=Environment.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -36,6 +36,9 @@ FACTS: Final[Mapping[str, Fact]] = {
 LONGEST: Final = 500
 _DEEPEST: Final = 20
 _INT64: Final = 2**63
+_AMOUNT: Final = "amount_minor"
+_COMPARISONS: Final = frozenset({"==", "!=", "<=", ">=", "<", ">"})
+_SUMS: Final = frozenset({"+", "-", "*", "/", "%"})
 
 _TOKEN: Final = re.compile(
     r"""\s*(?:
@@ -101,7 +104,36 @@ def holds(condition: str, facts: Mapping[str, Fact]) -> bool:
     return answer
 
 
+@lru_cache(maxsize=500)
+def compares_amounts_only(condition: str) -> bool:
+    """Tell whether the amount is nowhere calculated with: it is compared with written-out numbers, or looked for among them.
+
+    Then 2^63 - 1 gives the same answer as any larger amount, since no such number reaches it.
+    """
+    tokens = [found.group().strip() for found in _TOKEN.finditer(condition)]
+    return all(_is_compared(tokens, place) for place, token in enumerate(tokens) if token == _AMOUNT)
+
+
+def _is_compared(tokens: list[str], place: int) -> bool:
+    around = ["", "", "", *tokens, "", "", "", ""]
+    before, after = around[place : place + 3], around[place + 4 : place + 8]
+    if after[0] in _COMPARISONS:
+        return before[2] not in _SUMS and _is_small(after[1]) and after[2] not in _SUMS
+    if after[0] == "in":
+        ends = around.index("]", place + 4) if "]" in around[place + 4 :] else place + 4
+        listed = around[place + 6 : ends] or [""]
+        return before[2] not in _SUMS and all(one == "," or _is_small(one) for one in listed)
+    return before[2] in _COMPARISONS and _is_small(before[1]) and before[0] not in _SUMS and after[0] not in _SUMS
+
+
+def _is_small(token: str) -> bool:
+    return token.isdigit() and int(token) < _INT64 - 1
+
+
 def _answer(condition: str, facts: Mapping[str, Fact]) -> object:
+    amount = facts.get(_AMOUNT)
+    if type(amount) is int and amount >= _INT64 and compares_amounts_only(condition):
+        facts = {**facts, _AMOUNT: _INT64 - 1}
     return _compiled(condition).execute(_typed(facts))
 
 

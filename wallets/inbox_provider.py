@@ -12,6 +12,7 @@ from webhooks import providers
 
 KIND: Final = "operation.updated"
 """`data.idempotency_key` is the key that we sent, `data.status` what the wallet says of it: evidence, not truth."""
+_PAYMENTS: Final = ("payout.updated", "payout.returned")
 
 
 def code_of(gateway: Gateway) -> str:
@@ -34,6 +35,7 @@ def ensure(gateway: Gateway, *, now: datetime) -> providers.Made | None:
             scheme=providers.Scheme.STANDARD,
             kind="type",
             subjects=("data.idempotency_key",),
+            kinds=(KIND,) if gateway.channel == WALLET else _PAYMENTS,
             transaction="" if gateway.channel == WALLET else "data.return_id",
             size_limit=16_384,
         ),

@@ -103,7 +103,7 @@ def take(
     )
     for rule in chosen:
         if amount.minor > rule.cap_minor:
-            raise _exceeded(rule, left=int(rule.cap_minor))
+            raise exceeded(rule, left=int(rule.cap_minor))
     daily = [rule for rule in chosen if rule.period == LimitRule.Period.DAY]
     day = day_of(operator_id, now) if daily else None
     counters = _counters(daily, environment=environment, operator_id=operator_id, wallet=wallet, day=day)
@@ -113,7 +113,7 @@ def take(
             if cursor.rowcount != 1:
                 cursor.execute(_USED, [counter])
                 (used,) = cursor.fetchone() or (0,)
-                raise _exceeded(rule, left=max(int(rule.cap_minor) - int(used), 0))
+                raise exceeded(rule, left=max(int(rule.cap_minor) - int(used), 0))
     of_rule = {rule.pk: counter for counter, rule in counters}
     return tuple(
         Usage(rule.name, rule.code, rule.number, rule.scope, rule.period, amount, of_rule[rule.pk], day)
@@ -151,6 +151,22 @@ def applicable(
     return [rule for _, rule in sorted(chosen.items())]
 
 
+def exceeded(rule: LimitRule, *, left: int) -> LimitExceeded:
+    """Return the refusal, which says which limit it is and what is left of it."""
+    cap = assets.text(int(rule.cap_minor), rule.asset)
+    whose = "of the wallet" if rule.scope == LimitRule.Scope.WALLET else "of the operator"
+    span = "in one payment" if rule.period == LimitRule.Period.TRANSACTION else "in a day"
+    return LimitExceeded(
+        f"The limit {rule.name} is {cap} {rule.asset} {whose} {span}.",
+        limit=rule.name,
+        scope=rule.scope,
+        period=rule.period,
+        cap=cap,
+        left=assets.text(left, rule.asset),
+        asset=rule.asset,
+    )
+
+
 def day_of(operator_id: int, now: datetime) -> date:
     """Return the date in the operator's zone."""
     zone = Operator.objects.values_list("zone", flat=True).get(pk=operator_id)
@@ -185,21 +201,6 @@ def _counters(
             cursor.execute(_FIND, wanted)
             rows = cursor.fetchall()
     return [(row[0], keys[row[1], row[2], row[3], row[4]]) for row in rows]
-
-
-def _exceeded(rule: LimitRule, *, left: int) -> LimitExceeded:
-    cap = assets.text(int(rule.cap_minor), rule.asset)
-    whose = "of the wallet" if rule.scope == LimitRule.Scope.WALLET else "of the operator"
-    span = "in one payment" if rule.period == LimitRule.Period.TRANSACTION else "in a day"
-    return LimitExceeded(
-        f"The limit {rule.name} is {cap} {rule.asset} {whose} {span}.",
-        limit=rule.name,
-        scope=rule.scope,
-        period=rule.period,
-        cap=cap,
-        left=assets.text(left, rule.asset),
-        asset=rule.asset,
-    )
 
 
 @lru_cache(maxsize=200)

@@ -3,21 +3,23 @@
 1 of the active rules take, of each limit's name, the first in order
 2 a single payment whose counters are there and have room takes from all of them in one conditional update; else
   make the day's counters that are missing, and lock all of them in the order of their ids
-3 go through the payments in their order: one that is above a cap takes nothing, the next one is looked at as if it was not
+3 go through the payments in their order: one that is above a cap, or for which there are no funds, takes nothing, and the
+  next one is looked at as if it was not
 4 take the sums by a conditional update: the counters are locked, so that it decides the same
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
-import psycopg
 from django.db import connection
 
-from ledger import assets
+from ledger.controls.refusals import Refusal
 from ledger.money import Money
-from wallets.limits import LimitExceeded, NeverTaken, Usage, applicable
+from wallets import prepared
+from wallets.limits import NeverTaken, Usage, applicable, exceeded
 from wallets.rule_models import LimitRule
 from wallets.standing_rules import Standing
 
@@ -97,10 +99,12 @@ def take_each(
     takings: Sequence[Taking],
     standing: Standing,
     now: datetime,
-) -> list[tuple[Usage, ...] | LimitExceeded]:
+    spend: Callable[[int], Refusal | None] | None = None,
+) -> list[tuple[Usage, ...] | Refusal]:
     """Take from the limits, payment by payment, and return for each what it took, or why it took nothing.
 
-    In the caller's transaction, after wallets and before the ledger.
+    `spend` is asked, by its place, of each payment that is within the limits, and may still refuse it. In the caller's
+    transaction, after wallets and before the ledger.
     """
     rules = {
         asset: applicable(
@@ -122,13 +126,17 @@ def take_each(
     if (
         len(takings) == 1
         and keys
+        and spend is None
         and all(takings[0].amount.minor <= rule.cap_minor for rule in rules[takings[0].amount.asset])
         and _taken_at_once(keys, takings[0].amount, environment=environment, operator_id=operator_id, day=day)
     ):
-        return [_decide(takings[0], rules[takings[0].amount.asset], keys, day)]
+        return [_decide(takings[0], rules[takings[0].amount.asset], keys, day, None)]
     if keys:
         _lock(keys, environment=environment, operator_id=operator_id, day=day)
-    results = [_decide(taking, rules[taking.amount.asset], keys, day) for taking in takings]
+    results = [
+        _decide(taking, rules[taking.amount.asset], keys, day, partial(spend, place) if spend else None)
+        for place, taking in enumerate(takings)
+    ]
     _take(keys)
     return results
 
@@ -168,22 +176,21 @@ def _taken_at_once(keys: dict[_Key, _Counter], amount: Money, *, environment: st
     columns = [[key[place] for key in keys] for place in range(5)]
     counters = list(keys.values())
     caps = [counter.cap for counter in counters]
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(
-            _TAKE_AT_ONCE,
-            [*columns, caps, environment, operator_id, day, len(keys), amount.minor, amount.minor],
-            prepare=True,
-        )
-        rows = cursor.fetchall()
+    rows = prepared.rows(
+        _TAKE_AT_ONCE, [*columns, caps, environment, operator_id, day, len(keys), amount.minor, amount.minor]
+    )
     for counter, place in rows:
         counters[place - 1].counter = counter
     return len(rows) == len(keys)
 
 
 def _decide(
-    taking: Taking, rules: Sequence[LimitRule], keys: dict[_Key, _Counter], day: date
-) -> tuple[Usage, ...] | LimitExceeded:
+    taking: Taking,
+    rules: Sequence[LimitRule],
+    keys: dict[_Key, _Counter],
+    day: date,
+    spend: Callable[[], Refusal | None] | None,
+) -> tuple[Usage, ...] | Refusal:
     """Take one payment from all of its counters, or from none."""
     minor = taking.amount.minor
     for rule in rules:
@@ -194,6 +201,8 @@ def _decide(
         left = max(counter.cap - counter.used - counter.taken, 0)
         if minor > left:
             return exceeded(rule, left=left)
+    if spend is not None and (refusal := spend()) is not None:
+        return refusal
     usages = []
     for rule in rules:
         kept = (rule.name, rule.code, rule.number, rule.scope, rule.period, taking.amount)
@@ -214,19 +223,3 @@ def _take(keys: dict[_Key, _Counter]) -> None:
         cursor.execute(_TAKE, [[c.counter for c in takes], [c.taken for c in takes], [c.cap for c in takes]])
         if cursor.rowcount != len(takes):
             raise NeverTaken("a locked counter had not what it showed")
-
-
-def exceeded(rule: LimitRule, *, left: int) -> LimitExceeded:
-    """Return the refusal, which says which limit it is and what is left of it."""
-    cap = assets.text(int(rule.cap_minor), rule.asset)
-    whose = "of the wallet" if rule.scope == LimitRule.Scope.WALLET else "of the operator"
-    span = "in one payment" if rule.period == LimitRule.Period.TRANSACTION else "in a day"
-    return LimitExceeded(
-        f"The limit {rule.name} is {cap} {rule.asset} {whose} {span}.",
-        limit=rule.name,
-        scope=rule.scope,
-        period=rule.period,
-        cap=cap,
-        left=assets.text(left, rule.asset),
-        asset=rule.asset,
-    )

@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from ledger import accounts
 from ledger.controls import clock, randomness, references
 from ledger.controls.refusals import Refusal
@@ -15,6 +13,7 @@ from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import HOUSE_ONLY as HOUSE_ONLY
 from ledger.controls.rest.scopes import Scope as Scope
 from ledger.environments import Environment
+from wallets import prepared
 from wallets.models import Operator, OperatorKey
 
 OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS, Scope.WALLETS, Scope.PAYMENTS)
@@ -108,14 +107,12 @@ def caller_with_key(*, secret: str) -> Caller | None:
 
     One statement, which tells the time too: every request passes here.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_CALLER, [clock.parameter(), _hash(secret)])
-        row = cursor.fetchone()
-        if row is None:
-            return None
-        key_id, environment, scopes, issued_by, operator_id, reference, slug, kind, now, last_used_at = row
-        if last_used_at is None or now - last_used_at > _LAST_USED_PRECISION:
-            OperatorKey.objects.filter(pk=key_id).update(last_used_at=now)
+    found = prepared.rows(_CALLER, [clock.parameter(), _hash(secret)])
+    if not found:
+        return None
+    ((key_id, environment, scopes, issued_by, operator_id, reference, slug, kind, now, last_used_at),) = found
+    if last_used_at is None or now - last_used_at > _LAST_USED_PRECISION:
+        OperatorKey.objects.filter(pk=key_id).update(last_used_at=now)
     return Caller(
         operator_id=operator_id,
         operator_reference=reference,

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -63,43 +63,54 @@ class Priced:
     amount: Money
     items: tuple[FeeItem, ...]
 
+    _sums: tuple[int, int, int, int] = field(init=False, repr=False, compare=False)
+    """Fee and VAT of PRE, fee and VAT of POST, in minor units."""
+
+    def __post_init__(self) -> None:
+        sums = [0, 0, 0, 0]
+        for item in self.items:
+            place = 0 if item.phase == PRE else 2
+            sums[place] += item.fee.minor
+            sums[place + 1] += item.vat.minor
+        object.__setattr__(self, "_sums", tuple(sums))
+
     @property
     def pre_fee(self) -> Money:
-        return self._sum(item.fee for item in self.items if item.phase == PRE)
+        return self._money(self._sums[0])
 
     @property
     def pre_vat(self) -> Money:
-        return self._sum(item.vat for item in self.items if item.phase == PRE)
+        return self._money(self._sums[1])
 
     @property
     def post_fee(self) -> Money:
-        return self._sum(item.fee for item in self.items if item.phase == POST)
+        return self._money(self._sums[2])
 
     @property
     def post_vat(self) -> Money:
-        return self._sum(item.vat for item in self.items if item.phase == POST)
+        return self._money(self._sums[3])
 
     @property
     def fee(self) -> Money:
         """Ours in all, without VAT."""
-        return self.pre_fee + self.post_fee
+        return self._money(self._sums[0] + self._sums[2])
 
     @property
     def vat(self) -> Money:
-        return self.pre_vat + self.post_vat
+        return self._money(self._sums[1] + self._sums[3])
 
     @property
     def debit(self) -> Money:
         """What the payer gives: the amount and what comes on top of it."""
-        return self.amount + self.pre_fee + self.pre_vat
+        return self._money(self.amount.minor + self._sums[0] + self._sums[1])
 
     @property
     def credit(self) -> Money:
         """What is received: the amount less what is taken out of it."""
-        return self.amount - self.post_fee - self.post_vat
+        return self._money(self.amount.minor - self._sums[2] - self._sums[3])
 
-    def _sum(self, parts: Iterable[Money]) -> Money:
-        return Money(sum(part.minor for part in parts), self.amount.asset)
+    def _money(self, minor: int) -> Money:
+        return Money(minor, self.amount.asset)
 
 
 def price(
@@ -137,10 +148,24 @@ def price_with(
     trial: bool = False,
 ) -> Priced:
     """Price a payment by given rules, whatever their state. A trial has a draft among them, and alarms nobody."""
+    ordered = in_order(rules, operator_id=operator_id, flow=flow, channel=channel, asset=amount.asset, now=now)
+    return price_in_order(ordered, flow=flow, channel=channel, amount=amount, facts=facts, trial=trial)
+
+
+def price_in_order(
+    rules: Sequence[FeeRule],
+    *,
+    flow: str,
+    channel: str,
+    amount: Money,
+    facts: Mapping[str, Fact],
+    trial: bool = False,
+) -> Priced:
+    """Price a payment by the rules that are about it, as `in_order` has them: one order for all payments of a list."""
     known = {**facts, "amount_minor": amount.minor, "asset": amount.asset, "flow": flow, "channel": channel}
     chosen: dict[str, FeeRule] = {}
-    for rule in in_order(rules, operator_id=operator_id, flow=flow, channel=channel, asset=amount.asset, now=now):
-        if rule.name not in chosen and _holds(rule, known, trial=trial):
+    for rule in rules:
+        if rule.name not in chosen and (rule.condition == "" or _holds(rule, known, trial=trial)):
             chosen[rule.name] = rule
     priced = Priced(amount, tuple(_item(rule, amount) for _, rule in sorted(chosen.items())))
     if priced.credit.minor <= 0:

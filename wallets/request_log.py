@@ -7,25 +7,26 @@ the answer goes out all the same.
 from collections.abc import Callable
 
 import structlog
-from django.db import Error, connection
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
 from ledger.controls import clock, request_context
 from ledger.controls.rest import notes
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.views import route_of
+from wallets import prepared
 from wallets.models import ApiRequest
 
 _REST = "/v1/"
 
-# Both statements go out as one and are one transaction of their own: losing the last rows with the machine is
-# cheaper than a wait for the disk at each request.
+# The statement is a transaction of its own, and turns the wait for the disk off for it: losing the last rows with the
+# machine is cheaper than that wait at each request.
 _INSERT = """
-SET LOCAL synchronous_commit TO off;
 INSERT INTO wallets_apirequest (request_id, operator_id, environment, key_id, method, route, subject, idempotency_key,
                                 replay, status, duration_ms, received_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-        coalesce(%s::timestamptz, clock_timestamp()) - %s * interval '1 millisecond')
+SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+       coalesce(%s::timestamptz, clock_timestamp()) - %s * interval '1 millisecond'
+FROM (SELECT set_config('synchronous_commit', 'off', true)) AS no_wait
 """
 
 log = structlog.get_logger(__name__)
@@ -79,25 +80,24 @@ def _insert(
     key_use: str = ApiRequest.Replay.NONE,
 ) -> None:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _INSERT,
-                [
-                    request_context.request_id(),
-                    caller.operator_id,
-                    caller.environment,
-                    caller.key_id,
-                    method[:7],
-                    route[:200],
-                    subject[:40],
-                    key,
-                    key_use,
-                    status,
-                    milliseconds,
-                    clock.parameter(),
-                    milliseconds,
-                ],
-            )
+        prepared.rows(
+            _INSERT,
+            [
+                request_context.request_id(),
+                caller.operator_id,
+                caller.environment,
+                caller.key_id,
+                method[:7],
+                route[:200],
+                subject[:40],
+                key,
+                str(key_use),
+                status,
+                milliseconds,
+                clock.parameter(),
+                milliseconds,
+            ],
+        )
     except Error:
         log.warning("request_log.not_written", exc_info=True)
 

@@ -24,6 +24,8 @@ _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}", re.ASCII)
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _MOST_BASIS_POINTS: Final = 10_000
 _LAST_PRIORITY: Final = 9_999
+_LARGEST_COUNTED_SCALE: Final = 9
+"""Nine thousand million whole units are below 2^63 minor ones at this scale, and nine whole units above it (of 18)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,16 @@ class FeeTerms:
             raise Malformed("The rule is malformed.", errors=errors)
         if self.condition:
             conditions.check(self.condition)
+            self._refuse_uncountable()
+
+    def _refuse_uncountable(self) -> None:
+        """Refuse to calculate with amounts that are usual in the asset and more than a condition can count."""
+        if named(self.asset).scale > _LARGEST_COUNTED_SCALE and not conditions.compares_amounts_only(self.condition):
+            message = (
+                f"Amounts of {self.asset} are beyond what a condition can calculate with: it may only compare amount_minor"
+                " with numbers. Fees by amount are tiers."
+            )
+            raise Malformed("The rule is malformed.", errors={"condition": [message]})
 
     def as_columns(self) -> dict[str, Any]:
         """Return the columns of the row."""

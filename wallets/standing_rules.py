@@ -10,9 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import psycopg
-from django.db import connection
-
+from wallets import prepared
 from wallets.rule_models import FeeRule, LimitRule
 
 _STANDING: Final = """
@@ -50,10 +48,7 @@ _kept: dict[tuple[str, int], Standing] = {}
 
 def standing(*, environment: str, operator_id: int) -> Standing:
     """Return the rules that are active for this statement's snapshot."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_STANDING, [operator_id, environment, environment], prepare=True)
-        seen: _Seen = frozenset(cursor.fetchall())
+    seen: _Seen = frozenset(prepared.rows(_STANDING, [operator_id, environment, environment]))
     kept = _kept.get((environment, operator_id))
     if kept is not None and kept.seen == seen:
         return kept

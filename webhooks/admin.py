@@ -113,7 +113,14 @@ class InboundEventAdmin(ReadOnlyAdmin):
 class ProviderAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("code",)
-    list_display = ("code", "environment", "scheme", "tolerance_seconds", "size_limit", "created_at", "disabled_at")
+    list_display = (
+        *("code", "environment", "shown_kinds", "scheme", "tolerance_seconds", "size_limit", "created_at"),
+        "disabled_at",
+    )
+
+    @admin.display(description="may bring")
+    def shown_kinds(self, row: Provider) -> str:
+        return ", ".join(row.kinds)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_fields(request, obj), "secrets_valid", "refused", "what_can_be_done"]

@@ -33,6 +33,9 @@ class Provider(models.Model):
     mapping = models.JSONField(
         default=dict, help_text="paths in the body: event_id, kind, transaction, subjects (a list), and fields by name"
     )
+    kinds = models.JSONField(
+        default=list, help_text="which kinds of news it may bring: payin.collected, a family as payin.*, or * for all"
+    )
     created_at = models.DateTimeField()
     disabled_at = models.DateTimeField(null=True)
     disabled_reason = models.CharField(max_length=200, default="")

@@ -90,6 +90,9 @@ def _judgement(event: InboundEvent) -> Judgement:
     handler = routing.handler_of(event.kind)
     if handler is None:
         return Ignored(f"nobody here handles {event.kind}")
+    if not providers.may_bring(event.provider_id, event.kind):
+        log.warning("inbox.kind_not_allowed", provider=event.provider_code, kind=event.kind)
+        return Ignored(f"{event.provider_code} may not bring {event.kind}: its row does not allow it")
     try:
         with db_transaction.atomic():
             judgement = handler(_message(event))

@@ -33,6 +33,8 @@ SELECT t.now, ARRAY (SELECT s.secret FROM webhooks_providersecret AS s
                      ORDER BY s.created_at DESC, s.id DESC LIMIT 8)
 FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS t
 """
+_KIND: Final = re.compile(r"\*|[A-Za-z0-9_-]{1,40}(\.[A-Za-z0-9_-]{1,40}){0,4}(\.\*)?")
+_MOST_KINDS: Final = 30
 _SECRET_LENGTHS: Final = range(16, 201)
 _TOLERANCES: Final = range(1, 3601)
 
@@ -51,6 +53,8 @@ class Terms:
     scheme: Provider.Scheme
     kind: str
     subjects: Sequence[str]
+    kinds: Sequence[str] = ()
+    """Which kinds of news it may bring: `payin.collected`, the family `payin.*`, or `*` for all; never none."""
     event_id: str = ""
     transaction: str = ""
     signature_header: str = ""
@@ -83,6 +87,12 @@ def places(provider_id: int) -> Mapping[str, str]:
     return dict((mapping or {}).get("fields", {}))
 
 
+def may_bring(provider_id: int, kind: str) -> bool:
+    """Tell whether a provider may bring news of this kind, as its row says now."""
+    allowed = Provider.objects.filter(pk=provider_id).values_list("kinds", flat=True).first() or []
+    return any(one in ("*", kind) or (one.endswith(".*") and kind.startswith(one[:-1])) for one in allowed)
+
+
 def exists(code: str) -> bool:
     return Provider.objects.filter(code=code).exists()
 
@@ -108,6 +118,7 @@ def create(
         tolerance_seconds=terms.tolerance_seconds,
         size_limit=terms.size_limit,
         mapping=_mapping(terms),
+        kinds=_checked_kinds(terms.kinds),
         created_at=now,
     )
     log.info("provider.created", provider=code)
@@ -126,6 +137,14 @@ def rotate(*, code: str, overlap: timedelta, now: datetime, secret: str = "") ->
     provider.secrets.filter(expires_at__gt=ends).update(expires_at=ends)
     log.info("provider.rotated", provider=code)
     return _given(provider, secret, now=now)
+
+
+def allow(*, code: str, kinds: Sequence[str]) -> None:
+    """Say anew which kinds of news a provider may bring, for all that is judged from now on. Raises NotFound or Malformed."""
+    provider = find(code)
+    provider.kinds = _checked_kinds(kinds)
+    provider.save(update_fields=["kinds"])
+    log.info("provider.allowed", provider=code, kinds=provider.kinds)
 
 
 def disable(*, code: str, reason: str, now: datetime) -> None:
@@ -201,6 +220,12 @@ def _check(terms: Terms) -> None:
         raise Malformed("This scheme needs the signature's header and the path of the event id.")
     if terms.timestamp_header and not _HEADER.fullmatch(terms.timestamp_header):
         raise Malformed("The timestamp's header is a header's name.")
+
+
+def _checked_kinds(kinds: Sequence[str]) -> list[str]:
+    if not 0 < len(kinds) <= _MOST_KINDS or not all(_KIND.fullmatch(kind) for kind in kinds):
+        raise Malformed("Say which kinds of news it may bring: payin.collected, a family as payin.*, or * for all.")
+    return sorted(set(kinds))
 
 
 def _mapping(terms: Terms) -> Mapping[str, object]:

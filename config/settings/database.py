@@ -32,7 +32,8 @@ def connection_settings(name: str) -> dict[str, Any]:  # type: ignore[explicit-a
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        "OPTIONS": {"connect_timeout": "5", "application_name": "holdfast", **parts},
+        # Statements that ask for it are planned once per connection; Django's own, which carry their values, never are.
+        "OPTIONS": {"connect_timeout": "5", "application_name": "holdfast", "prepare_threshold": 5, **parts},
         "CONN_MAX_AGE": environment.whole_number("DATABASE_CONNECTION_SECONDS", default=300),
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,

@@ -40,6 +40,8 @@ class PayIn(Stateful):
     request_id = models.CharField(max_length=128, default="")
 
     class Meta:
+        verbose_name = "pay-in"
+        verbose_name_plural = "pay-ins"
         constraints = [
             models.UniqueConstraint(fields=["provider_id", "provider_transaction", "kind"], name="pay_in_once"),
             models.CheckConstraint(condition=Q(gross_minor__gt=0), name="pay_in_of_something"),

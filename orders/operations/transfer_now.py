@@ -26,15 +26,14 @@ from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.journal import PostingRefused, Result
 from ledger.money import Money
-from orders import intent_history
 from orders.intent_moves import reference_number
 from orders.models import Intent
 from orders.transfers import entries, parties, terms, walk
 from orders.transfers.parties import Party
 from orders.transfers.requests import Asked
-from wallets import limits, limits_of_lists, pricing, standing_rules
-from wallets.limits import LimitExceeded
+from wallets import limits, limits_of_lists, pricing, rule_failures, standing_rules
 from wallets.limits_of_lists import Taking
+from wallets.rule_models import LimitRule
 from wallets.standing_rules import Standing
 
 _SERIALISE: Final = """
@@ -120,14 +119,14 @@ def _carry_out(caller: Caller, asked: Sequence[Asked], *, bulk: bool, now: datet
     done: list[Intent | Refusal | None] = [None] * len(asked)
     found = _locked(caller, asked)
     rules = standing_rules.standing(environment=caller.environment, operator_id=caller.operator_id)
-    plans = _planned(caller, asked, done, found=found, rules=rules, bulk=bulk, now=now)
+    with rule_failures.gathered():
+        plans = _planned(caller, asked, done, found=found, rules=rules, bulk=bulk, now=now)
     plans = _within_limits(caller, plans, done, rules=rules, now=now)
     settled = _posted(caller, plans, done, now=now)
     if settled:
         intents = [plan.intent for plan, _ in settled]
-        walk.write_settled(intents, actor=caller.actor, now=now)
         lines = [line for plan, result in settled for line in entries.settled(plan.intent, result.transaction_id)]
-        intent_history.record(environment=caller.environment, entries=lines, now=now)
+        walk.write_settled(intents, lines=lines, actor=caller.actor, now=now)
     return [one for one in done if one is not None]
 
 
@@ -153,7 +152,17 @@ def _planned(
     now: datetime,
 ) -> list[_Plan]:
     """Look and price; note in `done` why one cannot be tried."""
-    fees = {asset: rules.fees_of(flow=terms.FLOW, asset=asset) for asset in sorted({one.amount.asset for one in asked})}
+    fees = {
+        asset: pricing.in_order(
+            rules.fees_of(flow=terms.FLOW, asset=asset),
+            operator_id=caller.operator_id,
+            flow=terms.FLOW,
+            channel=terms.CHANNEL,
+            asset=asset,
+            now=now,
+        )
+        for asset in {one.amount.asset for one in asked}
+    }
     plans = []
     for place, one in enumerate(asked):
         refusal = parties.refusal_of(one, found.parties)
@@ -164,14 +173,12 @@ def _planned(
             continue
         payer, payee = found.parties[one.payer], found.parties[one.payee]
         try:
-            priced = pricing.price_with(
+            priced = pricing.price_in_order(
                 fees[one.amount.asset],
-                operator_id=caller.operator_id,
                 flow=terms.FLOW,
                 channel=terms.CHANNEL,
                 amount=one.amount,
                 facts=terms.facts(payer, payee, bulk=bulk),
-                now=now,
             )
         except Refusal as failed:
             done[place] = failed
@@ -213,6 +220,7 @@ def _within_limits(
     caller: Caller, plans: Sequence[_Plan], done: list[Intent | Refusal | None], *, rules: Standing, now: datetime
 ) -> list[_Plan]:
     takings = [Taking(plan.intent.payer, Money(int(plan.intent.amount_minor), plan.intent.asset)) for plan in plans]
+    counted = any(rule.period == LimitRule.Period.DAY for rule in rules.limits)
     results = limits_of_lists.take_each(
         environment=caller.environment,
         operator_id=caller.operator_id,
@@ -221,10 +229,11 @@ def _within_limits(
         takings=takings,
         standing=rules,
         now=now,
+        spend=_Funds(caller.environment, plans).spend if counted and len(plans) > 1 else None,
     )
     within = []
     for plan, result in zip(plans, results, strict=True):
-        if isinstance(result, LimitExceeded):
+        if isinstance(result, Refusal):
             done[plan.place] = result
         else:
             plan.intent.usages = [usage.as_json() for usage in result]
@@ -254,6 +263,34 @@ def _posted(
     return stand
 
 
+class _Funds:
+    """What the payers of a list may spend, followed through the list: one for whom it is not enough takes nothing from limits.
+
+    The ledger decides all the same: funds that went away by another door, which locks no wallet, are missed there.
+    """
+
+    def __init__(self, environment: str, plans: Sequence[_Plan]) -> None:
+        self._plans = plans
+        places = {(plan.payer.address, plan.intent.asset) for plan in plans}
+        found = balances.read(environment=environment, accounts=sorted(places))
+        self._available = {place: balance.available for place, balance in found.items()}
+
+    def spend(self, number: int) -> InsufficientFunds | None:
+        """Move the funds of one of the list, or return why it cannot be."""
+        plan = self._plans[number]
+        debit, credit = plan.intent.debit_minor, plan.intent.credit_minor
+        assert debit is not None, "not priced"
+        assert credit is not None, "not priced"
+        payer, payee = (plan.payer.address, plan.intent.asset), (plan.payee.address, plan.intent.asset)
+        available = self._available.get(payer, 0)
+        if debit > available:
+            return _insufficient(plan.intent, available)
+        self._available[payer] = available - int(debit)
+        if payee in self._available:
+            self._available[payee] += int(credit)
+        return None
+
+
 def _refusal(plan: _Plan, code: str) -> Refusal:
     if code != "exceeds_credits":
         return PostingRefused(f"The transfer was refused by the ledger: {code}.", ledger_code=code)
@@ -264,9 +301,13 @@ def insufficient_funds(intent: Intent, *, account: str = "payer") -> Insufficien
     """Return the refusal, which says what the debit is and what the wallet (`account` of the terms) may spend."""
     place = (intent.terms["accounts"][account], intent.asset)
     found = balances.read(environment=intent.environment, accounts=[place])
+    return _insufficient(intent, found[place].available if place in found else 0)
+
+
+def _insufficient(intent: Intent, available: int) -> InsufficientFunds:
     assert intent.debit_minor is not None, "not priced"
     return InsufficientFunds(
         debit=assets.text(int(intent.debit_minor), intent.asset),
-        available=assets.text(found[place].available if place in found else 0, intent.asset),
+        available=assets.text(available, intent.asset),
         asset=intent.asset,
     )

@@ -15,7 +15,7 @@ from django.db import transaction as db_transaction
 from ledger import expiry
 from ledger.controls import clock
 from ledger.controls.moves import Why
-from ledger.controls.refusals import NotFound
+from ledger.controls.refusals import NotFound, Refusal
 from ledger.holds import HoldState
 from ledger.journal import PostingRefused
 from ledger.money import Money
@@ -114,7 +114,7 @@ def _hold(intent: Intent, *, now: datetime) -> None:
         standing=standing_rules.standing(environment=intent.environment, operator_id=intent.operator_id),
         now=now,
     )
-    if isinstance(usages, LimitExceeded):
+    if isinstance(usages, Refusal):
         raise usages
     values = {
         **terms.priced_values(priced),

@@ -4,12 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-import psycopg
-from django.db import connection
-
 from ledger import accounts
 from ledger.controls.refusals import NotFound, Refusal
 from orders.transfers.requests import Asked
+from wallets import prepared
 from wallets.holders import AssetNotHeld, Wallet, WalletClosed, WalletFrozen
 
 _LOCK: Final = "SELECT reference, kind, closed, frozen, assets FROM orders_lock_parties(%s, %s, %s)"
@@ -39,10 +37,7 @@ class Party:
 
 def lock_parties(*, environment: str, operator_id: int, references: Collection[str]) -> dict[str, Party]:
     """Lock an operator's wallets in the order of their references. Those that it does not have are left out."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_LOCK, [environment, operator_id, sorted(set(references))], prepare=True)
-        rows = cursor.fetchall()
+    rows = prepared.rows(_LOCK, [environment, operator_id, sorted(set(references))])
     return {row[0]: Party(row[0], row[1], row[2], row[3], frozenset(row[4])) for row in rows}
 
 

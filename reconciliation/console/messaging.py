@@ -25,7 +25,8 @@ def _create(form: Form, actor: str) -> str:
         terms=providers.Terms(
             scheme=providers.Scheme(scheme),
             kind=form.get("kind") or "type",
-            subjects=[path for path in form.get("subjects", "").replace(",", " ").split() if path],
+            subjects=_listed(form.get("subjects", "")),
+            kinds=_listed(form.get("kinds", "")),
             event_id=form.get("event_id", ""),
             transaction=form.get("transaction", ""),
             signature_header=form.get("signature_header", ""),
@@ -36,6 +37,16 @@ def _create(form: Form, actor: str) -> str:
         now=clock.now(),
     )
     return f"It sends to /v1/inbox/{made.provider.code}. {_shown(form, made)}"
+
+
+def _listed(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _allow(form: Form, actor: str) -> str:
+    kinds = _listed(form.get("kinds", ""))
+    providers.allow(code=form.get("provider", ""), kinds=kinds)
+    return f"{form['provider']} may bring {', '.join(sorted(set(kinds)))} from now on; all else is ignored."
 
 
 def _rotate(form: Form, actor: str) -> str:
@@ -121,8 +132,19 @@ OPERATIONS: dict[str, Operation] = {
             ("subjects", "Paths of the ids that it is about", []),
             ("transaction", "Path of the provider's own reference", []),
             ("tolerance", "Tolerance of the timestamp in seconds (300)", []),
+            ("kinds", "Kinds of news it may bring: payin.*, trade.settled, …; * for all", []),
         ],
         _create,
+    ),
+    "allow-provider": Operation(
+        "Say what a provider may bring",
+        "News of other kinds is ignored, with the reason on the event's page. The list replaces the one that stands.",
+        Ability.MANAGE_KEYS,
+        lambda: [
+            ("provider", "Provider", _codes()),
+            ("kinds", "Kinds of news it may bring: payin.*, trade.settled, …; * for all", []),
+        ],
+        _allow,
     ),
     "rotate-provider": Operation(
         "Rotate a provider's secret",

@@ -14,6 +14,11 @@ CROSS JOIN LATERAL (
     FROM webhooks_notice w
     WHERE w.settled_at IS NULL
     UNION ALL
+    SELECT f.environment, 'fee_rule_failed', f.rule,
+           'The condition of fee rule ' || f.code || ' v' || f.number || ' could not be answered (' || f.reason
+               || '): payments that it is about are refused until it is mended or taken away.'
+    FROM wallets_rulefailure f
+    UNION ALL
     SELECT c.environment, 'review_overdue', c.reference,
            'Manual review ' || c.reference || ' (' || c.reason || ') was due ' || c.due_at || ' and is not resolved; its owner is '
                || coalesce(nullif(c.owner, ''), 'nobody') || '.'

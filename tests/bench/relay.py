@@ -80,7 +80,7 @@ def relay(stack: LocalStack) -> Row:
 
 def inbox(stack: LocalStack) -> Row:
     """The inbox: p99 of an answer in milliseconds, one client; baseline: the same of /livez."""
-    told = json.loads(stack.answer_of("inbox_provider", "create", "bench"))
+    told = json.loads(stack.answer_of("inbox_provider", "create", "bench", "--may-bring", "bench.told"))
     parts = urlsplit(stack.url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
     empty = [_timed(connection, "GET", "/livez", b"", {}) for _ in range(_MESSAGES)]

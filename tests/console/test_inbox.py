@@ -87,7 +87,17 @@ def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn)
     def do(name: str, **form: str) -> str:
         return client.post(reverse("admin:operation", args=[name]), form).content.decode()
 
-    made = do("create-provider", provider="acme", environment="test", slug="(the house)", scheme="standard-webhooks")
+    given = {"provider": "acme", "environment": "test", "slug": "(the house)", "scheme": "standard-webhooks"}
+    assert "Say which kinds of news it may bring" in do("create-provider", **given)
+    made = do("create-provider", **given, kinds="payin.* trade.settled")
+    assert Provider.objects.get().kinds == ["payin.*", "trade.settled"]
+    assert "acme may bring payin.*, payout.updated from now on" in do(
+        "allow-provider", provider="acme", kinds="payout.updated, payin.*"
+    )
+    assert "Say which kinds of news it may bring" in do("allow-provider", provider="acme", kinds=" ")
+    assert Provider.objects.get().kinds == ["payin.*", "payout.updated"]
+    page = client.get(reverse("admin:webhooks_provider_changelist")).content.decode()
+    assert "payin.*, payout.updated" in page
     first = ProviderSecret.objects.get().secret
     assert first in made
     rotated = do("rotate-provider", provider="acme", hours="2")
@@ -108,7 +118,7 @@ def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn)
     assert Provider.objects.get().disabled_reason == "leaked"
     do("enable-provider", provider="acme")
     assert Provider.objects.get().disabled_at is None
-    assert [entry.object_id for entry in LogEntry.objects.order_by("pk")] == ["acme"] * 4
+    assert [entry.object_id for entry in LogEntry.objects.order_by("pk")] == ["acme"] * 5
     assert all(
         secret.secret not in entry.change_message for entry in LogEntry.objects.all() for secret in (older, newer)
     )

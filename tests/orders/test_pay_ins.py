@@ -14,6 +14,7 @@ from ledger.controls import clock, drains
 from ledger.models import Event, Move, Transaction
 from orders import intent_history
 from orders.models import PayIn, WalletEntry
+from tests.orders import books
 from tests.orders.books import lines, topics
 from tests.wallets.people import operator, wallet
 from tests.wallets.rules import fee, in_force
@@ -30,6 +31,7 @@ TERMS = providers.Terms(
     scheme=Provider.Scheme.STANDARD,
     kind="type",
     subjects=("data.wallet_id",),
+    kinds=("payin.*",),
     transaction="data.transaction_id",
 )
 
@@ -259,11 +261,29 @@ def test_frozen_wallet_is_credited_and_charged_back_all_the_same(psp: Psp, shop:
     assert PayIn.objects.count() == 2
 
 
+def test_news_of_a_kind_that_its_provider_may_not_bring_changes_nothing(shop: Wallet, psp: Psp) -> None:
+    before = books.balances()
+    for kinds in (["payout.updated"], ["payin.refunded", "trade.*"], ["payin"], ["pay.*"]):
+        providers.allow(code="psp", kinds=kinds)
+        psp.collects(shop, transaction=f"txn_{kinds[0]}")
+        event = InboundEvent.objects.order_by("-pk")[0]
+        assert (event.state, event.reason) == (
+            "ignored", "psp may not bring payin.collected: its row does not allow it",
+        )  # fmt: skip
+    assert (books.balances(), PayIn.objects.count(), ProviderTransaction.objects.count()) == (before, 0, 0)
+    providers.allow(code="psp", kinds=["payin.collected"])
+    psp.collects(shop, transaction="txn_payout.updated", event_id="again")
+    psp.gives_back("1.00", of="txn_payout.updated")
+    assert [pay_in.kind for pay_in in PayIn.objects.all()] == ["collected"]
+    assert InboundEvent.objects.order_by("-pk")[0].state == "ignored"
+
+
 def test_provider_that_speaks_otherwise_is_read_by_its_mapping(shop: Wallet) -> None:
     terms = providers.Terms(
         scheme=Provider.Scheme.STANDARD,
         kind="type",
         subjects=("object.account",),
+        kinds=("payin.collected",),
         transaction="object.id",
         fields={"amount": "object.sum", "asset": "object.currency", "wallet": "object.account"},
     )

@@ -168,10 +168,10 @@ def test_step_5_history_snapshots_and_audit_are_one_transaction(till: Till, monk
     ]
     before = _rows()
 
-    def dies(**_: object) -> None:
+    def dies(*_: object) -> None:
         raise RuntimeError("the commit fails")
 
-    monkeypatch.setattr("orders.intent_history.record", dies)
+    monkeypatch.setattr("ledger.controls.bell.ring_after_commit", dies)
     with pytest.raises(RuntimeError):
         till.pay(alice, bob, "1000.00")
     assert _rows() == before, "if this commit fails the funds are where they were"
@@ -303,6 +303,39 @@ def test_a_list_gives_each_its_own_result(till: Till) -> None:
     assert Intent.objects.count() == 3
     assert {books.path(one.reference)[-1] for one in done if isinstance(one, Intent)} == {"settled"}
     assert standing(accounts.TRANSFER_TRANSIT) == (0, 0, 0)
+
+
+def test_one_that_fails_in_a_list_takes_nothing_from_the_limits_of_those_after_it(till: Till) -> None:
+    in_force(limit("daily", asset="THB", cap_minor=100_000))
+    alice, bob = till.wallet("alice", funds=70_000), till.wallet("bob")
+    done = till.pay_list(
+        [
+            till.asked(alice, bob, "800.00"),
+            till.asked(alice, bob, "600.00"),
+            till.asked(bob, alice, "600.01"),
+            till.asked(bob, alice, "600.00"),
+            till.asked(alice, bob, "400.01"),
+            till.asked(alice, bob, "400.00"),
+        ]
+    )
+    ends = [one.state if isinstance(one, Intent) else one.code for one in done]
+    assert ends == ["insufficient_funds", "settled", "insufficient_funds", "settled", "limit_exceeded", "settled"]
+    short = done[0]
+    assert isinstance(short, InsufficientFunds)
+    assert short.fields == {"debit": "800.00", "available": "700.00", "asset": "THB"}
+    used = {row.wallet: int(row.used_minor) for row in LimitUsage.objects.all()}
+    assert used == {alice.reference: 100_000, bob.reference: 60_000}
+
+
+def test_limits_get_back_what_the_ledger_refused_unforeseen(till: Till, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Funds that went away through a door that locks no wallet: the ledger decides, whatever was read before."""
+    in_force(limit("daily", asset="THB", cap_minor=100_000))
+    alice, bob = till.wallet("alice", funds=70_000), till.wallet("bob")
+    monkeypatch.setattr("orders.operations.transfer_now._Funds.spend", lambda funds, number: None)
+    done = till.pay_list([till.asked(alice, bob, "800.00"), till.asked(alice, bob, "100.00")])
+    ends = [one.state if isinstance(one, Intent) else one.code for one in done]
+    assert ends == ["insufficient_funds", "settled"]
+    assert {int(row.used_minor) for row in LimitUsage.objects.all()} == {10_000}
 
 
 def test_all_or_none_of_an_atomic_list(till: Till) -> None:

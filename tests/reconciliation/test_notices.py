@@ -11,10 +11,15 @@ from pytest_django.fixtures import Settings
 from ledger.controls import clock
 from ledger.controls.clock import FixedClock
 from ledger.controls.moves import Birth, Why, move
+from ledger.money import Money
 from orders.models import ReviewCase
 from reconciliation import close_runs, notices
 from reconciliation.models import CloseRun, ExceptionCase, Notice
+from tests.wallets.rules import fee, in_force
 from tests.webhooks.receiver import running_receiver
+from wallets.conditions import ConditionFailed
+from wallets.models import RuleFailure
+from wallets.pricing import price
 from webhooks import notices as endpoint_notices
 from webhooks.models import Notice as EndpointNotice
 
@@ -72,6 +77,26 @@ def test_disabled_endpoint_is_told_once_and_again_when_it_is_disabled_again() ->
     assert {message.subject for message in mail.outbox} == {"[Holdfast test] A webhook endpoint was disabled"}
     assert len(mail.outbox) == 2
     assert "ep_1 gets nothing any more: the endpoint answered 410 Gone." in mail.outbox[0].body
+
+
+def test_fee_rule_is_told_once_however_often_its_condition_fails() -> None:
+    with clock.use(FixedClock(NOW)):
+        in_force(fee(asset="EUR", condition="1 / (amount_minor - amount_minor) > 0"), code="odd")
+        for _ in range(2):
+            with pytest.raises(ConditionFailed), db_transaction.atomic():
+                price(
+                    environment="test",
+                    operator_id=1,
+                    flow="transfer",
+                    channel="internal",
+                    amount=Money(500, "EUR"),
+                    facts={},
+                    now=NOW,
+                )
+            notices.work()
+    assert [message.subject for message in mail.outbox] == ["[Holdfast test] A fee rule's condition failed"]
+    assert "odd v1 could not be answered (ZeroDivisionError)" in mail.outbox[0].body
+    assert Notice.objects.get().subject == RuleFailure.objects.get().rule
 
 
 def test_late_close_is_told_once_its_grace_is_over(settings: Settings) -> None:

@@ -1,19 +1,21 @@
 """What a payment's fees are, to the minor unit: both examples of OneWallet, rounding, VAT, tiers, order, conditions."""
 
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 from django.db import transaction as db_transaction
 from django.test import Client
 
+from ledger.controls.refusals import Malformed
 from ledger.environments import Environment
 from ledger.money import Money
 from tests.wallets.people import operator
 from tests.wallets.rules import fee, in_force
-from wallets import pricing
+from wallets import conditions, pricing, rule_failures
 from wallets.conditions import ConditionFailed, Fact
-from wallets.models import RuleFailure
+from wallets.models import FeeRule, RuleFailure
 from wallets.pricing import Priced
 from wallets.rule_terms import FeeTerms, Tier
 
@@ -175,8 +177,56 @@ def test_payment_is_refused_when_a_condition_cannot_be_answered() -> None:
     ), "counted although each payment's transaction rolled back"
 
 
-def test_payment_is_refused_when_an_amount_is_beyond_what_a_condition_can_count() -> None:
-    in_force(fee(asset="ETH", condition="amount_minor > 5"))
-    assert len(_price(2**63 - 1, asset="ETH").items) == 1
+@pytest.mark.parametrize(
+    ("condition", "small", "large"),
+    [
+        ("amount_minor > 5", True, True),
+        ("amount_minor <= 9223372036854775806", True, False),
+        ("9000000000000000000 < amount_minor && asset == 'ETH'", False, True),
+        ("payer in ['a'] || amount_minor in [7, 8] || amount_minor == 9223372036854775806", False, False),
+        ("!(amount_minor < 10) ? bulk : amount_minor != 3", False, False),
+    ],
+)
+def test_any_amount_of_the_ledger_is_compared_exactly(condition: str, small: bool, large: bool) -> None:
+    in_force(fee(asset="ETH", condition=condition))
+    found = [len(_price(minor, asset="ETH").items) == 1 for minor in (10**6, 2**63 - 1, 2**63, 2**64, 2**100)]
+    assert found == [small, large, large, large, large]
+
+
+def test_payment_is_refused_when_an_amount_is_beyond_what_a_condition_can_calculate_with() -> None:
+    in_force(fee(asset="THB", condition="amount_minor % 2 == 0"))
+    assert len(_price(2**63 - 2, asset="THB").items) == 1
     with pytest.raises(ConditionFailed):
-        _price(2**63, asset="ETH")
+        _price(2**63, asset="THB")
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["amount_minor % 2 == 0", "amount_minor + 1 > 5", "5 < 1 + amount_minor", "amount_minor > 9223372036854775807",
+     "-1 < -amount_minor", "amount_minor in [amount_minor]", "payer == 'a' || 2 * 3 < amount_minor * 2"],
+)  # fmt: skip
+def test_rule_is_refused_when_it_calculates_with_amounts_that_are_too_large_for_it(condition: str) -> None:
+    assert not conditions.compares_amounts_only(condition)
+    with pytest.raises(Malformed) as caught:
+        in_force(fee(asset="ETH", condition=condition))
+    assert "may only compare amount_minor" in caught.value.errors["condition"][0]
+    assert not FeeRule.objects.exists()
+
+
+def test_failures_of_a_list_are_counted_at_its_end_on_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_force(fee(asset="THB", condition="100000 / (amount_minor - 500) > 1"), code="broken")
+    opened = []
+
+    def connect(*given: Any, **options: Any) -> Any:
+        opened.append(given)
+        return really(*given, **options)
+
+    really = psycopg.connect
+    monkeypatch.setattr("wallets.rule_failures.psycopg.connect", connect)
+    with rule_failures.gathered():
+        for _ in range(3):
+            with pytest.raises(ConditionFailed):
+                _price(500)
+        assert not RuleFailure.objects.exists()
+    assert RuleFailure.objects.get().failures == 3
+    assert len(opened) == 1

@@ -19,6 +19,7 @@ STANDARD = providers.Terms(
     scheme=Provider.Scheme.STANDARD,
     kind="type",
     subjects=("data.quote_id", "data.transact_id"),
+    kinds=("*",),
     transaction="data.reference",
 )
 HMAC_SECRET = "a shared secret of some length"
@@ -29,6 +30,7 @@ def hmac_terms(scheme: Provider.Scheme, *, timestamp_header: str = "") -> provid
         scheme=scheme,
         kind="type",
         subjects=("data.transact_id",),
+        kinds=("*",),
         event_id="id",
         signature_header="X-Acme-Signature",
         timestamp_header=timestamp_header,

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -519,10 +520,13 @@ def test_provider_is_checked_when_it_is_made() -> None:
         {"code": "-a"},
         {"code": "a b"},
         {"secret": "whsec_short"},
-        {"terms": providers.Terms(scheme=Provider.Scheme.STANDARD, kind="", subjects=())},
-        {"terms": providers.Terms(scheme=Provider.Scheme.HMAC_HEX, kind="type", subjects=())},
-        {"terms": providers.Terms(scheme=Provider.Scheme.STANDARD, kind="a", subjects=(), tolerance_seconds=0)},
-        {"terms": providers.Terms(scheme=Provider.Scheme.STANDARD, kind="a", subjects=(), size_limit=10**9)},
+        {"terms": replace(STANDARD, kind="")},
+        {"terms": replace(STANDARD, scheme=Provider.Scheme.HMAC_HEX)},
+        {"terms": replace(STANDARD, tolerance_seconds=0)},
+        {"terms": replace(STANDARD, size_limit=10**9)},
+        {"terms": replace(STANDARD, kinds=())},
+        {"terms": replace(STANDARD, kinds=("payin.*.more",))},
+        {"terms": replace(STANDARD, kinds=("pay*",))},
     ):
         given = {"code": "acme", "secret": "", "terms": STANDARD, **spoilt}
         with pytest.raises(Malformed):

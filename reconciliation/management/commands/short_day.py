@@ -66,6 +66,7 @@ class Command(BaseCommand):
             scheme=providers.Scheme.STANDARD,
             kind="type",
             subjects=("data.wallet_id",),
+            kinds=("payin.*",),
             transaction="data.transaction_id",
         )
         with db_transaction.atomic():

@@ -1,4 +1,4 @@
-"""Create, rotate, disable or enable a provider of inbound events. A new secret is printed once, as JSON."""
+"""Create, rotate, allow, disable or enable a provider of inbound events. A new secret is printed once, as JSON."""
 
 import json
 from datetime import timedelta
@@ -14,10 +14,12 @@ from webhooks import providers
 
 
 class Command(BaseCommand):
-    help = "inbox_provider create|rotate|disable|enable CODE: who may send to /v1/inbox/CODE, and with which secret."
+    help = (
+        "inbox_provider create|rotate|allow|disable|enable CODE: who may send to /v1/inbox/CODE, and with which secret."
+    )
 
     def add_arguments(self, parser: Any) -> None:
-        parser.add_argument("action", choices=("create", "rotate", "disable", "enable"))
+        parser.add_argument("action", choices=("create", "rotate", "allow", "disable", "enable"))
         parser.add_argument("code")
         parser.add_argument("--environment", choices=Environment.values, default=Environment.TEST)
         parser.add_argument("--operator-id", type=int, default=None, help="whose provider it is; without: the house's")
@@ -36,6 +38,13 @@ class Command(BaseCommand):
             default=[],
             metavar="NAME=PATH",
             help="where a handler finds it: amount=data.sum",
+        )
+        parser.add_argument(
+            "--may-bring",
+            action="append",
+            default=[],
+            metavar="KIND",
+            help="a kind of news, a family such as payin.*, or * for all; may come several times (create, allow)",
         )
         parser.add_argument("--secret-from", default="", metavar="FILE", help="a secret that the provider has chosen")
         parser.add_argument("--overlap-hours", type=int, default=24, help="how long the older secrets stay valid")
@@ -66,6 +75,8 @@ def _carry_out(options: dict[str, Any]) -> providers.Made | None:
         case "rotate":
             overlap = timedelta(hours=options["overlap_hours"])
             return providers.rotate(code=code, overlap=overlap, secret=_secret(options), now=now)
+        case "allow":
+            providers.allow(code=code, kinds=options["may_bring"])
         case "disable":
             providers.disable(code=code, reason=options["reason"], now=now)
         case _:
@@ -78,6 +89,7 @@ def _terms(options: dict[str, Any]) -> providers.Terms:
         scheme=providers.Scheme(options["scheme"]),
         kind=options["kind"],
         subjects=options["subject"],
+        kinds=options["may_bring"],
         event_id=options["event_id"],
         transaction=options["transaction"],
         signature_header=options["signature_header"],
