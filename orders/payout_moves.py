@@ -61,7 +61,7 @@ def open_case(intent: Intent, payout: Payout, *, reason: str, next_action: str, 
         amount_minor=Decimal(payout_terms.debited(intent).minor),
         due_at=deadlines.due_at(reason, now=now),
     )
-    also = [Change(payout, "stop_for_review"), Birth(case)]
+    also: list[Change | Birth] = [Change(payout, "stop_for_review"), Birth(case)]
     if intent.state == Intent.State.MANUAL_REVIEW:
         move(*also, why=why, now=now)
     else:

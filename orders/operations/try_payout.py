@@ -21,6 +21,7 @@ from orders.operations import create_payout
 from orders.payout_requests import PayoutRequest
 from wallets import holders, limit_reads
 from wallets.holders import AssetBalance
+from wallets.recipient_queries import RecipientAnswer
 
 _TO: Final = {"bank": "recipient_bank", "revenue": "fees", "vat": "vat"}
 
@@ -67,9 +68,7 @@ def try_payout(*, caller: Caller, asked: PayoutRequest, confirm: bool) -> Tried:
     return tried
 
 
-def _walked(
-    caller: Caller, asked: PayoutRequest, told: create_payout.RecipientAnswer, *, confirm: bool, now: datetime
-) -> Tried:
+def _walked(caller: Caller, asked: PayoutRequest, told: RecipientAnswer, *, confirm: bool, now: datetime) -> Tried:
     begun = create_payout.begin_payout(caller=caller, asked=asked, now=now)
     intent = create_payout.finish_payout(
         reference=begun.reference, told=told, confirm=confirm, actor=caller.actor, now=now

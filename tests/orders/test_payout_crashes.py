@@ -142,14 +142,23 @@ def _decide(desk: PayoutDesk, resolution: str) -> None:
         case = ReviewCase.objects.exclude(state="resolved").first()
         if case is None:
             break
-        named = {"case_reference": case.reference, "now": clock.now()}
         if case.state == ReviewCase.State.PROPOSED:
-            review_case.approve_resolution(**named, case_version=case.version, reason="agreed", actor="user:lena")
+            review_case.approve_resolution(
+                case_reference=case.reference,
+                case_version=case.version,
+                reason="agreed",
+                actor="user:lena",
+                now=clock.now(),
+            )
             continue
-        review_case.look_up_now(**named, actor="user:olga")
-        case = ReviewCase.objects.get(pk=case.pk)
+        review_case.look_up_now(case_reference=case.reference, actor="user:olga", now=clock.now())
         review_case.propose_resolution(
-            **named, case_version=case.version, resolution=resolution, reason="as it shows", actor="user:olga"
+            case_reference=case.reference,
+            case_version=ReviewCase.objects.get(pk=case.pk).version,
+            resolution=resolution,
+            reason="as it shows",
+            actor="user:olga",
+            now=clock.now(),
         )
     for _ in range(10):
         desk.drive(passes=1)

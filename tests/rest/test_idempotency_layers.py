@@ -34,12 +34,11 @@ from tests.rest.conftest import Shop
 from tests.rest.world import payout_body
 from tests.threads import raise_first
 from tests.wallets import people
+from tests.webhooks.provider import Sender
 from wallets import gateway_adapters, holders, inbox_provider
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation, Wallet
 from webhooks import providers, routing
 from webhooks.models import InboundEvent, InboxCount, ProviderTransaction
-
-from tests.webhooks.provider import Sender  # isort: skip
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -72,7 +71,7 @@ class Play:
 
     def told(self) -> dict[str, list[str]]:
         rows = (Intent, Payout, InboundEvent)
-        return {model.__name__: [str(row.state) for row in model.objects.all()] for model in rows}  # type: ignore[attr-defined]
+        return {model.__name__: [str(row.state) for row in model._default_manager.all()] for model in rows}
 
     def at_work(self, *roles: Callable[[], None]) -> list[Callable[[], None]]:
         """Return the roles so that all end when one fails."""
