@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ledger", "0022_event_archive_guards"),
+        ("ledger", "0100_posting_by_itself"),
     ]
 
     operations = [

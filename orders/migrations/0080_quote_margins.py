@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0055_return_after_a_dismissed_one")]
+    dependencies = [("orders", "0061_pay_in_names")]
 
     operations = [
         migrations.AddField(

@@ -4,6 +4,6 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("orders", "0055_return_after_a_dismissed_one")]
+    dependencies = [("orders", "0080_quote_margins")]
 
     operations = [migrations.RemoveConstraint(model_name="return", name="return_of_payout_once")]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0030_review_notices"),
+        ("reconciliation", "0060_days_kept"),
         ("wallets", "0043_rule_failures"),
     ]
 

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0060_days_kept"),
+        ("reconciliation", "0060_rule_notices"),
     ]
 
     operations = [

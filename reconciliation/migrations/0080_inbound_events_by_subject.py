@@ -9,7 +9,7 @@ _SQL = Path(__file__).parent.parent / "sql" / "inbound_events_by_subject.sql"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reconciliation", "0030_review_notices"),
+        ("reconciliation", "0061_batch_lines"),
         ("webhooks", "0012_fields_of_providers"),
     ]
 
