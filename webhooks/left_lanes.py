@@ -30,7 +30,9 @@ class LeftLanes:
     """Those of this process. A forked child starts with none."""
 
     def __init__(self) -> None:
-        self._forget()
+        self._lock = threading.Lock()
+        self._lanes: set[Sent] = set()
+        self._watcher: threading.Thread | None = None
         os.register_at_fork(after_in_child=self._forget)
 
     def take(self, lanes: Iterable[Sent]) -> None:
@@ -79,9 +81,7 @@ class LeftLanes:
             self._lanes -= finished
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._lanes: set[Sent] = set()
-        self._watcher: threading.Thread | None = None
+        self._lock, self._lanes, self._watcher = threading.Lock(), set(), None
 
 
 left: Final = LeftLanes()

@@ -215,12 +215,15 @@ def _echo() -> list[outbound.OutboundRequest]:
             sent.append(request)
             return outbound.OutboundResponse(status=500, headers={}, body=f"you said {everything}".encode())
 
-    def fails(_: InboundMessage | RelayedEvent) -> Judgement:
+    def fails(_: InboundMessage) -> Judgement:
         raise RuntimeError(f"cannot read {everything}")
+
+    def fails_too(_: RelayedEvent) -> None:
+        raise RuntimeError(f"cannot hear {everything}")
 
     sender = Sender("planted", PROVIDER)
     routing.handle("planted.fails", fails)
-    routing.listen("order.processed", fails)
+    routing.listen("order.processed", fails_too)
     try:
         assert (
             sender.send("evt_1", kind="planted.fails", data={"note": everything, "secret": ENDPOINT}).status_code == 202
@@ -232,7 +235,7 @@ def _echo() -> list[outbound.OutboundRequest]:
         drains.drain("relay")
     finally:
         routing.unhandle("planted.fails")
-        routing.silence("order.processed", fails)
+        routing.silence("order.processed", fails_too)
     with outbound.use(Echo()):
         drains.drain("deliveries")
     return sent

@@ -103,7 +103,10 @@ def test_a_drain_does_not_wait_for_a_silent_receiver_and_one_worker_does_for_all
     drains.drain("relay")
     try:
         assert drains.drain("deliveries") == 0
-        assert len(receiver.at("/slow")) == left.number <= claiming.PER_ENDPOINT
+        on_their_way = left.number
+        assert 0 < on_their_way <= claiming.PER_ENDPOINT
+        receiver.wait_for(on_their_way, path="/slow")
+        delivery._PATIENCE_SECONDS = 30.0  # type: ignore[misc]  # only what was left before is left
         record_events("ord_quick", range(1, 4), operator_id=82)
         drains.drain("relay")
         impatient.rung.clear()
@@ -161,6 +164,7 @@ def test_a_left_lane_that_cannot_be_written_down_is_sent_again_when_its_lease_en
         answered.set()
         assert left.wait(seconds=10)
     assert Delivery.objects.get().state == "pending"
+    monkeypatch.setattr(delivery, "_PATIENCE_SECONDS", 30.0)
     Delivery.objects.update(lease_until="2020-01-01T00:00Z", available_at="2020-01-01T00:00Z")
     assert drains.drain("deliveries") == 1
     assert Delivery.objects.get().state == "delivered"
