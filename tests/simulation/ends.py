@@ -10,6 +10,7 @@ from orders.models import Order, Return, ReviewCase
 from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
 from orders.sagas import runner
 from tests.simulation import ends_of_payments
+from tests.simulation.processes import Actor
 from tests.simulation.reviewers import reviewers
 from tests.simulation.servers import servers
 from tests.simulation.staff import Staff
@@ -59,7 +60,8 @@ WHERE e.public AND split_part(e.topic, '.', 1) IN ('order', 'trade', 'intent', '
 
 def linger(world: "World") -> None:
     """Let the work go on for a while with nobody dying, while the outside goes on failing and people go on deciding."""
-    people, others = reviewers(world), [Staff(world), *servers(world, first=3)]
+    people = reviewers(world)
+    others: list[Actor] = [Staff(world), *servers(world, first=3)]
     news = world.scene.bank_news if world.terms.theme == PAYMENTS else world.scene.news
     for _ in range(world.terms.lingers):
         due = _due(world)
@@ -67,7 +69,7 @@ def linger(world: "World") -> None:
         for kind, at in due.items():
             if at <= now:
                 _KINDS[kind]()
-        acting = [world.chance.choice(people), news]
+        acting: list[Actor] = [world.chance.choice(people), news]
         if world.chance.random() < world.terms.goes_on:
             acting += [world.chance.choice(others)]
         for actor in acting:

@@ -81,7 +81,7 @@ class Payer(Asking):
         world, chance = self._world, self._world.chance
         channel = chance.choice(tuple(_RECIPIENTS))
         confirm = chance.random() < 0.8
-        body = {
+        body: dict[str, Any] = {
             "payer_wallet_id": chance.choice(world.scene.wallets),
             "amount": self._amount(),
             "asset": ASSET,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BANK_URL: Final = "http://bank.invalid"
 _WALLETS: Final = (("shop", "merchant"), ("stall", "merchant"), ("alice", "user"), ("bob", "user"))
 _FUNDS: Final = 300_000
-_RULES: Final = {
+_RULES: Final[dict[str, FeeTerms | LimitTerms]] = {
     "transfer_fee": FeeTerms(
         name="transfer_fee", flow="transfer", asset=ASSET, phase=FeeRule.Phase.PRE.value, fixed_minor=500
     ),

@@ -37,7 +37,7 @@ class Terms:
     longest_restart: timedelta = timedelta(seconds=20)
     theme: str = ORDERS
     closes: bool = False
-    lingers: int = 8
+    lingers: int = 4
     """Rounds of work with faults and without deaths, before everything is drained; `goes_on`: how often servers and staff
     act in one."""
     goes_on: float = 0
@@ -66,16 +66,16 @@ def drawn(seed: int, chance: random.Random) -> Terms:
         holds_position=chance.random() < 0.6,
         has_market=chance.random() < 0.4,
     )
-    return _themed(replace(terms, theme=_THEMES.get(seed % 10, ORDERS), closes=seed // 10 % 4 == 1))
+    return _themed(replace(terms, theme=_THEMES.get(seed % 10, ORDERS), closes=seed // 10 % 8 == 1))
 
 
 def _themed(terms: Terms) -> Terms:
     match terms.theme:
         case "payments":
-            return replace(terms, lingers=15, goes_on=0.3)
+            return replace(terms, lingers=10, goes_on=0.3)
         case "market":
             return replace(
-                terms, turns=terms.turns // 2, has_market=True, faults=min(terms.faults, 0.4), lingers=20, goes_on=0.8
+                terms, turns=terms.turns // 2, has_market=True, faults=min(terms.faults, 0.4), lingers=14, goes_on=0.8
             )
         case "review":
             return replace(
@@ -85,10 +85,10 @@ def _themed(terms: Terms) -> Terms:
                 requery_cap=1,
                 faults=0.9,
                 switches=0.3,
-                lingers=30,
+                lingers=16,
                 goes_on=0.5,
             )
         case "news":
-            return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=20)
+            return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=12)
         case _:
             return terms

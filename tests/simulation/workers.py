@@ -45,7 +45,14 @@ class Clockwork:
         self._world = world
 
     def turn(self) -> None:
-        kinds = (rates.refresh, rates.refresh, expire_quotes.expire_quotes, drive_stale.drive_stale, fold.fold, _seal)
+        kinds: tuple[Callable[[], int], ...] = (
+            rates.refresh,
+            rates.refresh,
+            expire_quotes.expire_quotes,
+            drive_stale.drive_stale,
+            fold.fold,
+            _seal,
+        )
         if self._world.terms.theme == PAYMENTS:
             kinds = (expiry.expire, cancel_unconfirmed.cancel_unconfirmed, drive_stale.drive_stale, fold.fold, _seal)
         kind = self._world.chance.choice(kinds)
