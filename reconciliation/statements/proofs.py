@@ -42,8 +42,8 @@ def proven_by(line: StatementLine) -> RemoteOperation | None:
     if found is None or (found.asset, int(found.amount_minor)) != (line.asset, abs(minor)):
         return None
     if of_bank:
-        code = Gateway.objects.values_list("code", flat=True).get(pk=found.gateway_id)
-        return found if line.source.account == accounts.bank(code) else None
+        channel = Gateway.objects.values_list("channel", flat=True).get(pk=found.gateway_id)
+        return found if line.source.account == accounts.bank(channel) else None
     return found
 
 

@@ -90,14 +90,14 @@ def test_an_unknown_payout_is_proven_by_its_own_banks_line(
 ) -> None:
     intent = in_review(payouts, lost_after, server_error, server_error)
     operation = RemoteOperation.objects.get(owner=payout_of(intent).reference, leg="submit")
-    code = Gateway.objects.get(pk=operation.gateway_id).code
+    channel = Gateway.objects.get(pk=operation.gateway_id).channel
     source = sources.create(
         environment="test",
         code="statements",
         name="Bank",
         format="csv",
         asset=operation.asset,
-        bank=f"bank:{code}",
+        bank=f"bank:{channel}",
         mapping=BANK,
         actor="user:fay",
         now=clock.now(),
