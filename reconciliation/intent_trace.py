@@ -14,6 +14,7 @@ from ledger.controls.rest.answers import instant, instant_or_none
 from orders import intent_answers
 from orders.models import Intent, Payout, Return, ReviewCase, WalletEntry
 from reconciliation import trace
+from reconciliation.inbound_trace import inbound_events, inbound_rows
 from reconciliation.models import ExceptionCase
 from reconciliation.trace import MOST, Record
 from wallets.models import RemoteOperation
@@ -40,7 +41,7 @@ def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
     owners = [intent.reference, *(row.reference for row in (*payouts, *returns))]
     operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
-    inbound = trace.inbound_events(intent, [*owners, *(one.key for one in operations)], inside=inside)
+    inbound = inbound_events(intent, [*owners, *(one.key for one in operations)], inside=inside)
     subjects = [
         *owners,
         *(operation.reference for operation in operations),
@@ -69,7 +70,7 @@ def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
         "operations": trace.operation_rows(operations, inside=inside),
         "moves": trace.move_rows(subjects, inside=inside),
         "requests": requests,
-        "inbound_events": trace.inbound_rows(inbound, inside=inside),
+        "inbound_events": inbound_rows(inbound, inside=inside),
         "events": events,
         "returns": [trace.return_row(found) for found in returns],
     }

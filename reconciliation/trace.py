@@ -18,9 +18,10 @@ from ledger.controls.rest.answers import instant, instant_or_none
 from ledger.models import Event, Move, Posting
 from orders import answers
 from orders.models import Intent, Order, Quote, Return, ReviewCase, Trade
+from reconciliation.inbound_trace import inbound_events, inbound_rows
 from reconciliation.models import ExceptionCase
 from wallets.models import ApiRequest, RemoteAttempt, RemoteOperation
-from webhooks.models import Delivery, DeliveryAttempt, InboundEvent
+from webhooks.models import Delivery, DeliveryAttempt
 
 MOST: Final = 1000
 """Rows of one kind that a trace shows at most."""
@@ -255,34 +256,6 @@ def records_of(order: Order) -> Record:
     """Return the two records that open an order's trace, as its partner sees them."""
     traced = trace_of(order, inside=False)
     return {name: traced[name] for name in ("record", "product_record")}
-
-
-def inbound_events(owner: Order | Intent, named: Sequence[str], *, inside: bool) -> list[InboundEvent]:
-    """Return what came in about these ids. To its partner only what the partner itself has sent: a venue's or a bank's is
-    nobody's but the house's.
-    """
-    rows = InboundEvent.objects.filter(environment=owner.environment, subjects__has_any_keys=list(named))
-    mine = rows if inside else rows.filter(operator_id=owner.operator_id or 0)
-    return list(mine.order_by("created_at", "pk")[:MOST])
-
-
-def inbound_rows(events: Sequence[InboundEvent], *, inside: bool) -> list[Record]:
-    shown: list[Record] = []
-    for event in events:
-        entry: Record = {
-            "event_id": event.reference,
-            "provider_event_id": event.provider_event_id,
-            "kind": event.kind,
-            "status": event.state,
-            "payload_reference": event.payload_reference,
-            "request_id": event.request_id,
-            "received_time": instant(event.created_at),
-            "processed_time": instant_or_none(event.judged_at),
-        }
-        if inside:
-            entry |= {"provider": event.provider_code, "subjects": event.subjects, "reason": event.reason}
-        shown.append(entry)
-    return shown
 
 
 def event_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:

@@ -9,8 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from ledger.controls import clock
+from orders.venue_port import PoolUnavailable
 from tests.orders.desk import Desk, reloaded
-from tests.orders.lanes import Lanes, open_lanes
+from tests.orders.lanes import open_lanes
 from tests.orders.payouts import open_channels
 from wallets import channels
 from wallets.models import Breaker, Gateway, GatewayPause
@@ -56,11 +57,12 @@ _ELSEWHERE = {"bank": "promptpay", "venue": "venue:north"}
 @pytest.mark.parametrize("kind", _ELSEWHERE)
 def test_ops_lead_pauses_a_bank_or_a_venue_and_lifts_it(kind: str, desk: Desk, signed_in: SignIn) -> None:
     """Only that one: the operators' wallets and the other channels are asked as before."""
-    open_lanes(desk)
+    lanes = open_lanes(desk)
     open_channels()
     house = Gateway.objects.get(channel="promptpay").operator.slug
     channel = _ELSEWHERE[kind]
     named = {"gateway": f"{Gateway.objects.get(channel=channel).operator.slug} test {channel}"}
+    order = lanes.order() if kind == "venue" else None
     client = signed_in("lena", "ops lead")
     dialog = client.get(reverse("admin:operation", args=["pause-gateway"])).content.decode()
     assert "Pause asks to a wallet, a bank or a venue" in dialog
@@ -71,21 +73,18 @@ def test_ops_lead_pauses_a_bank_or_a_venue_and_lifts_it(kind: str, desk: Desk, s
     assert "Asks to this gateway are paused already." in _do(client, "pause-gateway", {**_PAUSE, **named})
     home = client.get(reverse("admin:index")).content.decode()
     assert f", {channel} (test) is held back." in home
-    _assert_not_asked(kind, desk)
+    paused, other = (Gateway.objects.get(channel=one).pk for one in (channel, "bank_transfer"))
+    assert not channels.terms_of(paused).takes_questions(clock.now())
+    assert channels.terms_of(other).takes_questions(clock.now())
+    if order is not None:
+        desk.drive(passes=2)
+        assert reloaded(order).state == "processing"
+        assert desk.wallet.calls == [], "the venue is not asked to reserve"
+        with pytest.raises(PoolUnavailable):
+            lanes.quote()
     assert "is asked again" in _do(client, "lift-pause", named)
     assert GatewayPause.objects.get().lifted_by == "user:lena"
     assert not Gateway.objects.filter(paused_until__isnull=False).exists()
-
-
-def _assert_not_asked(kind: str, desk: Desk) -> None:
-    if kind == "venue":
-        order = Lanes(desk).order()
-        desk.drive(passes=2)
-        assert reloaded(order).state == "processing"
-        assert desk.wallet.calls == []
-    else:
-        gateway = Gateway.objects.get(channel="promptpay")
-        assert not channels.terms_of(gateway.pk).takes_questions(clock.now())
 
 
 def test_home_says_when_a_wallet_does_not_answer(desk: Desk, signed_in: SignIn) -> None:
