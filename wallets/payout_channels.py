@@ -90,6 +90,7 @@ def connect(
 def _checked(environment: str, channel: str, base_url: str, secret: str, asset: str, requery_cap: int) -> str:
     """Return the asset's code. Raises Malformed."""
     errors: dict[str, list[str]] = {}
+    code = ""
     if environment not in Environment.values:
         errors["environment"] = [f"Not one of: {', '.join(Environment.values)}."]
     if channel not in ADAPTERS:
