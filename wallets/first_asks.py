@@ -46,8 +46,15 @@ class Answer:
     duration_ms: int
 
 
-def claim(asks: Sequence[FirstAsk], *, waits: Callable[[], Collection[str]]) -> list[tuple[Claimed, FirstAsk]]:
-    """Claim those that may be asked now, in one transaction. `waits` locks the owners and returns those that still wait."""
+def claim(
+    asks: Sequence[FirstAsk], *, most: int, waits: Callable[[], Collection[str]]
+) -> list[tuple[Claimed, FirstAsk]]:
+    """Claim those that may be asked now, no more than `most`, in one transaction.
+
+    `waits` locks the owners and returns those that still wait.
+    """
+    if most <= 0:
+        return []
     started = clock.monotonic()
     by_key = {ask.leg.key: ask for ask in asks}
     with db_transaction.atomic():
@@ -73,7 +80,7 @@ def claim(asks: Sequence[FirstAsk], *, waits: Callable[[], Collection[str]]) -> 
                 and is_timely(gateway, by_key[row.key].execute_by, now)
             ]
             limit = timedelta(milliseconds=gateway.time_limit_ms)
-            for row in plain[: admission.room(gateway, now=now) if plain else 0]:
+            for row in plain[: min(admission.room(gateway, now=now), most - len(claimed)) if plain else 0]:
                 one = Claimed(
                     operation=row,
                     gateway=gateway,

@@ -15,6 +15,10 @@ _State = Return.State
 _OVER = ("rejected", "absent")
 
 
+def _giving_back(facts: ReturnFacts) -> list[Draft]:
+    return [] if facts.found.leg == Return.EXECUTE else [return_terms.given_back(facts.found)]
+
+
 def _not_adjustable(facts: ReturnFacts) -> str:
     if facts.trade is not None and facts.trade.state != Trade.State.SETTLED:
         return f"The trade is {facts.trade.state}."
@@ -137,7 +141,7 @@ RETURN_RULES: dict[Resolution, Rule[ReturnFacts]] = {
         "Giving back proven",
         _State.GIVEN_BACK,
         _not_proven,
-        lambda f: [return_terms.given_back(f.found)],
+        _giving_back,
         _two_people,
         _given_back,
     ),

@@ -20,8 +20,10 @@ Submit = Callable[[Callable[[], Answer]], "Future[Answer]"]
 class Batch:
     """`take` what was claimed, then `turn` as often as something may have changed. Both return what goes singly instead."""
 
-    def __init__(self, *, token: str) -> None:
+    def __init__(self, *, token: str, threads: int) -> None:
+        """`threads`: so many questions are claimed at once, since a claimed one's time runs from its claim."""
         self._token = token
+        self._threads = threads
         self._heard: dict[str, int] = {}
         self._waiting: dict[str, tuple[str, float]] = {}
         self._asking: dict[Future[Answer], tuple[str, str]] = {}
@@ -83,7 +85,7 @@ class Batch:
         left: list[str] = []
         for environment in {environment for environment, _ in self._waiting.values()}:
             names = [name for name, (where, _) in self._waiting.items() if where == environment]
-            claimed, waiting = together.claim_debits(names)
+            claimed, waiting = together.claim_debits(names, most=self._threads - len(self._asking))
             for one, ask in claimed:
                 future = submit(partial(first_asks.put, one, request_id=ask.request_id))
                 self._asking[future] = (environment, ask.leg.owner)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -49,8 +49,9 @@ def keep_busy(claim: Callable[[int], dict[str, int]], run: Callable[[str], None]
 
 def _still(running: set[Future[None]], asking: "set[Future[Answer]]") -> set[Future[None]]:
     """Wait until something has ended, or a moment; return those that run, and raise what an ended one raised."""
-    if running or asking:
-        wait([*running, *asking], timeout=_LOOK_AGAIN_SECONDS, return_when="FIRST_COMPLETED")
+    awaited: list[Future[Any]] = [*running, *asking]
+    if awaited:
+        wait(awaited, timeout=_LOOK_AGAIN_SECONDS, return_when="FIRST_COMPLETED")
     ended = {future for future in running if future.done()}
     for future in ended:
         future.result()

@@ -64,7 +64,7 @@ def work() -> int:
         return crew.keep_busy(
             lambda most: _claim(most, token=token),
             lambda reference: _run_in_thread(reference, token),
-            Batch(token=token),
+            Batch(token=token, threads=settings.SAGA_THREADS),
         )
     claimed = _claim(1, token=token)
     for reference in claimed:

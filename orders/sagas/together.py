@@ -9,6 +9,7 @@ or frozen row, a halted pool, a time that is over, a paused or failing gateway, 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
@@ -55,7 +56,7 @@ def plain(references: Sequence[str]) -> dict[str, list[str]]:
     return by_environment
 
 
-def claim_debits(references: Sequence[str]) -> tuple[list[tuple[Claimed, FirstAsk]], set[str]]:
+def claim_debits(references: Sequence[str], *, most: int) -> tuple[list[tuple[Claimed, FirstAsk]], set[str]]:
     """Take orders of one environment as far as their debit, and claim what may be asked now (1 to 3).
 
     Returns the claimed, and the orders that wait for a turn at their gateway; the others go singly.
@@ -63,7 +64,7 @@ def claim_debits(references: Sequence[str]) -> tuple[list[tuple[Claimed, FirstAs
     _tried(_start, references)
     _tried(_request_debits, references)
     asks = _tried(_asks, references) or []
-    claimed = _tried(_claim, asks) or []
+    claimed = _tried(partial(_claim, most=most), asks) or []
     return claimed, {ask.leg.owner for ask in asks} - {ask.leg.owner for _, ask in claimed}
 
 
@@ -137,10 +138,10 @@ def _asks(references: Sequence[str]) -> list[FirstAsk]:
     ]
 
 
-def _claim(asks: Sequence[FirstAsk]) -> list[tuple[Claimed, FirstAsk]]:
+def _claim(asks: Sequence[FirstAsk], *, most: int) -> list[tuple[Claimed, FirstAsk]]:
     owners = [ask.leg.owner for ask in asks]
     return first_asks.claim(
-        asks, waits=lambda: {order.reference for order in _locked(owners, _State.OPERATOR_DEBIT_PENDING)}
+        asks, most=most, waits=lambda: {order.reference for order in _locked(owners, _State.OPERATOR_DEBIT_PENDING)}
     )
 
 

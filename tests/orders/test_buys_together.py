@@ -38,7 +38,7 @@ def _at_once(ask: Callable[[], Answer]) -> "Future[Answer]":
 
 def _together(turns: int = 2) -> list[str]:
     """Claim what is due as a worker does and take it as far as it goes; return what goes singly."""
-    batch = Batch(token=_TOKEN)
+    batch = Batch(token=_TOKEN, threads=8)
     singly = batch.take(runner._claim(32, token=_TOKEN))
     for _ in range(turns):
         singly += batch.turn(_at_once)
@@ -188,7 +188,7 @@ def test_no_more_are_asked_at_once_than_the_gateway_takes(desk: Desk) -> None:
         future.ask = ask  # type: ignore[attr-defined]
         return future
 
-    batch = Batch(token=_TOKEN)
+    batch = Batch(token=_TOKEN, threads=8)
     assert batch.take(runner._claim(32, token=_TOKEN)) == []
     asked = []
     for _ in range(4):
@@ -199,6 +199,18 @@ def test_no_more_are_asked_at_once_than_the_gateway_takes(desk: Desk) -> None:
         waiting.clear()
     assert asked == [2, 2, 1, 0]
     assert Order.objects.filter(state="processed").count() == 5
+
+
+def test_no_more_are_claimed_at_once_than_there_are_threads_to_ask(desk: Desk) -> None:
+    """What is claimed and waits for a thread would lose its time to `Not-After`."""
+    for n in range(5):
+        desk.order("20.00", user=f"user-{n}")
+    batch = Batch(token=_TOKEN, threads=2)
+    batch.take(runner._claim(32, token=_TOKEN))
+    unanswered: Callable[[Callable[[], Answer]], Future[Answer]] = lambda ask: Future()  # noqa: E731
+    for _ in range(2):
+        assert batch.turn(unanswered) == []
+    assert sorted(RemoteOperation.objects.values_list("state", flat=True)) == ["asked"] * 2 + ["prepared"] * 3
 
 
 def test_a_gateway_that_fails_is_asked_by_one_probe_alone(desk: Desk) -> None:

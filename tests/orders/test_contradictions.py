@@ -89,7 +89,7 @@ def test_each_contradiction_is_told_in_the_house_alone_and_moves_nothing(desk: D
     ]
     with pytest.raises(IntegrityError), db_transaction.atomic():  # the same answer, told twice
         contradictions.told(operation, attempt=3, now=clock.now())
-    operation.refresh_from_db()
+    operation = RemoteOperation.objects.get()
     assert (books.lines(), books.path(operation.reference), operation.version) == before
     assert contradictions.of(order.reference) == [], "told or not, what counts is the stored answer"
 

@@ -223,8 +223,7 @@ def test_late_execution_of_a_trade_that_was_given_up_is_a_return_that_people_dec
     )
 
     assert decide(found.reference, "keep", second="user:lena")
-    found.refresh_from_db()
-    assert found.state == "kept"
+    assert Return.objects.get().state == "kept"
     kept = {line: count for line, count in books.moved(found.reference).items() if line[0] == "RETURN_KEPT"}
     assert kept == {
         ("RETURN_KEPT", "posted", transit, venue, "USDT", position): 1,
@@ -247,7 +246,6 @@ def test_late_execution_is_dismissed_by_two_people_and_opened_once(desk: Desk, l
     hear_contradiction.hear_late_execution(RelayedEvent(**again))
     assert Return.objects.count() == 1
     assert decide(found.reference, "dismiss", second="user:lena")
-    found.refresh_from_db()
-    assert found.state == "dismissed"
+    assert Return.objects.get().state == "dismissed"
     assert books.lines(subject=found.reference).total() == 0
     assert reloaded(order).state == "compensated"
