@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseForbidden
 from django.middleware import csrf
 from django_otp import middleware as otp
 
@@ -42,7 +43,7 @@ class CsrfViewMiddleware(csrf.CsrfViewMiddleware):
 
     def process_view(
         self, request: HttpRequest, callback: Callable[..., Any], callback_args: tuple[Any, ...], callback_kwargs: Any
-    ) -> HttpResponse | None:
+    ) -> HttpResponseForbidden | None:
         if _is_rest(request):
             return None
         return super().process_view(request, callback, callback_args, callback_kwargs)

@@ -35,7 +35,10 @@ class Party:
 def lock_parties(*, environment: str, operator_id: int, references: Collection[str]) -> dict[str, Party]:
     """Lock an operator's wallets in the order of their references. Those that it does not have are left out."""
     rows = prepared.rows(_LOCK, [environment, operator_id, sorted(set(references))])
-    return {row[0]: Party(*row[:4], frozenset(row[4]), _address(*row[:2])) for row in rows}
+    return {
+        reference: Party(reference, kind, closed, frozen, frozenset(assets), _address(reference, kind))
+        for reference, kind, closed, frozen, assets in rows
+    }
 
 
 def _address(reference: str, kind: str) -> str:
