@@ -11,6 +11,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -50,6 +51,12 @@ FROM unnest(%s::bigint[], %s::numeric[], %s::numeric[]) AS t (id, taken, cap)
 WHERE u.id = t.id AND u.used_minor + t.taken <= t.cap
 """
 
+_TAKE_FROM_ONE: Final = """
+UPDATE wallets_limitusage SET used_minor = used_minor + %s
+WHERE environment = %s AND operator_id = %s AND day = %s AND name = %s AND flow = %s AND channel = %s AND asset = %s
+  AND wallet = %s AND used_minor + %s <= %s
+RETURNING id, 1
+"""
 _TAKE_AT_ONCE: Final = """
 WITH there AS (
     SELECT u.id, w.cap, w.n
@@ -173,12 +180,14 @@ def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day
 
 def _taken_at_once(keys: dict[_Key, _Counter], amount: Money, *, environment: str, operator_id: int, day: date) -> bool:
     """Take one payment from every counter if each is there and has room; else take nothing, and say so."""
-    columns = [[key[place] for key in keys] for place in range(5)]
     counters = list(keys.values())
-    caps = [counter.cap for counter in counters]
-    rows = prepared.rows(
-        _TAKE_AT_ONCE, [*columns, caps, environment, operator_id, day, len(keys), amount.minor, amount.minor]
-    )
+    minor, caps = Decimal(amount.minor), [Decimal(counter.cap) for counter in counters]
+    if len(keys) == 1:
+        ((key, _),) = keys.items()
+        rows = prepared.rows(_TAKE_FROM_ONE, [minor, environment, operator_id, day, *key, minor, *caps])
+    else:
+        columns = [[key[place] for key in keys] for place in range(5)]
+        rows = prepared.rows(_TAKE_AT_ONCE, [*columns, caps, environment, operator_id, day, len(keys), minor, minor])
     for counter, place in rows:
         counters[place - 1].counter = counter
     return len(rows) == len(keys)

@@ -32,6 +32,11 @@ class Standing:
     limits: tuple[LimitRule, ...]
     zone: ZoneInfo
 
+    @property
+    def counts_days(self) -> bool:
+        """Tell whether any limit counts what was paid in a day."""
+        return any(rule.period == LimitRule.Period.DAY for rule in self.limits)
+
     def day(self, now: datetime) -> date:
         """Return the date in the operator's zone."""
         return now.astimezone(self.zone).date()

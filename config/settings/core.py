@@ -43,12 +43,12 @@ MIDDLEWARE = [
     "ledger.controls.rest.request_ids.RequestIdMiddleware",
     "wallets.request_log.RequestLogMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "config.console.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.console.middleware.CsrfViewMiddleware",
+    "config.console.middleware.AuthenticationMiddleware",
+    "config.console.middleware.OTPMiddleware",
+    "config.console.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -33,7 +33,6 @@ from orders.transfers.parties import Party
 from orders.transfers.requests import Asked
 from wallets import limits, limits_of_lists, pricing, rule_failures, standing_rules
 from wallets.limits_of_lists import Taking
-from wallets.rule_models import LimitRule
 from wallets.standing_rules import Standing
 
 _SERIALISE: Final = """
@@ -220,7 +219,6 @@ def _within_limits(
     caller: Caller, plans: Sequence[_Plan], done: list[Intent | Refusal | None], *, rules: Standing, now: datetime
 ) -> list[_Plan]:
     takings = [Taking(plan.intent.payer, Money(int(plan.intent.amount_minor), plan.intent.asset)) for plan in plans]
-    counted = any(rule.period == LimitRule.Period.DAY for rule in rules.limits)
     results = limits_of_lists.take_each(
         environment=caller.environment,
         operator_id=caller.operator_id,
@@ -229,7 +227,7 @@ def _within_limits(
         takings=takings,
         standing=rules,
         now=now,
-        spend=_Funds(caller.environment, plans).spend if counted and len(plans) > 1 else None,
+        spend=_Funds(caller.environment, plans).spend if rules.counts_days and len(plans) > 1 else None,
     )
     within = []
     for plan, result in zip(plans, results, strict=True):

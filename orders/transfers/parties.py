@@ -28,17 +28,21 @@ class Party:
     closed: bool
     frozen: bool
     assets: frozenset[str]
-
-    @property
-    def address(self) -> str:
-        """Return the address of the wallet's money."""
-        return accounts.user(self.reference) if self.kind == Wallet.Kind.USER else accounts.merchant(self.reference)
+    address: str
+    """Where its money is in the book."""
 
 
 def lock_parties(*, environment: str, operator_id: int, references: Collection[str]) -> dict[str, Party]:
     """Lock an operator's wallets in the order of their references. Those that it does not have are left out."""
     rows = prepared.rows(_LOCK, [environment, operator_id, sorted(set(references))])
-    return {row[0]: Party(row[0], row[1], row[2], row[3], frozenset(row[4])) for row in rows}
+    return {
+        reference: Party(reference, kind, closed, frozen, frozenset(assets), _address(reference, kind))
+        for reference, kind, closed, frozen, assets in rows
+    }
+
+
+def _address(reference: str, kind: str) -> str:
+    return accounts.user(reference) if kind == Wallet.Kind.USER else accounts.merchant(reference)
 
 
 def refusal_of(asked: Asked, parties: dict[str, Party]) -> Refusal | None:

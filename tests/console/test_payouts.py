@@ -139,6 +139,34 @@ def test_a_payout_is_frozen_and_goes_on_from_its_page(signed_in: SignIn, payouts
     assert reloaded(intent).state == "settled"
 
 
+def test_freezing_an_intent_says_what_happened_and_is_listed(signed_in: SignIn, payouts: PayoutDesk) -> None:
+    intent = payouts.pay("1000.00")
+    client = signed_in("lena", "ops lead")
+    page = reverse("admin:intent-page", args=[intent.reference])
+    assert 'id="open-freeze"' in client.get(page).content.decode()
+    freeze, lift = (reverse("admin:order-freeze", args=[intent.reference, name]) for name in ("freeze", "lift"))
+    for reason in ("", "   ", "x" * 201):
+        client.post(freeze, {"reason": reason})
+    assert not Freeze.objects.exists(), "a freeze needs a reason"
+    assert client.post(freeze, {"reason": "suspicion"})["Location"] == page
+    assert "This is frozen already." in client.post(freeze, {"reason": "again"}, follow=True).content.decode()
+    listed = client.get(reverse("admin:orders_freeze_changelist"), {"q": intent.reference}).content.decode()
+    assert "suspicion" in listed
+    assert 'id="open-lift"' in client.get(page).content.decode()
+    assert client.post(lift)["Location"] == page
+    assert "This is not frozen." in client.post(lift, follow=True).content.decode()
+    assert (Freeze.objects.get().frozen_by, Freeze.objects.get().lifted_by) == ("user:lena", "user:lena")
+
+
+@pytest.mark.parametrize("role", ["support", "ops", "finance lead", "auditor"])
+def test_only_a_lead_freezes_an_intent(role: str, signed_in: SignIn, payouts: PayoutDesk) -> None:
+    intent = payouts.pay("1000.00")
+    client = signed_in("sam", role)
+    assert b'id="open-freeze"' not in client.get(reverse("admin:intent-page", args=[intent.reference])).content
+    client.post(reverse("admin:order-freeze", args=[intent.reference, "freeze"]), {"reason": "odd"})
+    assert not Freeze.objects.exists()
+
+
 def test_the_page_of_a_returns_case_opens(signed_in: SignIn, payouts: PayoutDesk) -> None:
     from tests.orders.test_payout_reviews import late
 

@@ -264,14 +264,16 @@ def test_frozen_wallet_is_credited_and_charged_back_all_the_same(psp: Psp, shop:
 def test_news_of_a_kind_that_its_provider_may_not_bring_changes_nothing(shop: Wallet, psp: Psp) -> None:
     before = books.balances()
     for kinds in (["payout.updated"], ["payin.refunded", "trade.*"], ["payin"], ["pay.*"]):
-        providers.allow(code="psp", kinds=kinds)
+        with db_transaction.atomic():
+            providers.allow(code="psp", kinds=kinds)
         psp.collects(shop, transaction=f"txn_{kinds[0]}")
         event = InboundEvent.objects.order_by("-pk")[0]
         assert (event.state, event.reason) == (
             "ignored", "psp may not bring payin.collected: its row does not allow it",
         )  # fmt: skip
     assert (books.balances(), PayIn.objects.count(), ProviderTransaction.objects.count()) == (before, 0, 0)
-    providers.allow(code="psp", kinds=["payin.collected"])
+    with db_transaction.atomic():
+        providers.allow(code="psp", kinds=["payin.collected"])
     psp.collects(shop, transaction="txn_payout.updated", event_id="again")
     psp.gives_back("1.00", of="txn_payout.updated")
     assert [pay_in.kind for pay_in in PayIn.objects.all()] == ["collected"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import transaction as db_transaction
 
+from ledger.controls.refusals import Refusal
 from ledger.environments import Environment
 from ledger.money import Money
 from tests.wallets.people import operator, wallet
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("database")
 NOW = datetime(2026, 11, 27, 23, 30, tzinfo=UTC)
 
 
-def _take(*takings: tuple[Wallet, int]) -> list[tuple[Usage, ...] | LimitExceeded]:
+def _take(*takings: tuple[Wallet, int]) -> list[tuple[Usage, ...] | Refusal]:
     owner = takings[0][0].operator_id
     with db_transaction.atomic():
         return take_each(
@@ -35,7 +36,7 @@ def _take(*takings: tuple[Wallet, int]) -> list[tuple[Usage, ...] | LimitExceede
         )
 
 
-def _ends(results: Sequence[tuple[Usage, ...] | LimitExceeded]) -> list[str]:
+def _ends(results: Sequence[tuple[Usage, ...] | Refusal]) -> list[str]:
     return [str(one.fields["limit"]) if isinstance(one, LimitExceeded) else "taken" for one in results]
 
 

@@ -1,5 +1,6 @@
 """0Pools, "Webhook handler pattern", step by step, through HTTP, with real locks and constraints."""
 
+import importlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -532,3 +533,22 @@ def test_provider_is_checked_when_it_is_made() -> None:
         with pytest.raises(Malformed):
             providers.create(environment="test", operator_id=None, now=clock.now(), **given)  # type: ignore[arg-type]  # a table of bad values
     assert Provider.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("mapping", "kinds"),
+    [
+        ({"subjects": ["data.idempotency_key"], "transaction": ""}, ["operation.updated"]),
+        (
+            {"subjects": ["data.idempotency_key"], "transaction": "data.return_id"},
+            ["payout.updated", "payout.returned"],
+        ),
+        ({"subjects": ["data.transact_id", "data.quote_id"], "transaction": ""}, ["trade.*"]),
+        ({"subjects": ["data.wallet_id"], "transaction": "data.transaction_id"}, ["payin.*"]),
+        ({"subjects": ["data.object.id"], "transaction": ""}, []),
+        ({}, []),
+    ],
+)
+def test_providers_that_stood_may_bring_what_they_are_for(mapping: dict[str, object], kinds: list[str]) -> None:
+    usual = importlib.import_module("webhooks.migrations.0020_kinds_of_providers")._usual
+    assert usual(mapping) == kinds
