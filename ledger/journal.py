@@ -99,7 +99,10 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime | None = No
                 return [Result(code, transaction_id, None if code == "created" else 0)]
         rows = _called(_CALL, [*_list(environment, made), instant, current.stamp])
         if rows:
-            return [Result(*row[:3], tuple(map(int, row[3])) if row[3] else None) for row in rows]
+            return [
+                Result(code, transaction_id, place, tuple(map(int, amounts)) if amounts else None)
+                for code, transaction_id, place, amounts in rows
+            ]
         current = active.read(environment)
     raise TemplatesUnsettled
 

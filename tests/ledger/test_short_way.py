@@ -60,7 +60,7 @@ NOT_ITS_CASE: Final[dict[str, dict[str, object]]] = {
 
 
 def _short(**changed: object) -> tuple[str | None, Any]:
-    given = {**ORDINARY, **changed}
+    given: dict[str, Any] = {**ORDINARY, **changed}
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT code, transaction_id FROM ledger_post_one(%s::smallint, NULL, %s, %s, %s, 'ord_1', '{}', '{}', '',"
@@ -80,7 +80,7 @@ def _short(**changed: object) -> tuple[str | None, Any]:
         )
         row = cursor.fetchone()
     assert row is not None
-    return row
+    return row[0], row[1]
 
 
 def _book() -> None:

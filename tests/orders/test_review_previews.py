@@ -280,7 +280,7 @@ def _looked_up(desk: Desk, subject: str) -> None:
 
 def _state(subject: str) -> str:
     found = Return.objects.filter(reference=subject).first() or Order.objects.filter(reference=subject).first()
-    return (found or Intent.objects.get(reference=subject)).state
+    return str((found or Intent.objects.get(reference=subject)).state)
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda one: one.case)

@@ -111,7 +111,7 @@ class Play:
             payout = Payout.objects.first()
             if payout is None:
                 continue
-            said = {"idempotency_key": f"{payout.reference}:submit:v1", "amount": "100.00", "currency": ASSET}
+            said: dict[str, object] = {"idempotency_key": f"{payout.reference}:submit:v1", "amount": "100.00", "currency": ASSET}
             self.channel.send("bev_1", kind="payout.updated", data={**said, "status": "settled"})
             if payout.state == Payout.State.COMPLETE:
                 for event in ("bev_2", "bev_3"):
