@@ -98,7 +98,7 @@ class Play:
 
     def provider(self) -> None:
         """Delivers one collection under two event ids, and the bank's news of the payment, again and again."""
-        collected = {
+        collected: dict[str, object] = {
             "wallet_id": self.payer.reference,
             "amount": "50.00",
             "asset": ASSET,
@@ -106,7 +106,7 @@ class Play:
         }
         while self.goes_on():
             for event in ("evt_1", "evt_2"):
-                answer = self.psp.send(event, kind="payin.collected", data=dict(collected))
+                answer = self.psp.send(event, kind="payin.collected", data=collected)
                 assert answer.status_code in (200, 202), answer.content
             payout = Payout.objects.first()
             if payout is None:
