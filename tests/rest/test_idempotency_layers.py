@@ -111,11 +111,15 @@ class Play:
             payout = Payout.objects.first()
             if payout is None:
                 continue
-            said: dict[str, object] = {"idempotency_key": f"{payout.reference}:submit:v1", "amount": "100.00", "currency": ASSET}
+            said: dict[str, object] = {
+                "idempotency_key": f"{payout.reference}:submit:v1",
+                "amount": "100.00",
+                "currency": ASSET,
+            }
             self.channel.send("bev_1", kind="payout.updated", data={**said, "status": "settled"})
             if payout.state == Payout.State.COMPLETE:
                 for event in ("bev_2", "bev_3"):
-                    told = {**said, "status": "returned", "return_id": "rtn_1", "amount": "40.00"}
+                    told: dict[str, object] = {**said, "status": "returned", "return_id": "rtn_1", "amount": "40.00"}
                     self.channel.send(event, kind="payout.returned", data=told)
 
     def worker(self) -> None:
