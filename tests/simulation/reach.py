@@ -25,6 +25,8 @@ EXCUSED: Final = {
     ("order", "processing", "manual_review"): "only a trade at an outside venue is unknown at the cap",
     ("order", "operator_debited", "manual_review"): "a built-in venue answers in the transaction that asks it",
     ("inbound_event", "received", "dead"): "an event is parked before it is given up: it has fourteen tries",
+    ("payout", "settling", "manual_review"): "its hold ended otherwise, which only people at the book can do",
+    ("payout", "releasing", "manual_review"): "its hold ended otherwise, which only people at the book can do",
     ("review_case", "open", "resolved"): "who proposes takes the case first, and nothing else ends a review",
 }
 
