@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ledger.controls import clock
-from reconciliation import close_runs, signing
+from reconciliation import close_runs, proving, signing
 from reconciliation.check_registry import is_approvable
 from reconciliation.exception_approvals import approve_exception, propose_approval
 from reconciliation.exception_cases import assign_case
@@ -92,6 +92,7 @@ def _sign(world: "World", found: CloseRun) -> None:
     signing.submit_close(
         close_reference=found.reference, close_version=found.version, comment="", actor="user:ann", now=clock.now()
     )
+    proving.prove(CloseRun.objects.get(pk=found.pk))
     submitted = CloseRun.objects.get(pk=found.pk)
     signed = signing.sign_close(
         close_reference=submitted.reference, close_version=submitted.version, comment="", actor="user:ben"

@@ -65,6 +65,7 @@ def set_up(scene: "Scene", operator: Operator) -> None:
         scene.bank_news.secrets[made.provider.code] = made.secret
     terms = providers.Terms(
         scheme=providers.Scheme.STANDARD,
+        kinds=["payin.*"],
         kind="type",
         subjects=("data.wallet_id",),
         transaction="data.transaction_id",
