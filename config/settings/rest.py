@@ -78,6 +78,7 @@ SPECTACULAR_SETTINGS = {
         "PostingKind": "ledger.models.journal.PostingKind",
         "WalletStatus": "wallets.wallet_views.STATUSES",
         "ReviewCaseStatus": "orders.models.ReviewCase.State",
+        "IntentChannel": "orders.models.Intent.Channel",
         "IntentKind": "orders.models.Intent.Kind",
         "IntentStatus": "orders.intent_shapes.STATUSES",
     },

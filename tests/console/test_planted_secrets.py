@@ -74,6 +74,8 @@ _COMMANDS: Final[Mapping[str, list[list[str]]]] = {
     "numscript": [["test", "nowhere"]],
     "operator": [["acme"]],
     "operator_key": [["acme", "--list"]],
+    "payout_channel": [["promptpay", "--url", "http://127.0.0.1:1", "--secret", GATEWAY, "--asset", "EUR"]],
+    "quote_margin": [["nowhere", "--environment", "test", "--basis-points", "1"]],
     "rotate_secrets": [[]],
     "verify_ledger": [[]],
     "import_statement": [["nobody", "nowhere.csv", "--environment", "test"]],
