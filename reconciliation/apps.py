@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from django.apps import AppConfig
 
 
@@ -8,11 +10,13 @@ class ReconciliationConfig(AppConfig):
     def ready(self) -> None:
         from ledger.controls import machines
         from reconciliation import measures, models, notices, schedule
+        from webhooks import event_types
 
         machines.register(models.CloseRun, name="close", first="open")
         machines.register(models.ExceptionCase, name="exception_case", first="open")
         machines.register(models.StatementFile, name="statement_file", first="received")
         machines.register(models.StatementMatch, name="statement_match", first="standing")
+        event_types.register(Path(__file__).parent / "schemas")
         schedule.register()
         notices.register()
         measures.register()

@@ -37,6 +37,7 @@ from reconciliation.snapshot import snapshot
 from reconciliation.statements import matching
 from reconciliation.status_reads import Reads
 from reconciliation.windows import Window, business_date_of, window_of
+from wallets import operators
 
 log = structlog.get_logger(__name__)
 
@@ -82,9 +83,11 @@ def ensure(*, environment: str, business_date: date, actor: str = transitions.CL
     now = clock.now()
     if business_date > business_date_of(environment=environment, instant=now):
         raise DateNotBegun(f"{business_date.isoformat()} has not begun.")
+    house = operators.house()  # its endpoints hear of it
     close = CloseRun(
         reference=references.new(references.Prefix.CLOSE),
         environment=environment,
+        operator_id=house.pk if house else None,
         business_date=business_date,
         window_from=window.start,
         window_to=window.end,

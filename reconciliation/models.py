@@ -93,8 +93,14 @@ class CloseRun(Stateful):
     def announcement(self) -> Announcement | None:
         return Announcement(
             topic=f"close.{self.state}",
-            public=False,
-            payload={"close_id": self.reference, "business_date": self.business_date.isoformat(), "status": self.state},
+            public=self.state == self.State.SIGNED,
+            payload={
+                "close_id": self.reference,
+                "business_date": self.business_date.isoformat(),
+                "status": self.state,
+                "ledger_block": self.ledger_block,
+                "ledger_root": self.ledger_root,
+            },
         )
 
 

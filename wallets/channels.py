@@ -6,8 +6,8 @@ The house is the tenant of what is asked there: an operator sees its order and t
 from dataclasses import dataclass
 from datetime import datetime
 
-from ledger.controls import references
-from wallets.models import Gateway, Operator
+from wallets import operators
+from wallets.models import Gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,7 @@ def connect(
     *, environment: str, channel: str, adapter: str, base_url: str, secret: str, asset: str, now: datetime
 ) -> int:
     """Give the house a gateway to a channel, or point the one that is there to its present address; return its id."""
-    house = Operator.objects.filter(kind=Operator.Kind.HOUSE).order_by("pk").first()
-    if house is None:
-        house = Operator.objects.create(
-            reference=references.new(references.Prefix.OPERATOR),
-            name="The house",
-            slug="house",
-            kind=Operator.Kind.HOUSE,
-            created_at=now,
-        )
+    house = operators.house() or operators.create_operator(name="The house", slug="house", kind="house", now=now)
     gateway, made = Gateway.objects.get_or_create(
         operator=house,
         environment=environment,

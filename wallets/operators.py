@@ -56,6 +56,11 @@ def create_operator(*, name: str, slug: str, kind: str, now: datetime) -> Operat
     )
 
 
+def house() -> Operator | None:
+    """Return the house: the operator that is nobody's but ours; None where it is not made yet."""
+    return Operator.objects.filter(kind=Operator.Kind.HOUSE).order_by("pk").first()
+
+
 def open_operator_accounts(*, operator: Operator, environment: str, wallet_asset: str) -> None:
     """Open what an operator's orders post to: what it owes us, and its transit."""
     accounts.open_accounts(

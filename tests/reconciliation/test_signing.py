@@ -42,6 +42,9 @@ from reconciliation.models import CloseRun, CloseSignature, DayMovement, Excepti
 from reconciliation.windows import Parameters, Window, window_of
 from tests.orders.desk import reloaded, trade_of
 from tests.reconciliation.day import DATE, Day
+from tests.webhooks.edge import make_endpoint
+from wallets import operators
+from webhooks.models import Delivery
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -86,6 +89,24 @@ def _files(day: Day) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (day.files / "test" / DATE.isoformat()).iterdir()}
 
 
+def test_the_houses_endpoint_hears_of_a_signed_close_and_an_operators_does_not(day: Day) -> None:
+    house = operators.create_operator(name="The house", slug="house", kind="house", now=clock.now())
+    for operator_id in (house.pk, day.desk.caller.operator_id):
+        make_endpoint(f"https://hooks.example.com/{operator_id}", topics=["close.signed"], operator_id=operator_id)
+    day.processed()
+    close = _locked(day)
+    drains.drain("relay")
+    delivery = Delivery.objects.get()
+    assert delivery.operator_id == house.pk
+    event = Event.objects.get(pk=delivery.event_id)
+    assert (event.topic, event.payload["close_id"], event.payload["business_date"]) == (
+        "close.signed",
+        close.reference,
+        DATE.isoformat(),
+    )
+    assert event.payload["ledger_root"] == close.ledger_root
+
+
 def test_two_people_sign_and_the_date_is_locked(day: Day) -> None:
     order = day.processed()
     close = _locked(day)
@@ -95,6 +116,9 @@ def test_two_people_sign_and_the_date_is_locked(day: Day) -> None:
     ]
     topics = Event.objects.filter(aggregate=close.reference).order_by("id").values_list("topic", flat=True)
     assert list(topics) == ["close.open", "close.in_review", "close.signed", "close.locked"]
+    assert list(Event.objects.filter(aggregate=close.reference, public=True).values_list("topic", flat=True)) == [
+        "close.signed"
+    ]
     assert periods.is_locked("test", DATE)
     assert Period.objects.get(business_date=DATE).locked_by == REVIEWER
     signed = list(CloseSignature.objects.order_by("id"))

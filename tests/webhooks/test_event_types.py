@@ -154,7 +154,7 @@ def test_every_schema_is_one_and_leaves_room_to_grow() -> None:
 def test_an_endpoint_asks_for_published_topics_alone() -> None:
     for topics in (["order.processed"], ["order.*", "trade.settled"], []):
         make_endpoint(topics=topics)
-    for topic in ("order.nothing", "review_case.*", "*", "order", ".*", "close.signed"):
+    for topic in ("order.nothing", "review_case.*", "*", "order", ".*", "close.locked"):
         with pytest.raises(Malformed):
             make_endpoint(topics=[topic])
     with pytest.raises(NotFound):

@@ -10,7 +10,7 @@ from django.db import transaction as db_transaction
 from ledger.controls import clock
 from ledger.controls.refusals import Refusal
 from ledger.environments import Environment
-from wallets import payout_channels
+from wallets import operators, payout_channels
 from wallets.models import Operator
 
 
@@ -67,7 +67,7 @@ def _owner(slug: str) -> Operator:
         if found is None:
             raise CommandError(f"There is no operator {slug!r}.")
         return found
-    house = Operator.objects.filter(kind=Operator.Kind.HOUSE).order_by("pk").first()
+    house = operators.house()
     if house is None:
         raise CommandError("There is no house yet: operator house --name … --kind house makes it.")
     return house
