@@ -124,3 +124,49 @@ def test_raw_sql_cannot_change_what_was_proposed(application_connection: psycopg
         application_connection.execute(f"UPDATE ledger_approval SET {change}".encode())
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         application_connection.execute("DELETE FROM ledger_approval")
+
+
+_INSERT = (
+    "INSERT INTO ledger_approval (reference, environment, kind, subject, subject_version, content, reason, decision,"
+    " decision_reason, maker, checker, proposed_at, decided_at) VALUES ('apr_forged', 'test', 'resolution', 'rev_1', 3, '{}',"
+    " 'r', %s, %s, 'user:ann', %s, now(), %s)"
+)
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        ("approved", "agreed", "user:bob", NOW),
+        ("proposed", "agreed", None, None),
+        ("proposed", "", "user:bob", None),
+        ("proposed", "", None, NOW),
+        ("withdrawn", "", None, None),
+    ],
+)
+def test_raw_sql_makes_no_proposal_that_is_decided(
+    application_connection: psycopg.Connection[Any], decided: tuple[Any, ...]
+) -> None:
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        application_connection.execute(_INSERT, decided)
+    assert not Approval.objects.exists()
+
+
+def test_raw_sql_approves_nothing_in_the_transaction_that_proposes_it(
+    application_connection: psycopg.Connection[Any],
+) -> None:
+    approve = "UPDATE ledger_approval SET decision = 'approved', checker = 'user:bob', decided_at = now()"
+
+    def both() -> None:
+        with application_connection.transaction():
+            application_connection.execute(_INSERT, ("proposed", "", None, None))
+            application_connection.execute("SAVEPOINT later")
+            application_connection.execute(approve)
+
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        both()
+    assert not Approval.objects.exists()
+    application_connection.execute(_INSERT, ("proposed", "", None, None))
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        application_connection.execute(b"UPDATE ledger_approval SET proposed_in = NULL")
+    application_connection.execute(approve)
+    assert Approval.objects.get().decision == "approved"
