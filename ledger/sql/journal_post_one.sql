@@ -77,26 +77,24 @@ BEGIN
             code := CASE WHEN v_debit_ruled THEN 'exceeds_credits' ELSE 'exceeds_debits' END;
         END IF;
     ELSIF v_debit_ruled AND v_credit_ruled THEN
-        -- both locked by id before either is looked at
-        WITH locked AS MATERIALIZED (
-            SELECT id, balance_rule, debits_posted, credits_posted, debits_pending, credits_pending
-            FROM ledger_account WHERE id IN (v_debit, v_credit) ORDER BY id FOR UPDATE
-        ), decided AS MATERIALIZED (
-            SELECT CASE
-                WHEN bool_or(id = v_debit AND balance_rule = 'debits_must_not_exceed_credits'
-                             AND debits_posted + debits_pending + p_amount > credits_posted) THEN 'exceeds_credits'
-                WHEN bool_or(id = v_credit AND balance_rule = 'credits_must_not_exceed_debits'
-                             AND credits_posted + credits_pending + p_amount > debits_posted) THEN 'exceeds_debits'
-            END AS code FROM locked
-        ), both_moved AS (
-            UPDATE ledger_account a
-            SET debits_posted = a.debits_posted + CASE a.id WHEN v_debit THEN v_posted ELSE 0 END,
-                debits_pending = a.debits_pending + CASE a.id WHEN v_debit THEN v_pending ELSE 0 END,
-                credits_posted = a.credits_posted + CASE a.id WHEN v_credit THEN v_posted ELSE 0 END,
-                credits_pending = a.credits_pending + CASE a.id WHEN v_credit THEN v_pending ELSE 0 END
-            WHERE a.id IN (v_debit, v_credit) AND (SELECT d.code FROM decided d) IS NULL
-        )
-        SELECT d.code INTO code FROM decided d;
+        -- Both are locked by id and decided upon, then moved by a second statement, whose snapshot is taken under the locks:
+        -- one statement for both, a lock and an update of the same rows, let an account be overdrawn when it had waited.
+        SELECT CASE
+            WHEN bool_or(a.id = v_debit AND a.balance_rule = 'debits_must_not_exceed_credits'
+                         AND a.debits_posted + a.debits_pending + p_amount > a.credits_posted) THEN 'exceeds_credits'
+            WHEN bool_or(a.id = v_credit AND a.balance_rule = 'credits_must_not_exceed_debits'
+                         AND a.credits_posted + a.credits_pending + p_amount > a.debits_posted) THEN 'exceeds_debits'
+        END INTO code
+        FROM (SELECT id, balance_rule, debits_posted, credits_posted, debits_pending, credits_pending
+              FROM ledger_account WHERE id IN (v_debit, v_credit) ORDER BY id FOR UPDATE) AS a;
+        IF code IS NULL THEN
+            UPDATE ledger_account
+            SET debits_posted = debits_posted + CASE id WHEN v_debit THEN v_posted ELSE 0 END,
+                debits_pending = debits_pending + CASE id WHEN v_debit THEN v_pending ELSE 0 END,
+                credits_posted = credits_posted + CASE id WHEN v_credit THEN v_posted ELSE 0 END,
+                credits_pending = credits_pending + CASE id WHEN v_credit THEN v_pending ELSE 0 END
+            WHERE id IN (v_debit, v_credit);
+        END IF;
     END IF;
     IF code IS NOT NULL THEN
         transaction_id := NULL;

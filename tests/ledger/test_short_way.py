@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 from django.db import connection
 
+from ledger import verify
 from ledger.models import Posting
 from tests.ledger.door import (
     MAXIMUM,
@@ -21,6 +22,7 @@ from tests.ledger.door import (
     test_book,
 )
 from tests.ledger.door import Item as Listed
+from tests.threads import raise_first, run_threads
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -132,3 +134,21 @@ def test_ids_of_a_list_are_distinct_and_go_up_with_its_postings() -> None:
     assert transactions == sorted(set(transactions), key=str)
     assert [(owner, place) for _, owner, place in postings] == [(one, n) for one in transactions for n in (0, 1)]
     assert {one.version for one, _, _ in postings} == {7} == {one.version for one in transactions if one}
+
+
+def test_two_accounts_with_rules_are_never_overdrawn_when_all_pay_each_other_at_once() -> None:
+    """Lock, then decide, then move: each by a statement of its own, or one that waited moves what it did not look at."""
+    open_book("a", "b")
+    codes(plain("a", W, "a", 30), plain("b", W, "b", 30))
+
+    def pay(n: int) -> set[str]:
+        told: set[str] = set()
+        for turn in range(60):
+            debit, credit = ("a", "b") if (n + turn) % 2 else ("b", "a")
+            told |= {*codes(plain(f"{n}:{turn}", debit, credit, (7 * n + turn) % 17 + 1))}
+        return told
+
+    ends = run_threads(*(lambda n=n: pay(n) for n in range(6)), timeout=60)
+    assert set().union(*raise_first(ends)) == {"created", "exceeds_credits"}
+    assert balance("a")[1] - balance("a")[0] + balance("b")[1] - balance("b")[0] == 60
+    assert [v.check.name for v in verify.verify() if v.breaks] == []

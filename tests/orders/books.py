@@ -12,7 +12,7 @@ Line = tuple[str, str, str, str, str, int]
 
 _BALANCES = """
 SELECT address, asset, debits_posted::text, credits_posted::text, debits_pending::text, credits_pending::text
-FROM ledger_balance
+FROM ledger_balance WHERE book_id = (SELECT id FROM ledger_book WHERE environment = 'test')
 """
 
 
@@ -40,7 +40,7 @@ def moved(subject: str) -> Counter[Line]:
 
 
 def balances() -> dict[tuple[str, str], tuple[int, ...]]:
-    """Return the four balances of every account: debits and credits posted, debits and credits pending."""
+    """Return the four balances of every account of the test book: debits and credits posted, debits and credits pending."""
     with connection.cursor() as cursor:
         cursor.execute(_BALANCES)
         return {(row[0], row[1]): tuple(int(number) for number in row[2:]) for row in cursor.fetchall()}
