@@ -52,6 +52,7 @@ def pytest_configure() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a person in a millisecond
 
 
+@pytest.hookimpl(trylast=True)  # of what the marks have left
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the files of this process's part, where it is one of several (`tests/parts.py`)."""
     text = os.environ.get(parts.VARIABLE, "")
