@@ -37,3 +37,11 @@ def codes() -> list[str]:
 def text(minor: int, code: str) -> str:
     """Write minor units as REST and CSV carry them: a decimal string with exactly the asset's scale."""
     return money.decimal_text(minor, named(code).scale)
+
+
+def for_reading(minor: int, code: str) -> str:
+    """Write minor units for a person who reads columns of them: thousands apart, a bare 0 for nothing."""
+    if not minor:
+        return "0"
+    whole, dot, part = text(minor, code).partition(".")
+    return f"{int(whole):,}{dot}{part}" if whole.lstrip("-") != "0" else f"{whole}{dot}{part}"

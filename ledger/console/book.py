@@ -53,8 +53,8 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
         "environment": environment,
         "row": row,
         "cells": _four(row.balance, asset),
-        "balance": assets.text(row.balance.posted, asset),
-        "available": assets.text(row.balance.available, asset),
+        "balance": assets.for_reading(row.balance.posted, asset),
+        "available": assets.for_reading(row.balance.available, asset),
         "holds": _holds(environment, row.account_id),
         "chart": charts.lines(days, sign=sign),
         "opening": _four(page.opening, asset),
@@ -62,8 +62,8 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
         "lines": [
             {
                 "line": line,
-                "posted": assets.text(line.posted, asset),
-                "pending": assets.text(line.pending, asset),
+                "posted": assets.for_reading(line.posted, asset),
+                "pending": assets.for_reading(line.pending, asset),
                 "after": _four(line.after, asset),
             }
             for line in page.lines
@@ -94,7 +94,7 @@ def transaction(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "refs": sorted(stored.refs.items()),
         "metadata": sorted(stored.metadata.items()),
         "postings": [
-            {"posting": posting, "amount": assets.text(int(posting.amount_minor), posting.asset)}
+            {"posting": posting, "amount": assets.for_reading(int(posting.amount_minor), posting.asset)}
             for posting in row.postings
         ],
     }
@@ -131,7 +131,7 @@ def _holds(environment: str, account_id: int) -> list[dict[str, Any]]:
             {
                 "posting": row,
                 "side": side,
-                "amount": assets.text(int(row.amount_minor), row.asset),
+                "amount": assets.for_reading(int(row.amount_minor), row.asset),
                 "other": getattr(row, f"{other}_account").address,
             }
             for row in rows
@@ -146,4 +146,4 @@ def _four(balances: Any, asset: str) -> list[str]:
         balances.debits_pending,
         balances.credits_pending,
     )
-    return [assets.text(amount, asset) for amount in amounts]
+    return [assets.for_reading(amount, asset) for amount in amounts]

@@ -54,7 +54,11 @@ def lines(days: Sequence[Day], *, sign: int = 1) -> list[Line]:
         highest, lowest = max(0, *(value for _, value in values)), min(0, *(value for _, value in values))
         steps = max(len(values) - 1, 1)
         points = [
-            Point(n * WIDTH // steps, _height(value, lowest, highest), f"{day}: {assets.text(value, asset)} {asset}")
+            Point(
+                n * WIDTH // steps,
+                _height(value, lowest, highest),
+                f"{day}: {assets.for_reading(value, asset)} {asset}",
+            )
             for n, (day, value) in enumerate(values)
         ]
         found.append(
@@ -64,8 +68,8 @@ def lines(days: Sequence[Day], *, sign: int = 1) -> list[Line]:
                 _height(0, lowest, highest),
                 values[0][0].isoformat(),
                 values[-1][0].isoformat(),
-                assets.text(highest, asset),
-                assets.text(lowest, asset),
+                assets.for_reading(highest, asset),
+                assets.for_reading(lowest, asset),
             )
         )
     return found
@@ -80,7 +84,7 @@ def bars(asset: AlmAsset) -> list[Bar]:
     )
     largest = max(1, *(abs(amount) for _, amount, _ in parts))
     return [
-        Bar(name, 300 * abs(amount) // largest, f"{assets.text(amount, asset.asset)}", colour, 22 * n)
+        Bar(name, 300 * abs(amount) // largest, f"{assets.for_reading(amount, asset.asset)}", colour, 22 * n)
         for n, (name, amount, colour) in enumerate(parts)
     ]
 

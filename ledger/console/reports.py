@@ -106,11 +106,11 @@ def _alm(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
         "found": [
             {
                 "alm": one,
-                "surplus": assets.text(one.surplus, one.asset),
+                "surplus": assets.for_reading(one.surplus, one.asset),
                 "bars": charts.bars(one),
                 "parts": [
                     {
-                        "total": assets.text(one.of(part), one.asset),
+                        "total": assets.for_reading(one.of(part), one.asset),
                         "lines": [_alm_line(line, one.asset, chosen) for line in one.lines if line.part == part],
                         "name": part,
                     }
@@ -125,8 +125,8 @@ def _alm(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
 def _alm_line(line: books.AlmLine, asset: str, chosen: Filters) -> dict[str, Any]:
     return {
         "line": line,
-        "amount": assets.text(line.amount, asset),
-        "pending": assets.text(line.pending, asset),
+        "amount": assets.for_reading(line.amount, asset),
+        "pending": assets.for_reading(line.pending, asset),
         "link": chosen.link(asset=asset, account_class=line.account_class, view=line.workflow_view),
     }
 
@@ -144,7 +144,7 @@ def _balances(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
     )
     return {
         "lines": [
-            {"line": line, "cells": _four(line, line.asset), "balance": assets.text(line.balance, line.asset)}
+            {"line": line, "cells": _four(line, line.asset), "balance": assets.for_reading(line.balance, line.asset)}
             for line in lines
         ],
         "scoped": chosen.link(asset="", gl_code="", account_class="", view=""),
@@ -153,12 +153,16 @@ def _balances(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
 
 
 def _cells(line: books.TrialLine | books.TrialTotal, asset: str) -> list[str]:
-    return [*_four(line, asset), assets.text(line.debit_balance, asset), assets.text(line.credit_balance, asset)]
+    return [
+        *_four(line, asset),
+        assets.for_reading(line.debit_balance, asset),
+        assets.for_reading(line.credit_balance, asset),
+    ]
 
 
 def _four(line: books.TrialLine | books.TrialTotal | books.AccountLine, asset: str) -> list[str]:
     amounts = (line.debits_posted, line.credits_posted, line.debits_pending, line.credits_pending)
-    return [assets.text(amount, asset) for amount in amounts]
+    return [assets.for_reading(amount, asset) for amount in amounts]
 
 
 _PAGES: Final[dict[str, tuple[str, str, Callable[[HttpRequest, Filters], dict[str, Any]]]]] = {
