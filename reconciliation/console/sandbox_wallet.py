@@ -28,6 +28,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "about": about,
         "most": MOST,
         "silent": "",
+        "may_trace": sees(request.user, Section.ORDERS),
     }
     try:
         found = beliefs(about=about)
