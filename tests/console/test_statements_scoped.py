@@ -47,7 +47,7 @@ def test_the_page_shows_the_statement_that_its_filters_say(client: Client) -> No
     assert "2026-03-03 to 2026-03-03" in period
     assert "provisional" in period
     day = shown(client, "?date=2026-03-03")
-    assert stands(day) == [("Opening", "0.00"), ("100.00", "100.00"), ("5.00", "105.00"), ("Closing", "105.00")]
+    assert stands(day) == [("Opening", "0"), ("100.00", "100.00"), ("5.00", "105.00"), ("Closing", "105.00")]
     block = seals.seal("test")
     assert block is not None
     codes(Item("late", [Move(BANK, U1, 1)], effective_at=NOON))
