@@ -22,6 +22,7 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_one record;
+    v_ids uuid[];
 BEGIN
     IF cardinality(p_item) = 1 AND p_item[1] = 1 AND jsonb_array_length(p_items) = 1 AND cardinality(p_debit) = 1
        AND cardinality(p_credit) = 1 AND cardinality(p_asset) = 1 AND cardinality(p_amount) = 1
@@ -51,6 +52,12 @@ BEGIN
     ELSIF cardinality(p_item) > 50 OR jsonb_array_length(p_items) > 50 THEN
         -- plans that know how long the list is; until this function's end
         PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
+    END IF;
+    v_ids := ledger_post_in_sets(p_book, p_items, p_item, p_debit, p_credit, p_asset, p_amount, v_now);
+    IF v_ids IS NOT NULL THEN
+        RETURN QUERY SELECT (u.n - 1)::integer, 'created', u.id, NULL::integer, NULL::numeric[]
+                     FROM unnest(v_ids) WITH ORDINALITY AS u (id, n);
+        RETURN;
     END IF;
     RETURN QUERY SELECT * FROM ledger_post_list(p_book, p_items, p_item, p_debit, p_credit, p_asset, p_amount, v_now);
 END $$;

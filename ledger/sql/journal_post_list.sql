@@ -650,7 +650,8 @@ BEGIN
         IF v_ends THEN
             UPDATE ledger_hold l SET state = u.state, ended_by = u.ended_by, ended_at = p_now
             FROM unnest(h_id[1 : h_count], h_state[1 : h_count], h_ended_by[1 : h_count]) AS u (id, state, ended_by)
-            WHERE l.transaction_id = u.id AND u.ended_by IS NOT NULL;
+            WHERE l.transaction_id = u.id AND u.ended_by IS NOT NULL
+              AND l.transaction_id = ANY (h_id);  -- by id, however many holds there are
         END IF;
 
         WITH effects AS MATERIALIZED (

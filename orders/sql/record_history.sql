@@ -20,7 +20,9 @@ BEGIN
              wallet text, operator_id bigint, address text, subject text, kind text, asset text, amount numeric,
              posted numeric, held numeric, transaction_id uuid)) WITH ORDINALITY
          AS w (wallet, operator_id, address, subject, kind, asset, amount, posted, held, transaction_id, n)
-    JOIN ledger_balance AS b ON b.book_id = p_book AND b.address = w.address AND b.asset = w.asset
+    CROSS JOIN LATERAL (  -- account by account: how many there are in the book does not matter
+        SELECT * FROM ledger_balance AS x WHERE x.book_id = p_book AND x.address = w.address AND x.asset = w.asset OFFSET 0
+    ) AS b
     WINDOW later AS (PARTITION BY w.address, w.asset ORDER BY w.n ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
     ORDER BY w.n;
     GET DIAGNOSTICS v_written = ROW_COUNT;

@@ -1,0 +1,19 @@
+"""Write a list in which nothing is refused set by set."""
+
+from pathlib import Path
+
+from django.db import migrations
+
+from ledger.controls.sql_files import run_sql_file
+
+_SQL = Path(__file__).resolve().parent.parent / "sql"
+
+
+class Migration(migrations.Migration):
+    dependencies = [("ledger", "0130_approvals_in_two_steps")]
+
+    operations = [
+        run_sql_file(_SQL / "journal_post_in_sets.sql", reverse=migrations.RunSQL.noop),
+        run_sql_file(_SQL / "journal_post_list.sql", reverse=migrations.RunSQL.noop),
+        run_sql_file(_SQL / "journal_post.sql", reverse=migrations.RunSQL.noop),
+    ]
