@@ -144,7 +144,7 @@ class QueuedEventAdmin(ReadOnlyAdmin):
         if row.dead_at is None:
             return "only a dead letter is resent; this one still waits"
         url = reverse("admin:operation", args=["resend-event"])
-        link = '<a class="text-primary-600 underline" href="{}?reference={}">resend it</a>'
+        link = '<a class="text-primary-600 dark:text-primary-500 underline" href="{}?reference={}">resend it</a>'
         return format_html(link, url, row.event.reference)
 
 

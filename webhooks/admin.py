@@ -25,6 +25,7 @@ from webhooks.models import (
     ProviderTransaction,
 )
 
+_LINK: Final = "text-primary-600 dark:text-primary-500 underline"
 _MOST_ATTEMPTS: Final = 50
 
 
@@ -64,7 +65,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("reference", "event_reference", "aggregate")
     hidden = ("lease_token", "endpoint_id", "event_id", "operator_id", "version")
-    list_display = ("reference", "topic", "shown_state", "attempts", "aggregate", "created_at", "ended_at")
+    list_display = ("reference", "topic", "shown_state", "attempts", "aggregate", "created_at")
     list_filter = ("state", GivenUp, "topic")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -74,7 +75,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def endpoint(self, row: Delivery) -> str:
         found = Endpoint.objects.get(pk=row.endpoint_id)
         url = reverse("admin:endpoint-page", args=[found.reference])
-        return format_html('<a class="text-primary-600 underline" href="{}">{}</a> {}', url, found.reference, found.url)
+        return format_html(
+            '<a class="{}" href="{}">{}</a> {}',
+            _LINK,
+            url,
+            found.reference,
+            found.url,
+        )
 
     @admin.display(description="each attempt")
     def each_attempt(self, row: Delivery) -> str:
@@ -89,15 +96,14 @@ class DeliveryAdmin(ReadOnlyAdmin):
             for one in made
         )
         line = '{}: {} <span style="opacity:.7">{}</span><div style="overflow-wrap:anywhere;opacity:.7">{}</div>'
-        return format_html_join("", line, found) or "none yet"
+        return format_html_join("", line, found) or "none"
 
     @admin.display(description="resend")
     def resend(self, row: Delivery) -> str:
         if row.state == Delivery.State.PENDING:
             return "it still waits for its attempt"
         url = reverse("admin:operation", args=["resend-delivery"])
-        link = '<a class="text-primary-600 underline" href="{}?delivery={}">send the event again</a>'
-        return format_html(link, url, row.reference)
+        return format_html('<a class="{}" href="{}?delivery={}">send the event again</a>', _LINK, url, row.reference)
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Delivery) -> str:
@@ -153,7 +159,8 @@ class InboundEventAdmin(ReadOnlyAdmin):
         if row.state != InboundEvent.State.DEAD:
             return "only a dead event is replayed"
         return format_html(
-            '<a class="text-primary-600 underline" href="{}?reference={}">replay it</a>',
+            '<a class="{}" href="{}?reference={}">replay it</a>',
+            _LINK,
             reverse("admin:operation", args=["replay-inbound"]),
             row.reference,
         )
@@ -201,8 +208,8 @@ class ProviderAdmin(ReadOnlyAdmin):
         names = ("rotate-provider", "enable-provider" if row.disabled_at else "disable-provider")
         return format_html_join(
             " · ",
-            '<a class="text-primary-600 underline" href="{}?provider={}">{}</a>',
-            ((reverse("admin:operation", args=[name]), row.code, name.partition("-")[0]) for name in names),
+            '<a class="{}" href="{}?provider={}">{}</a>',
+            ((_LINK, reverse("admin:operation", args=[name]), row.code, name.partition("-")[0]) for name in names),
         )
 
 
