@@ -133,7 +133,19 @@ class QueuedEventAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("aggregate",)
     list_display = ("event", "aggregate", "sequence", "attempts", "available_at", "dead_at")
+    list_filter = (("dead_at", admin.EmptyFieldListFilter),)
     list_select_related = ("event",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return [*super().get_fields(request, obj), "resend"]
+
+    @admin.display(description="resend")
+    def resend(self, row: QueuedEvent) -> str:
+        if row.dead_at is None:
+            return "only a dead letter is resent; this one still waits"
+        url = reverse("admin:operation", args=["resend-event"])
+        link = '<a class="text-primary-600 dark:text-primary-500 underline" href="{}?reference={}">resend it</a>'
+        return format_html(link, url, row.event.reference)
 
 
 @admin.register(Claim)

@@ -1,9 +1,10 @@
 """Endpoints, deliveries and what arrives, read-only. Secrets are never shown."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,16 +14,19 @@ from django.utils.safestring import mark_safe
 from ledger.controls.console import ReadOnlyAdmin, lamp
 from ledger.controls.redaction import redacted
 from ledger.controls.roles import Section
+from webhooks import given_up
 from webhooks.models import (
     Delivery,
     DeliveryAttempt,
     Endpoint,
     InboundEvent,
     InboxCount,
-    Notice,
     Provider,
     ProviderTransaction,
 )
+
+_LINK: Final = "text-primary-600 dark:text-primary-500 underline"
+_MOST_ATTEMPTS: Final = 50
 
 
 @admin.register(Endpoint)
@@ -41,13 +45,65 @@ class EndpointAdmin(ReadOnlyAdmin):
         return redirect("admin:endpoint-page", reference) if reference else redirect("admin:index")
 
 
+class GivenUp(admin.SimpleListFilter):
+    """Those that people still have to do something about."""
+
+    title = "given up"
+    parameter_name = "given_up"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("left", "and not taken since")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return queryset.filter(pk__in=given_up.left_to_do().values("pk")) if self.value() == "left" else queryset
+
+
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
+    """A page per delivery: where it goes, each attempt, and how to send it again."""
+
     section = Section.WEBHOOKS
     exact = ("reference", "event_reference", "aggregate")
-    hidden = ("lease_token",)
-    list_display = ("reference", "topic", "shown_state", "attempts", "aggregate", "available_at", "ended_at")
-    list_filter = ("state", "topic")
+    hidden = ("lease_token", "endpoint_id", "event_id", "operator_id", "version")
+    list_display = ("reference", "topic", "shown_state", "attempts", "aggregate", "created_at")
+    list_filter = ("state", GivenUp, "topic")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["endpoint", *super().get_fields(request, obj), "each_attempt", "resend"]
+
+    @admin.display(description="endpoint")
+    def endpoint(self, row: Delivery) -> str:
+        found = Endpoint.objects.get(pk=row.endpoint_id)
+        url = reverse("admin:endpoint-page", args=[found.reference])
+        return format_html(
+            '<a class="{}" href="{}">{}</a> {}',
+            _LINK,
+            url,
+            found.reference,
+            found.url,
+        )
+
+    @admin.display(description="each attempt")
+    def each_attempt(self, row: Delivery) -> str:
+        made = DeliveryAttempt.objects.filter(delivery_id=row.pk).order_by("number")[:_MOST_ATTEMPTS]
+        found = (
+            (
+                one.number,
+                one.failure or f"answered {one.http_status}",
+                f"{one.started_at:%Y-%m-%d %H:%M:%S} UTC, {one.duration_ms} ms",
+                one.excerpt,
+            )
+            for one in made
+        )
+        line = '{}: {} <span style="opacity:.7">{}</span><div style="overflow-wrap:anywhere;opacity:.7">{}</div>'
+        return format_html_join("", line, found) or "none"
+
+    @admin.display(description="resend")
+    def resend(self, row: Delivery) -> str:
+        if row.state == Delivery.State.PENDING:
+            return "it still waits for its attempt"
+        url = reverse("admin:operation", args=["resend-delivery"])
+        return format_html('<a class="{}" href="{}?delivery={}">send the event again</a>', _LINK, url, row.reference)
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: Delivery) -> str:
@@ -103,7 +159,8 @@ class InboundEventAdmin(ReadOnlyAdmin):
         if row.state != InboundEvent.State.DEAD:
             return "only a dead event is replayed"
         return format_html(
-            '<a class="text-primary-600 underline" href="{}?reference={}">replay it</a>',
+            '<a class="{}" href="{}?reference={}">replay it</a>',
+            _LINK,
             reverse("admin:operation", args=["replay-inbound"]),
             row.reference,
         )
@@ -151,8 +208,8 @@ class ProviderAdmin(ReadOnlyAdmin):
         names = ("rotate-provider", "enable-provider" if row.disabled_at else "disable-provider")
         return format_html_join(
             " · ",
-            '<a class="text-primary-600 underline" href="{}?provider={}">{}</a>',
-            ((reverse("admin:operation", args=[name]), row.code, name.partition("-")[0]) for name in names),
+            '<a class="{}" href="{}?provider={}">{}</a>',
+            ((_LINK, reverse("admin:operation", args=[name]), row.code, name.partition("-")[0]) for name in names),
         )
 
 
@@ -170,11 +227,3 @@ class ProviderTransactionAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
     exact = ("reference", "event_reference")
     list_display = ("reference", "kind", "event_reference", "booked_at")
-
-
-@admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
-    section = Section.WEBHOOKS
-    exact = ("endpoint_reference",)
-    list_display = ("endpoint_reference", "reason", "environment", "noticed_at", "settled_at", "settled_by")
-    list_filter = ("environment",)

@@ -49,8 +49,9 @@ def resend(*, reference: str, actor: str, now: datetime) -> None:
 
 
 def resend_all(*, actor: str, now: datetime) -> int:
-    """Have the relay try every dead event again; return how many."""
-    count = _revive("true", [], now)
+    """Have the relay try the oldest dead events again, a thousand at most; return how many."""
+    oldest = "SELECT event_id FROM ledger_queuedevent WHERE dead_at IS NOT NULL ORDER BY dead_at, event_id LIMIT %s"
+    count = _revive(f"q.event_id IN ({oldest})", [MOST], now)
     log.info("dead_letter.all_resent", count=count, actor=actor)
     return count
 

@@ -70,6 +70,7 @@ class Delivery(Stateful):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         indexes = [
             models.Index(
                 fields=["endpoint_id", "available_at"], condition=models.Q(state="pending"), name="delivery_due"

@@ -1,7 +1,8 @@
 """Resends: new deliveries of a range of events to one endpoint, after a gap or a mistake at the receiver.
 
 The range is of events, not of deliveries, so that it also holds what was recorded while the endpoint was disabled.
-What still waits for its attempt is left alone.
+What still waits for its attempt is left alone. An endpoint's test events have no place in the feed; they belong to a
+range that is by time alone.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from webhooks.models import Endpoint
 MOST: Final = 1000
 """Events of one resend; the answer names where to go on."""
 
+MOST_TESTS: Final = 100
+"""Test events among them; fewer than all, so that what is left always begins at a place in the feed."""
+
 _CHOOSE = """
 SELECT e.id, e.reference FROM webhooks_feedentry AS f JOIN ledger_event AS e ON e.id = f.event_id
 WHERE f.operator_id = %(operator)s AND f.environment = %(environment)s
@@ -29,6 +33,16 @@ WHERE f.operator_id = %(operator)s AND f.environment = %(environment)s
       SELECT FROM webhooks_delivery AS d WHERE d.event_id = e.id AND d.endpoint_id = %(endpoint)s
         AND (d.state = 'pending' OR (%(undelivered_only)s AND d.state = 'delivered')))
 ORDER BY f.position LIMIT %(limit)s
+"""
+_CHOOSE_TESTS = """
+SELECT e.id, e.reference FROM ledger_event AS e
+WHERE e.aggregate = %(reference)s AND e.topic = %(test_topic)s
+  AND e.recorded_at >= %(since)s::timestamptz
+  AND e.recorded_at < coalesce(%(until)s::timestamptz, 'infinity')
+  AND NOT EXISTS (
+      SELECT FROM webhooks_delivery AS d WHERE d.event_id = e.id AND d.endpoint_id = %(endpoint)s
+        AND (d.state = 'pending' OR (%(undelivered_only)s AND d.state = 'delivered')))
+ORDER BY e.sequence LIMIT %(limit)s
 """
 _LAST_POSITION = 2**63 - 1
 
@@ -81,7 +95,7 @@ def resend(
 
 
 def _choose(endpoint: Endpoint, selection: Selection) -> list[tuple[int, str]]:
-    """Return (id, reference) of the events selected, in the feed's order, one more than are sent."""
+    """Return (id, reference) of the events selected: test events, then the feed's in its order, one more than are sent."""
     if selection.since is None and not selection.first:
         raise Malformed(
             "A resend begins somewhere: since, or first_event_id.", errors={"since": ["Say one of the two."]}
@@ -90,6 +104,8 @@ def _choose(endpoint: Endpoint, selection: Selection) -> list[tuple[int, str]]:
         "operator": endpoint.operator_id,
         "environment": endpoint.environment,
         "endpoint": endpoint.pk,
+        "reference": endpoint.reference,
+        "test_topic": endpoints.TEST_TOPIC,
         "first": _position(endpoint, selection.first, "first_event_id") if selection.first else 0,
         "last": _position(endpoint, selection.last, "last_event_id") if selection.last else _LAST_POSITION,
         "since": selection.since,
@@ -97,10 +113,15 @@ def _choose(endpoint: Endpoint, selection: Selection) -> list[tuple[int, str]]:
         "every_topic": not endpoint.topics,
         "topics": endpoint.topics,
         "undelivered_only": selection.undelivered_only,
-        "limit": MOST + 1,
     }
+    by_time_alone = not selection.first and not selection.last
+    tests = _found(_CHOOSE_TESTS, {**parameters, "limit": min(MOST_TESTS, MOST - 1)}) if by_time_alone else []
+    return tests + _found(_CHOOSE, {**parameters, "limit": MOST + 1 - len(tests)})
+
+
+def _found(question: str, parameters: dict[str, Any]) -> list[tuple[int, str]]:
     with connection.cursor() as cursor:
-        cursor.execute(_CHOOSE, parameters)
+        cursor.execute(question, parameters)
         return [(int(row[0]), str(row[1])) for row in cursor.fetchall()]
 
 

@@ -67,7 +67,7 @@ class RotationRequest(shapes.Shape):
 
 
 class ResendRequest(shapes.Shape):
-    since = Instant(required=False, help_text="events recorded from then on")
+    since = Instant(required=False, help_text="events recorded from then on; test events too, with no ids")
     until = Instant(required=False, help_text="events recorded before then")
     first_event_id = shapes.Text(max_length=40, required=False, help_text="from this event on, in the feed's order")
     last_event_id = shapes.Text(max_length=40, required=False, help_text="up to this event, included")

@@ -20,8 +20,8 @@ from orders.models import Order, Payout, ReviewCase
 from orders.reviews import deadlines
 from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
-from webhooks import health, notices
-from webhooks.models import Delivery, Endpoint
+from webhooks import given_up, health, notices
+from webhooks.models import Endpoint, InboundEvent
 
 _ENDPOINTS_SHOWN: Final = 8
 _NOTICES_SHOWN: Final = 10
@@ -97,7 +97,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
             )
         )
     if sees(request.user, Section.WEBHOOKS):
-        tiles += [_dead_letters(now), _outbox(now)]
+        tiles += [_dead_deliveries(now), _outbox(now), _dead_events(now), _dead_inbound(now)]
     return {
         "tiles": tiles,
         "open_reviews": reviews.count(),
@@ -159,22 +159,36 @@ def _unseen(now: datetime) -> Tile:
     return Tile("Waiting, driven by nobody", len(waiting), age(oldest, now), [], url, bool(waiting))
 
 
-def _dead_letters(now: datetime) -> Tile:
-    dead = Delivery.objects.filter(state=Delivery.State.DEAD).aggregate(number=Count("id"), oldest=Min("ended_at"))
-    url = reverse("admin:webhooks_delivery_changelist") + "?state__exact=dead"
-    return Tile("Dead letters", dead["number"], age(dead["oldest"], now), [], url, dead["number"] > 0)
+def _dead_deliveries(now: datetime) -> Tile:
+    """What was sent to endpoints in vain, and not taken since."""
+    url = "admin:webhooks_delivery_changelist"
+    return _alarm("Dead deliveries", given_up.left_to_do(), "ended_at", url, "?given_up=left", now)
 
 
 def _outbox(now: datetime) -> Tile:
-    waiting = QueuedEvent.objects.aggregate(number=Count("event_id"), oldest=Min("available_at"))
-    return Tile(
-        "Outbox",
-        waiting["number"],
-        age(waiting["oldest"], now),
-        [],
-        reverse("admin:ledger_queuedevent_changelist"),
-        False,
-    )
+    waiting = QueuedEvent.objects.filter(dead_at__isnull=True)
+    found = waiting.aggregate(number=Count("event_id"), oldest=Min("available_at"))
+    url = reverse("admin:ledger_queuedevent_changelist")
+    return Tile("Outbox", found["number"], age(found["oldest"], now), [], url + "?dead_at__isempty=1", False)
+
+
+def _dead_events(now: datetime) -> Tile:
+    """What the relay has given up: neither an endpoint nor our own sagas have heard of it."""
+    dead = QueuedEvent.objects.filter(dead_at__isnull=False)
+    url = "admin:ledger_queuedevent_changelist"
+    return _alarm("Outbox dead letters", dead, "dead_at", url, "?dead_at__isempty=0", now)
+
+
+def _dead_inbound(now: datetime) -> Tile:
+    """What came in and could not be applied in all its tries."""
+    dead = InboundEvent.objects.filter(state=InboundEvent.State.DEAD)
+    url = "admin:webhooks_inboundevent_changelist"
+    return _alarm("Inbox dead letters", dead, "judged_at", url, "?state__exact=dead", now)
+
+
+def _alarm(title: str, rows: "QuerySet[Any]", since: str, url: str, query: str, now: datetime) -> Tile:
+    found = rows.order_by(since)[: BoundedPaginator.MOST].aggregate(number=Count("pk"), oldest=Min(since))
+    return Tile(title, found["number"], age(found["oldest"], now), [], reverse(url) + query, found["number"] > 0)
 
 
 def _endpoints(now: datetime) -> dict[str, Any]:

@@ -92,6 +92,12 @@ def _resend(form: Form, actor: str) -> str:
     return f"{form['reference']} is passed on again."
 
 
+def _resend_all(form: Form, actor: str) -> str:
+    count = dead_letters.resend_all(actor=actor, now=clock.now())
+    more = f" More are left than {dead_letters.MOST}: do it again." if count == dead_letters.MOST else ""
+    return f"{count} dead letters are passed on again.{more}"
+
+
 def _operator_id(slug: str) -> int | None:
     if slug == _HOUSE:
         return None
@@ -184,5 +190,12 @@ OPERATIONS: dict[str, Operation] = {
         Ability.REPLAY,
         lambda: [("reference", "Dead letter", _dead_events())],
         _resend,
+    ),
+    "resend-all-events": Operation(
+        "Resend all dead letters",
+        "The relay tries each again, before those of its aggregate that still wait; the oldest thousand at once.",
+        Ability.REPLAY,
+        list,
+        _resend_all,
     ),
 }

@@ -131,6 +131,7 @@ def test_no_planted_secret_comes_out_anywhere(
     for path in files:
         found.look(str(path), path.read_bytes())
 
+    Endpoint.objects.update(secret=ENDPOINT)  # whichever of their pages is opened
     visited = _crawl(client, found)
     for command, ways in _COMMANDS.items():
         for arguments in ways:
@@ -211,11 +212,12 @@ def _echo() -> list[outbound.OutboundRequest]:
     """Have everything that speaks to us, or fails in our midst, say the secrets that it knows."""
     sent: list[outbound.OutboundRequest] = []
     everything = " ".join((ENDPOINT, RETIRED, PROVIDER, GATEWAY))
+    bare = " ".join(secret.removeprefix("whsec_") for secret in (ENDPOINT, RETIRED))  # no pattern finds these
 
     class Echo:
         def send(self, request: outbound.OutboundRequest) -> outbound.OutboundResponse:
             sent.append(request)
-            return outbound.OutboundResponse(status=500, headers={}, body=f"you said {everything}".encode())
+            return outbound.OutboundResponse(status=500, headers={}, body=f"you said {bare} {everything}".encode())
 
     def fails(_: InboundMessage) -> Judgement:
         raise RuntimeError(f"cannot read {everything}")

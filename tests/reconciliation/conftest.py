@@ -4,11 +4,11 @@ import psycopg
 import pytest
 from pytest_django.fixtures import Settings
 
-from tests.orders.conftest import bank, desk, fixed_clock, payouts, wallet
+from tests.orders.conftest import _announced_as_published, bank, desk, fixed_clock, payouts, wallet
 from tests.orders.desk import Desk
 from tests.reconciliation.day import Day
 
-__all__ = ["bank", "desk", "fixed_clock", "payouts", "wallet"]
+__all__ = ["_announced_as_published", "bank", "desk", "fixed_clock", "payouts", "wallet"]
 
 
 @pytest.fixture

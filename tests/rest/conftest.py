@@ -11,10 +11,13 @@ from ledger.controls.rest.throttling import buckets
 from ledger.environments import Environment
 from orders import sandbox_pools
 from tests.orders.bank import ScriptedBank
+from tests.orders.conftest import _announced_as_published
 from tests.orders.wallet import ScriptedWallet
 from tests.rest.calls import Api
 from wallets import gateway_adapters, operators
 from wallets.models import Gateway, Operator
+
+__all__ = ["_announced_as_published"]
 
 EVERY_SCOPE = [str(scope) for scope in operators.OPERATOR_SCOPES]
 

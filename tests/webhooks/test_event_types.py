@@ -48,14 +48,14 @@ def as_recorded(announcement: Announcement, reference: str) -> RecordedEvent:
     )
 
 
-def public_topics() -> Iterator[str]:
-    """Yield the public topics of every machine in every state, of every kind of row that says something else."""
+def public_announcements() -> Iterator[Announcement]:
+    """Yield what every machine announces in every state to the outside, of every kind of row that says something else."""
     for machine in machines.every():
         for row in kinds_of_rows(machine.model):
             for state in machine.states():
                 found = announced(row, state)
                 if found is not None and found.public:
-                    yield found.topic
+                    yield found
 
 
 def kinds_of_rows(model: type[Any]) -> Iterator[Stateful]:
@@ -80,7 +80,15 @@ def kinds_of_rows(model: type[Any]) -> Iterator[Stateful]:
 
 
 def test_every_public_topic_of_every_machine_is_published_and_no_other() -> None:
-    assert set(public_topics()) | {"webhook_endpoint.test"} == {one.topic for one in event_types.every()}
+    topics = {one.topic for one in public_announcements()}
+    assert topics | {"webhook_endpoint.test"} == {one.topic for one in event_types.every()}
+
+
+def test_every_announcement_has_the_members_that_its_schema_names_and_no_other() -> None:
+    """Of all topics, also those that few tests record; the values are held against it where they are recorded."""
+    for one in public_announcements():
+        data = event_types.named(one.topic).shape["properties"]["data"]
+        assert set(data["required"]) <= set(one.payload) <= set(data["properties"]), one.topic
 
 
 def test_what_is_published_is_what_is_announced(desk: Desk) -> None:  # noqa: F811

@@ -85,6 +85,9 @@ HOSTILE = [
     "https://[fec0::1]/",
     # what leads elsewhere, and what is nobody's
     "https://[64:ff9b::7f00:1]/",
+    "https://[64:ff9b::169.254.169.254]/",
+    "https://[::ffff:0:127.0.0.1]/",
+    "https://[2002:a9fe:a9fe::1]/",
     "https://[64:ff9b:1::a00:1]/",
     "https://[2002:7f00:1::]/",
     "https://[2001:0:4136:e378:8000:63bf:3fff:fdd2]/",

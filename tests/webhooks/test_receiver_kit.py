@@ -1,6 +1,7 @@
 """The receiver's kit: both examples take what our sender sends, with either secret of a rotation, and nothing else.
 
-The JavaScript one needs Node. Where there is none (and REQUIRE_NODE is not 1) a test of another name says so, loudly.
+The JavaScript one needs Node: the system's, or the one that Playwright brings for the browser's tests. Where there is neither
+(and REQUIRE_NODE is not 1) a test of another name says so, loudly.
 """
 
 import base64
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 import pytest
 from django.db import transaction as db_transaction
+from playwright._impl._driver import compute_driver_executable
 from pytest_django.fixtures import Settings
 
 from config.local.ports import free_port
@@ -30,8 +32,14 @@ from webhooks import rotation, signatures
 
 pytestmark = pytest.mark.usefixtures("database")
 
+
+def _node_of_playwright() -> str | None:
+    node, _ = compute_driver_executable()
+    return str(node) if Path(node).is_file() else None
+
+
 KIT: Final = Path(__file__).resolve().parent.parent.parent / "docs" / "receiver"
-NODE: Final = shutil.which("node")
+NODE: Final = shutil.which("node") or _node_of_playwright()
 STRANGER: Final = signatures.make_secret(b"s" * 32)
 
 Verify = Callable[[bytes, Mapping[str, str], list[str], float], Any]

@@ -154,6 +154,70 @@ def test_only_what_the_endpoint_wants_and_its_operator_owns_is_resent(receiver: 
     assert sorted(one.id for one in receiver.received) == sorted([failed, trade] * 2)
 
 
+def send_test(endpoint: Endpoint) -> str:
+    """Send a test event; return its reference."""
+    with db_transaction.atomic():
+        return endpoints.send_test(**mine(endpoint), actor="user:ada", now=clock.now()).event_reference
+
+
+def test_a_test_event_that_was_never_taken_is_resent_with_its_range_by_time(
+    receiver: Receiver, fixed_clock: clock.FixedClock
+) -> None:
+    """All that failed since: a dead test event is among them, whatever the topics; another endpoint's is not."""
+    endpoint = make_endpoint(receiver.url(), topics=["trade.*"])
+    other = make_endpoint(receiver.url("/other"))
+    early = send_test(endpoint)
+    receiver.plan("/hook", Answer(410))
+    receiver.plan("/other", Answer(410))
+    send_all()
+    fixed_clock.move_to(fixed_clock.now() + timedelta(minutes=1))
+    since = fixed_clock.now()
+    enable(endpoint)
+    missed = send_test(endpoint)
+    receiver.plan("/hook", Answer(410))
+    strange = send_test(other)
+    send_all()
+    enable(endpoint)
+    (trade,) = record_events("trd_1", range(1, 2), topic="trade.settled")
+    taken = send_test(endpoint)
+    send_all()
+    received = len(receiver.received)
+    assert resend(endpoint, first=trade).number == 0, "a range by ids is of the feed alone"
+    assert resend(endpoint, since=since, until=since).number == 0
+    assert resend(endpoint, since=since) == Resent(number=1, goes_on_at="")
+    assert resend(endpoint, since=since).number == 0, "what waits is left alone"
+    drains.drain("deliveries")
+    assert [one.id for one in receiver.received[received:]] == [missed]
+    assert resend(endpoint, since=since).number == 0
+    assert resend(endpoint, since=since - timedelta(hours=1), undelivered_only=False).number == 4
+    drains.drain("deliveries")
+    assert Counter(one.id for one in receiver.received[received + 1 :]) == Counter([early, missed, taken, trade])
+    assert strange not in {one.id for one in receiver.at("/hook")}
+
+
+def test_many_test_events_leave_room_for_the_feed(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a resend goes on is a place in the feed, however many tests there are: the next call by time takes theirs."""
+    monkeypatch.setattr("webhooks.resends.MOST", 3)
+    endpoint = make_endpoint(receiver.url())
+    receiver.plan("/hook", Answer(410))
+    since = clock.now() - timedelta(hours=1)
+    tests = [send_test(endpoint) for _ in range(4)]
+    send_all()
+    enable(endpoint)
+    receiver.plan("/hook", Answer(410))
+    made = record_events("ord_1", range(1, 4))
+    send_all()
+    enable(endpoint)
+    assert resend(endpoint, since=since) == Resent(number=3, goes_on_at=made[1])
+    drains.drain("deliveries")
+    assert resend(endpoint, first=made[1]) == Resent(number=2, goes_on_at="")
+    drains.drain("deliveries")
+    assert resend(endpoint, since=since) == Resent(number=2, goes_on_at="")
+    drains.drain("deliveries")
+    taken = Delivery.objects.filter(state="delivered").values_list("event_reference", flat=True)
+    assert Counter(taken) == Counter([*tests, *made])
+
+
 def test_a_resend_without_a_beginning_or_with_a_stranger_s_event_is_refused() -> None:
     endpoint = make_endpoint()
     (theirs,) = record_events("ord_1", range(1, 2), operator_id=OTHER_OPERATOR)

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: Any) -> None:
         one = parser.add_mutually_exclusive_group()
         one.add_argument("--resend", default="", metavar="EVENT", help="of the relay: evt_…")
-        one.add_argument("--resend-all", action="store_true", help="every dead event of the relay")
+        one.add_argument("--resend-all", action="store_true", help="the oldest thousand of the relay")
         one.add_argument("--replay", default="", metavar="EVENT", help="of the inbox: inb_…")
 
     def handle(self, *args: Any, **options: Any) -> None:
