@@ -100,11 +100,13 @@ def home(request: HttpRequest) -> dict[str, Any]:
         tiles += [_dead_deliveries(now), _outbox(now), _dead_events(now), _dead_inbound(now)]
     return {
         "tiles": tiles,
-        "open_reviews": reviews.count(),
+        "open_reviews": reviews.count() if sees(request.user, Section.QUEUES) else 0,
         "held_back": held_back() if sees(request.user, Section.QUEUES) else [],
         "chart": _chart(now),
         **(_endpoints(now) if sees(request.user, Section.WEBHOOKS) else {}),
         "states": _states(),
+        "may_open_orders": sees(request.user, Section.ORDERS),
+        "may_open_closes": sees(request.user, Section.CLOSE),
         "last_close": CloseRun.objects.order_by("-last_run_at").first(),
     }
 

@@ -1,3 +1,5 @@
+import html
+import re
 from collections.abc import Callable
 
 import pytest
@@ -8,9 +10,11 @@ from django.urls import reverse
 from django_otp.oath import totp
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ledger.controls import clock
 from ledger.controls.roles import Role
 from ledger.models import Move
 from orders.models import Order, ReviewCase
+from reconciliation import close_runs
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.wallet import lost_before
 
@@ -35,6 +39,16 @@ def test_a_role_sees_its_pages_and_no_others(role: str, signed_in: SignIn) -> No
     assert client.get(reverse("admin:index")).status_code == 200
     for page, roles in _SEES.items():
         assert client.get(reverse(page)).status_code == (200 if role in roles else 403), (role, page)
+
+
+@pytest.mark.parametrize("role", [role.value for role in Role])
+def test_home_offers_no_link_that_the_role_may_not_follow(role: str, desk: Desk, signed_in: SignIn) -> None:
+    _review(desk)
+    close_runs.run(close=close_runs.ensure(environment="test", business_date=clock.now().date()))
+    client = signed_in("somebody", role)
+    shown = client.get(reverse("admin:index")).content.decode().partition('<div class="flex flex-col gap-6">')[2]
+    links = {html.unescape(one) for one in re.findall(r'href="(/console/[^"]*)"', shown)}
+    assert dict.fromkeys(links, 200) == {link: client.get(link, follow=True).status_code for link in links}
 
 
 def test_log_in_fails_when_the_code_is_wrong_or_missing(person: Callable[[str, str], User]) -> None:
