@@ -4,14 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ledger import assets
+from ledger.controls import prepared
 from ledger.controls.rest.answers import instant, instant_or_none
 from ledger.money import Money, Rounding, decimal_text, divide
-from orders.models import Market, Order, Pool, Quote, Trade
+from orders.models import Market, Order, Pool, Quote
 
 INDICATIVE: Final = "indicative"
 """The status of a price that is not kept."""
 
 _PRICE_SCALE: Final = 12
+_TRADES: Final = (
+    "SELECT order_reference, reference FROM orders_trade WHERE order_reference = ANY(%s::text[]) ORDER BY id"
+)
 _FEE_ITEM: Final = ("name", "version", "amount", "vat", "asset")
 
 
@@ -64,8 +68,7 @@ def order(row: Order, *, transact_id: str) -> dict[str, Any]:
 
 def transact_ids(rows: Iterable[Order]) -> Mapping[str, str]:
     """Return each order's newest trade by the order's reference, in one query."""
-    trades = Trade.objects.filter(order_reference__in=[row.reference for row in rows]).order_by("pk")
-    return dict(trades.values_list("order_reference", "reference"))
+    return dict(prepared.rows(_TRADES, [[row.reference for row in rows]]))
 
 
 def markets(rows: Sequence[Pool]) -> Mapping[str, Market]:

@@ -1,5 +1,6 @@
 """Row locks of this floor, in the one order of DESIGN.md section 3: order or intent, quote, trade, return, case, pool."""
 
+from ledger.controls import planned_rows
 from ledger.controls.refusals import NotFound, Refusal
 from orders.models import Freeze, Intent, Market, Order, Payout, Pool, Quote, Return, ReviewCase, Trade
 
@@ -48,11 +49,7 @@ def lock_payout(reference: str, *, even_frozen: bool = False) -> tuple[Intent, P
 
 
 def lock_quote(reference: str, *, operator_id: int, environment: str) -> Quote | None:
-    return (
-        Quote.objects.select_for_update()
-        .filter(reference=reference, operator_id=operator_id, environment=environment)
-        .first()
-    )
+    return planned_rows.lock(Quote, reference=reference, operator_id=operator_id, environment=environment)
 
 
 def lock_trade_of(order: Order) -> Trade:
@@ -90,7 +87,8 @@ def lock_case(reference: str) -> ReviewCase:
 
 def lock_pool(pool_id: int) -> Pool:
     """Lock a pool, and the market of an outcome's: its other pool has the same account."""
-    pool = Pool.objects.select_for_update().get(pk=pool_id)
+    pool = planned_rows.lock(Pool, id=pool_id)
+    assert pool is not None, f"there is no pool {pool_id}"
     if pool.market_code:
         lock_market(environment=pool.environment, code=pool.market_code)
     return pool

@@ -77,8 +77,20 @@ def depth() -> int:
     return int(row[0])
 
 
+def has_waited(seconds: float) -> bool:
+    """Tell whether a delivery has been due for so long."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM webhooks_endpoint AS p JOIN webhooks_delivery AS d"
+            " ON d.endpoint_id = p.id AND d.state = 'pending' AND d.available_at"
+            " <= coalesce(%s::timestamptz, statement_timestamp()) - %s::double precision * interval '1 second')",
+            [clock.parameter(), seconds],
+        )
+        return bool(cursor.fetchone() == (True,))
+
+
 def register() -> None:
-    drains.register(drains.Drain(kind=KIND, work=deliver, depth=depth))
+    drains.register(drains.Drain(kind=KIND, work=deliver, depth=depth, has_waited=has_waited))
 
 
 def _deliver_in_order() -> int:

@@ -1,7 +1,8 @@
 """The net under the doorbell: with the broker gone for good everything still finishes, only slower.
 
-Events are passed on several times a second. Another kind of work that has had due rows for some seconds has nobody
-who heard its bell: it is drained in a thread of its own, so that one kind's slow counterparties hold up no other.
+Events are passed on several times a second. Another kind of work with a row that has been due for some seconds (or that has
+had due rows for some, where it cannot tell for how long each) has nobody who heard its bell: it is drained in a thread of
+its own, so that one kind's slow counterparties hold up no other.
 """
 
 import threading
@@ -64,6 +65,9 @@ class Net:
         if (thread := self._at_work.get(kind)) is not None and thread.is_alive():
             return False
         try:
+            waited = drains.has_waited(kind, seconds=_OVERDUE_AFTER_SECONDS)
+            if waited is not None:
+                return waited
             due = drains.depth(kind) > 0
         except Error:
             log.warning("relay.look_failed", kind=kind, exc_info=True)

@@ -11,8 +11,11 @@ from ledger.chart import bundled, drift, mappings
 from ledger.chart.drift import Drift
 from ledger.chart.entries import Chart, Entry, from_rows, is_at
 from ledger.chart.mappings import Mapping
+from ledger.controls import prepared
 from ledger.models.chart import ChartVersion, GLMapping, PostingTemplate, Version
 from ledger.models.journal import Account
+
+_ACTIVE: Final = "SELECT id FROM ledger_chartversion WHERE environment = %s AND state = 'active'"
 
 SHOWN: Final = 200
 """Accounts that a drift report names, at most."""
@@ -45,9 +48,8 @@ def chart_of(environment: str) -> Chart:
 
 def active_chart(environment: str) -> Chart:
     """Return the active chart, or the bundled one where none was loaded yet; read anew only when another is active."""
-    active = ChartVersion.objects.filter(environment=environment, state=Version.State.ACTIVE)
-    number = active.values_list("pk", flat=True).first()
-    return _chart_numbered(number) if number is not None else bundled.chart()
+    found = prepared.rows(_ACTIVE, [environment])
+    return _chart_numbered(found[0][0]) if found else bundled.chart()
 
 
 @lru_cache(maxsize=8)

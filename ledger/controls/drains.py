@@ -17,11 +17,15 @@ class UnknownKind(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """`work()` claims and does a batch and returns how many rows it did; `depth()` counts rows that are due."""
+    """`work()` claims and does a batch and returns how many rows it did; `depth()` counts rows that are due.
+
+    `has_waited(seconds)` tells whether one of them has been due for so long; None where a kind cannot tell.
+    """
 
     kind: str
     work: Callable[[], int]
     depth: Callable[[], int]
+    has_waited: Callable[[float], bool] | None = None
 
 
 _drains: dict[str, Drain] = {}
@@ -39,6 +43,12 @@ def kinds() -> Iterator[str]:
 
 def depth(kind: str) -> int:
     return _named(kind).depth()
+
+
+def has_waited(kind: str, *, seconds: float) -> bool | None:
+    """Tell whether a row of this kind has been due for so long; None when the kind cannot tell."""
+    tells = _named(kind).has_waited
+    return None if tells is None else tells(seconds)
 
 
 def drain(kind: str, *, for_seconds: float | None = None) -> int:

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection, models
+from django.db import connection
 from django_fsm import TransitionNotAllowed
 
 from ledger import journal
-from ledger.controls import bell, references, request_context
+from ledger.controls import bell, planned_rows, references, request_context
 from ledger.controls.events import Announcement
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft
@@ -121,7 +121,7 @@ def _apply(change: Change | Birth, *, why: Why, now: datetime) -> dict[str, Any]
         subject.version = 1
         subject.created_at = now
         subject.updated_at = now
-        subject.save(force_insert=True)
+        planned_rows.insert(subject)
     else:
         before = subject.state
         _write(change, now=now)
@@ -171,9 +171,8 @@ def _write(change: Change, *, now: datetime) -> None:
     expected = subject.version
     guarded(change)
     values = {**change.values, "updated_at": now, "version": expected + 1}
-    model: type[models.Model] = type(subject)
-    written = model._default_manager.filter(pk=subject.pk, version=expected).update(state=subject.state, **values)
-    if written != 1:
+    written = {"state": subject.state, **values}
+    if not planned_rows.update(type(subject), pk=subject.pk, version=expected, values=written):
         raise StaleVersion(f"{subject.reference} was changed meanwhile.", reference=subject.reference)
     for name, value in values.items():
         setattr(subject, name, value)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ledger import assets, money
-from ledger.controls import references
+from ledger.controls import planned_rows, references
 from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.money import Money
@@ -91,7 +91,7 @@ def create_quote(
     if not _USER_REFERENCE.fullmatch(user_reference):
         message = "1 to 64 of the characters A-Z a-z 0-9 . _ @ -"
         raise Malformed("The user reference is malformed.", errors={"user_reference": [message]})
-    pool = Pool.objects.filter(environment=caller.environment, code=pool_code).first()
+    pool = planned_rows.find(Pool, environment=caller.environment, code=pool_code)
     if pool is None:
         raise UnknownPool(errors={"pool_id": ["There is no such pool."]})
     if refusal := venue_of(pool).refusal(pool=pool, side=side):

@@ -14,7 +14,7 @@ from typing import Final
 from django.db import connection
 
 from ledger import accounts, assets, balances, journal
-from ledger.controls import bell, prepared, references, request_context
+from ledger.controls import bell, planned_rows, prepared, references, request_context
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from ledger.controls.rest.caller import Caller
 from orders import trade_terms, transitions
@@ -140,7 +140,7 @@ def submit_order(
             accounts.Opening(trade.terms["accounts"]["position"], pool.position_asset, accounts.POSITION),
         ],
     )
-    SagaRun.objects.create(subject=order.reference, environment=order.environment, available_at=now)
+    planned_rows.insert(SagaRun(subject=order.reference, environment=order.environment, available_at=now))
     try:
         transitions.accept(
             order=order,

@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
+from django.db.models import Q
 
 from ledger.controls import clock, drains, randomness, references, request_context
 from ledger.controls.redaction import redacted
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 _BATCH = 32
 _MAXIMUM_STEPS = 20
+_CROWD = 16
+_YIELDS_FOR_MILLISECONDS = 250
 _FIRST_PAUSE = timedelta(milliseconds=200)
 _LONGEST_PAUSE = timedelta(minutes=5)
 
@@ -45,6 +48,23 @@ WHERE id IN (
       AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
     ORDER BY s.available_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 RETURNING subject, news
+"""
+
+# Two workers that take turns at every order do twice the work of one that takes them together. So a crew leaves what has just
+# become due to another that is at work (it claims again, as long as it holds anything), unless there is enough for both, or the
+# other does not come: its worker may be dead, or waiting for what is slow.
+_IS_LEFT = """
+SELECT EXISTS (SELECT FROM orders_sagarun AS o
+               WHERE o.available_at <= coalesce(%(now)s, clock_timestamp()) AND o.lease_token <> %(token)s
+                 AND o.lease_until >= coalesce(%(now)s, clock_timestamp()))
+   AND NOT EXISTS (SELECT FROM orders_sagarun AS s
+                   WHERE s.available_at <= coalesce(%(now)s, clock_timestamp()) - %(yields)s * interval '1 millisecond'
+                     AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp())))
+   AND (SELECT count(*) FROM (
+           SELECT FROM orders_sagarun AS s
+           WHERE s.available_at <= coalesce(%(now)s, clock_timestamp())
+             AND (s.lease_until IS NULL OR s.lease_until < coalesce(%(now)s, clock_timestamp()))
+           LIMIT %(crowd)s) AS due) < %(crowd)s
 """
 
 _GIVE_BACK = """
@@ -62,7 +82,7 @@ def work() -> int:
     token = randomness.octets(16).hex()
     if settings.SAGA_THREADS > 1:
         return crew.keep_busy(
-            lambda most: _claim(most, token=token),
+            lambda most: {} if _is_left_to_another(token=token) else _claim(most, token=token),
             lambda reference: _run_in_thread(reference, token),
             Batch(token=token, threads=settings.SAGA_THREADS),
         )
@@ -93,7 +113,7 @@ def run(reference: str, *, token: str) -> None:
 
 
 def register() -> None:
-    drains.register(drains.Drain(kind="sagas", work=work, depth=due))
+    drains.register(drains.Drain(kind="sagas", work=work, depth=due, has_waited=has_waited))
 
 
 def due() -> int:
@@ -101,6 +121,21 @@ def due() -> int:
     now = clock.now()
     waiting = SagaRun.objects.filter(available_at__lte=now)
     return waiting.filter(lease_until__isnull=True).count() + waiting.filter(lease_until__lt=now).count()
+
+
+def has_waited(seconds: float) -> bool:
+    """Tell whether a saga has been due, and nobody's, for so long."""
+    before = clock.now() - timedelta(seconds=seconds)
+    waiting = SagaRun.objects.filter(available_at__lte=before)
+    return waiting.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=before)).exists()
+
+
+def _is_left_to_another(*, token: str) -> bool:
+    """Tell whether another worker is taking orders together now, and will take what is due too."""
+    given = {"now": clock.parameter(), "token": token, "yields": _YIELDS_FOR_MILLISECONDS, "crowd": _CROWD}
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_LEFT, given)
+        return bool(cursor.fetchone() == (True,))
 
 
 def _claim(most: int, *, token: str) -> dict[str, int]:

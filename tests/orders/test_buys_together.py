@@ -251,3 +251,25 @@ def test_a_worker_killed_at_any_point_leaves_nothing_that_does_not_end(
             happened = f"{order.reference}:debit:v1" in desk.wallet.applied
             ends_in = "processed" if happened else "manual_review"  # claimed and never sent: nobody knows
             assert reloaded(order).state == ends_in, (at, point)
+
+
+def test_a_crew_leaves_what_is_newly_due_to_another_at_work_until_it_has_waited(desk: Desk) -> None:
+    for number in range(3):
+        desk.order("20.00", user=f"user-{number}")
+    other, mine = "o" * 32, _TOKEN
+    assert not runner._is_left_to_another(token=mine), "nobody else is at work"
+    runner._claim(1, token=other)
+    assert runner._is_left_to_another(token=mine)
+    assert not runner._is_left_to_another(token=other)
+    desk.later(milliseconds=251)
+    assert not runner._is_left_to_another(token=mine), "the other did not come"
+    assert len(runner._claim(32, token=mine)) == 2
+
+
+def test_a_saga_has_waited_when_nobody_has_taken_it_for_so_long(desk: Desk) -> None:
+    desk.order("20.00")
+    assert not runner.has_waited(2.0)
+    desk.later(seconds=2)
+    assert runner.has_waited(2.0)
+    runner._claim(1, token=_TOKEN)
+    assert not runner.has_waited(2.0)

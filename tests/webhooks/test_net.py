@@ -89,6 +89,23 @@ def test_a_kind_that_was_done_meanwhile_is_left_alone(kinds: dict[str, Work], mo
     assert not kinds["a"].begun.is_set()
 
 
+def test_a_kind_whose_rows_are_taken_in_time_is_left_alone_however_many_are_due(
+    kinds: dict[str, Work], moment: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    told = Drain("a", kinds["a"].work, kinds["a"].depth, has_waited=lambda seconds: waited == [seconds])
+    monkeypatch.setitem(drains._drains, "a", told)
+    turning = net.Net()
+    for _ in range(4):
+        turning.turn()
+        moment[0] += 1.1
+    assert not kinds["a"].begun.is_set()
+    waited.append(2.0)
+    turning.turn()
+    turning._at_work["a"].join(5)
+    assert kinds["a"].due == 0
+
+
 def test_a_kind_that_takes_long_holds_up_no_other(kinds: dict[str, Work], moment: list[float]) -> None:
     make_endpoint()
     turning = net.Net()
