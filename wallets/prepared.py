@@ -16,4 +16,6 @@ def rows(statement: str, arguments: Sequence[object]) -> list[Any]:
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, arguments, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        found = cursor.fetchall() if cursor.description else []
+    connection.health_check_done = True  # it has just answered: Django need not ask it whether it does
+    return found
