@@ -17,5 +17,6 @@ def rows(statement: str, arguments: Sequence[object]) -> list[Any]:
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, arguments, prepare=True)
         found = cursor.fetchall() if cursor.description else []
-    connection.health_check_done = True  # it has just answered: Django need not ask it whether it does
+    # It has just answered: Django need not ask it whether it does.
+    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
     return found
