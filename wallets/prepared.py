@@ -16,4 +16,7 @@ def rows(statement: str, arguments: Sequence[object]) -> list[Any]:
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, arguments, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+        found = cursor.fetchall() if cursor.description else []
+    # It has just answered: Django need not ask it whether it does.
+    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
+    return found

@@ -9,17 +9,25 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from django.db import connection
 from django.db.utils import OperationalError
 
-from ledger.controls import clock, request_context
+from ledger.controls import clock, prepared, request_context
 from ledger.controls.kept_answers import as_given, to_keep
 from ledger.controls.refusals import Refusal
 from ledger.models import Claim
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
+
+# The function ends before the clock is read: the columns of a row are calculated from left to right.
+_TAKE: Final = """
+SELECT take_claim(%s, %s, %s, %s, %s, %s, %s::timestamptz), coalesce(%s::timestamptz, clock_timestamp())
+"""
+_ANSWER: Final = """
+UPDATE ledger_claim SET answer_status = %s, answer_body = %s, answer_headers = %s::jsonb, answered_at = %s
+WHERE id = %s::bigint AND answered_at IS NULL RETURNING id
+"""
 
 
 class MissingKey(Refusal):
@@ -76,9 +84,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The claim is ours: do the work, then `answer`."""
+    """The claim is ours: do the work as of `now`, then `answer`."""
 
     claim_id: int
+    now: datetime
+    """Read after the claim was taken: one that was waited for has told its time before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +133,17 @@ def take(*, operator_id: int, environment: str, key: str, digest: str, route: st
 
 def take_up(*, operator_id: int, environment: str, key: str, digest: str, route: str) -> Taken | Anchored | Answered:
     """Claim the key as `take` does; one that was begun in a transaction of its own is Anchored."""
+    at = clock.parameter()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT take_claim(%s, %s, %s, %s, %s, %s, %s::timestamptz)",
-                [operator_id, environment, key, digest, route, request_context.request_id(), clock.parameter()],
-            )
-            row = cursor.fetchone()
+        ((claim_id, now),) = prepared.rows(
+            _TAKE, [operator_id, environment, key, digest, route, request_context.request_id(), at, at]
+        )
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == "55P03":
             raise InProgress from error
         raise
-    assert row is not None
-    if row[0] is not None:
-        return Taken(claim_id=int(row[0]))
+    if claim_id is not None:
+        return Taken(claim_id, now)
     claim = Claim.objects.get(operator_id=operator_id, environment=environment, key=key)
     if claim.digest != digest:
         raise IdempotencyConflict(first_request_id=claim.request_id)
@@ -167,16 +174,11 @@ def lock(claim_id: int) -> Taken | Answered:
     """Lock a claim that was begun before; Answered when somebody else has finished it meanwhile."""
     claim = Claim.objects.select_for_update().get(pk=claim_id)
     if claim.answer_status is None or claim.answer_body is None:
-        return Taken(claim_id)
+        return Taken(claim_id, clock.now())
     return Answered(Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers))
 
 
 def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:
     """Keep the answer with its claim, encrypted where it shows a secret. Written once."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ledger_claim SET answer_status = %s, answer_body = %s, answer_headers = %s::jsonb, answered_at = %s"
-            " WHERE id = %s AND answered_at IS NULL",
-            [answer.status, to_keep(answer.body), json.dumps(answer.headers), now, taken.claim_id],
-        )
-        assert cursor.rowcount == 1
+    given = [answer.status, to_keep(answer.body), json.dumps(answer.headers), now, taken.claim_id]
+    assert len(prepared.rows(_ANSWER, given)) == 1

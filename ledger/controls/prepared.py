@@ -8,9 +8,19 @@ from django.db import connection
 
 
 def rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement that is asked often; its text never varies."""
+    """Return the rows of a statement that is asked often; its text never varies. None where it returns none.
+
+    Who watches Django's statements (a test, the simulation) sees these too: then they take Django's way.
+    """
+    if connection.execute_wrappers:
+        with connection.cursor() as watched:
+            watched.execute(statement, list[Any](parameters))
+            return watched.fetchall() if watched.description else []
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, parameters, prepare=True)
-        return cursor.fetchall()
+        found = cursor.fetchall() if cursor.description else []
+    # It has just answered: Django need not ask it whether it does.
+    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
+    return found

@@ -125,7 +125,7 @@ def test_answer_is_written_once(application_connection: psycopg.Connection) -> N
     _done()
     claim = Claim.objects.get()
     with pytest.raises(AssertionError), db_transaction.atomic():
-        claims.answer(Taken(claim.pk), ANSWER, now=NOW)
+        claims.answer(Taken(claim.pk, NOW), ANSWER, now=NOW)
     for change in ("answer_body = 'x'", "answer_status = 200", "digest = 'x'", "answered_at = NULL", "key = 'x'"):
         with pytest.raises(psycopg.errors.RestrictViolation):
             application_connection.execute(f"UPDATE ledger_claim SET {change}".encode())

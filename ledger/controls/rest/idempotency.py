@@ -59,9 +59,8 @@ def answer_once(
             if isinstance(claim, claims.Answered):
                 note.key_use = notes.KeyUse.REPLAY
                 return _again(claim.answer)
-            now = clock.now()
-            response = _carried_out(work, now)
-            claims.answer(claim, _kept(response), now=now)
+            response = _carried_out(work, claim.now)
+            claims.answer(claim, _kept(response), now=claim.now)
     except (claims.IdempotencyConflict, claims.InProgress):
         note.key_use = notes.KeyUse.CONFLICT
         raise
@@ -98,10 +97,9 @@ def answer_in_two(
                 note.key_use = notes.KeyUse.REPLAY
                 return _again(claim.answer)
             if isinstance(claim, claims.Taken):
-                now = clock.now()
-                begun = _begun(begin, now)
+                begun = _begun(begin, claim.now)
                 if isinstance(begun, HttpResponse):
-                    claims.answer(claim, _kept(begun), now=now)
+                    claims.answer(claim, _kept(begun), now=claim.now)
                     note.key_use = notes.KeyUse.FIRST
                     return begun
                 claims.anchor(claim, begun)
@@ -115,7 +113,7 @@ def answer_in_two(
         if isinstance(mine, claims.Answered):
             note.key_use = notes.KeyUse.REPLAY
             return _again(mine.answer)
-        now = clock.now()
+        now = mine.now
         try:
             with db_transaction.atomic():
                 response = finish(claim.anchor, told, now)

@@ -1,0 +1,42 @@
+"""Statements planned once: who watches sees them, and a connection that answered is not asked whether it does."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from ledger.controls import prepared
+
+pytestmark = pytest.mark.usefixtures("database")
+
+_ASKED = "SELECT %s::integer + 1"
+
+
+def test_who_watches_sees_them() -> None:
+    seen: list[str] = []
+
+    def watch(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        assert prepared.rows(_ASKED, [1]) == [(2,)]
+    assert seen == [_ASKED]
+
+
+def test_a_connection_that_has_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.ensure_connection()
+    connection.health_check_enabled, connection.health_check_done = True, False  # type: ignore[attr-defined]
+    asked: list[str] = []
+
+    def is_usable() -> bool:
+        asked.append("SELECT 1")
+        return True
+
+    monkeypatch.setattr(connection, "is_usable", is_usable)
+    prepared.rows(_ASKED, [1])
+    with db_transaction.atomic():
+        prepared.rows(_ASKED, [2])
+    assert not asked
