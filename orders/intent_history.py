@@ -12,8 +12,8 @@ from typing import Final
 from uuid import UUID
 
 from ledger.books import number_of
+from ledger.controls import prepared
 from ledger.money import Money
-from wallets import prepared
 
 _RECORD: Final = "SELECT orders_record_history(%s, %s::smallint, %s::jsonb, %s)"
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from django.db import connection
 
+from ledger.controls import prepared
 from ledger.controls.refusals import Refusal
 from ledger.money import Money
-from wallets import prepared
 from wallets.limits import NeverTaken, Usage, applicable, exceeded
 from wallets.rule_models import LimitRule
 from wallets.standing_rules import Standing

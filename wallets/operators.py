@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ledger import accounts
-from ledger.controls import clock, randomness, references
+from ledger.controls import clock, prepared, randomness, references
 from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import HOUSE_ONLY as HOUSE_ONLY
 from ledger.controls.rest.scopes import Scope as Scope
 from ledger.environments import Environment
-from wallets import prepared
 from wallets.models import Operator, OperatorKey
 
 OPERATOR_SCOPES = (Scope.QUOTES, Scope.ORDERS, Scope.READ, Scope.WEBHOOKS, Scope.WALLETS, Scope.PAYMENTS)

@@ -10,11 +10,10 @@ import structlog
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
-from ledger.controls import clock, request_context
+from ledger.controls import clock, prepared, request_context
 from ledger.controls.rest import notes
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.views import route_of
-from wallets import prepared
 from wallets.models import ApiRequest
 
 _REST = "/v1/"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from wallets import prepared
+from ledger.controls import prepared
 from wallets.rule_models import FeeRule, LimitRule
 
 _STANDING: Final = """

@@ -3,9 +3,9 @@
 The same values by the same fields as Django's own `get`, `save` and `update`, without building and planning each anew.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection, models
@@ -45,7 +45,7 @@ def insert(row: models.Model) -> None:
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(['%s'] * len(new))}) RETURNING id"  # noqa: S608  names from the model
     values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in new]
     with db_transaction.mark_for_rollback_on_error(using=connection.alias):
-        ((row.pk,),) = _rows(statement, values)
+        ((row.pk,),) = prepared.rows(statement, values)
     row._state.adding = False
     row._state.db = connection.alias
 
@@ -57,7 +57,7 @@ def update(model: type[models.Model], *, pk: int, version: int, values: Mapping[
     statement = f"UPDATE {_table(model).name} SET {names} WHERE id = %s AND version = %s RETURNING id"  # noqa: S608  names from the model
     written = [fields[name].get_db_prep_save(value, connection) for name, value in values.items()]
     with db_transaction.mark_for_rollback_on_error(using=connection.alias):
-        return bool(_rows(statement, [*written, pk, version]))
+        return bool(prepared.rows(statement, [*written, pk, version]))
 
 
 def _found(model: type[Row], wanted: Mapping[str, object], ending: str) -> Row | None:
@@ -65,7 +65,7 @@ def _found(model: type[Row], wanted: Mapping[str, object], ending: str) -> Row |
     names = " AND ".join(f"{_quoted(str(table.fields[name].column))} = %s" for name in wanted)
     statement = f"SELECT {table.columns} FROM {table.name} WHERE {names}{ending}"  # noqa: S608  names from the model
     values = [table.fields[name].get_db_prep_value(value, connection) for name, value in wanted.items()]
-    found = _rows(statement, values)
+    found = prepared.rows(statement, values)
     if not found:
         return None
     (first,) = found
@@ -90,17 +90,6 @@ def _table(model: type[models.Model]) -> _Table:
         fields={field.name: field for field in fields}
         | {field.attname: field for field in fields if field.is_relation},
     )
-
-
-def _rows(statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-    """Return the statement's rows. Whoever watches or breaks the connection's statements meets these too."""
-
-    def execute(sql: str, parameters: Sequence[object], _many: bool, _context: object) -> list[tuple[Any, ...]]:
-        return prepared.rows(sql, parameters)
-
-    for wrapper in reversed(connection.execute_wrappers):
-        execute = partial(wrapper, execute)
-    return execute(statement, values, False, {"connection": connection, "cursor": None})
 
 
 def _quoted(name: str) -> str:

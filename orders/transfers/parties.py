@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger import accounts
+from ledger.controls import prepared
 from ledger.controls.refusals import NotFound, Refusal
 from orders.transfers.requests import Asked
-from wallets import prepared
 from wallets.holders import AssetNotHeld, Wallet, WalletClosed, WalletFrozen
 
 _LOCK: Final = "SELECT reference, kind, closed, frozen, assets FROM orders_lock_parties(%s, %s, %s)"

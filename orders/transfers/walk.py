@@ -12,12 +12,11 @@ from decimal import Decimal
 from functools import cache
 from typing import Final
 
-from ledger.controls import bell, machines, references
+from ledger.controls import bell, machines, prepared, references
 from ledger.controls.moves import IllegalMove, PeriodLocked
 from orders import intent_history
 from orders.intent_history import Entry
 from orders.models import Intent
-from wallets import prepared
 
 _STEPS: Final = (
     ("", Intent.State.CREATED, "transfer requested"),

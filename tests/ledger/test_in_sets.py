@@ -208,9 +208,8 @@ def test_nobody_is_overdrawn_when_lists_pay_from_the_same_accounts_at_once() -> 
         moves = [Move("a", "c", 1), Move("b", "c", 1)] if number % 2 else [Move("b", "c", 1), Move("a", "c", 1)]
         return codes(*_pair(f"n{number}", *moves), *_pair(f"m{number}", *moves))
 
-    ends = run_threads(*(lambda n=n: pay(n) for n in range(16)), timeout=60)  # type: ignore[misc]  # one number each
-    raise_first(ends)
-    settled = sum(code == "created" for codes_of in ends for code in codes_of[1::2])
+    ends = run_threads(*(lambda n=n: pay(n) for n in range(16)), timeout=60)
+    settled = sum(code == "created" for told in raise_first(ends) for code in told[1::2])
     assert settled == 20
     assert balance("a") == (20, 20, 0, 0)
     assert balance("b") == (20, 20, 0, 0)
