@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, Min, OuterRef, QuerySet, Value
 
 from ledger import expiry
 from ledger.controls import clock, metrics
@@ -21,6 +21,11 @@ _FARTHEST: Final = timedelta(hours=2)
 # From here on it is counted, and shown on the home page: the poller should have found it long since.
 LIMIT: Final = timedelta(minutes=5)
 _MOST: Final = 100
+_ORDER: Final = (
+    *(StaleFinding.Kind.ORDER, StaleFinding.Kind.RETURN, StaleFinding.Kind.PAYOUT, StaleFinding.Kind.OPERATION),
+    *(StaleFinding.Kind.TRADE, StaleFinding.Kind.HOLD, StaleFinding.Kind.INTENT),
+)
+_ADJUSTED: Final = Return.State.ADJUSTED
 
 LIVING: Final = tuple(
     state for state in Order.State if state not in (Order.State.PROCESSED, Order.State.FAILED, Order.State.COMPENSATED)
@@ -42,15 +47,12 @@ class Stale:
 def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) -> list[Stale]:
     """Return what waits undriven for that long, the oldest of each kind first."""
     before = now - unseen_for
-    return [
-        *_orders(before, now, most),
-        *_returns(before, now, most),
-        *_payouts(before, now, most),
-        *_operations(before, now, most),
-        *_trades(before, most),
-        *_holds(before, most),
-        *_transfers(before, now, most),
-    ]
+    waiting = _waiting(before, now, most)
+    asked = _asked_of(waiting)
+    expired = _expired_of(waiting)
+    told = [one for one in waiting if one.kind not in asked or one.owner in asked[one.kind]]
+    told = [one for one in told if one.kind != StaleFinding.Kind.HOLD or one.owner in expired]
+    return sorted([*told, *_operations(before, now, most)], key=lambda one: (_ORDER.index(one.kind), one.since))
 
 
 def driven(now: datetime) -> "QuerySet[SagaRun]":
@@ -80,27 +82,49 @@ def of_operations(found: Sequence[Unfinished]) -> list[Stale]:
     ]
 
 
-def _orders(before: datetime, now: datetime, most: int) -> list[Stale]:
-    row = driven(now).filter(subject=OuterRef("reference"))
-    rows = Order.objects.filter(~Exists(row), state__in=LIVING, updated_at__lt=before).order_by("updated_at")[:most]
-    return [_stale(StaleFinding.Kind.ORDER, one, owner=one.reference) for one in rows]
+def _waiting(before: datetime, now: datetime, most: int) -> list[Stale]:
+    """Return what stands still of each kind, in one question: one list a kind, each no longer than `most`."""
+    row = Exists(driven(now).filter(subject=OuterRef("reference")))
+    orders = Order.objects.filter(state__in=LIVING)
+    trades = Trade.objects.filter(state=Trade.State.RESERVED)
+    reserved = Exists(trades.filter(order_reference=OuterRef("reference")))
+    living = Exists(orders.filter(reference=OuterRef("order_reference")))
+    open_case = ReviewCase.objects.filter(subject=OuterRef("reference")).exclude(state=ReviewCase.State.RESOLVED)
+    transfers = Intent.objects.filter(kind=Intent.Kind.TRANSFER, ended_at__isnull=True, scheduled_for__lt=before)
+    kinds: list[tuple[StaleFinding.Kind, QuerySet[Any], str]] = [
+        (StaleFinding.Kind.ORDER, orders.filter(~row), "reference"),
+        # those that are being given back; the others wait for people, who have their queue
+        (StaleFinding.Kind.RETURN, Return.objects.filter(~row, ~Exists(open_case), state=_ADJUSTED), "reference"),
+        # payouts of authorized intents: their saga was never requested, or its row is lost (OneWallet)
+        (StaleFinding.Kind.PAYOUT, Payout.objects.filter(~row).exclude(state=Payout.State.COMPLETE), "reference"),
+        # reservations whose order has ended: nothing settles or releases them
+        (StaleFinding.Kind.TRADE, trades.filter(~living), "order_reference"),
+        (StaleFinding.Kind.HOLD, orders.filter(reserved), "reference"),
+        # scheduled transfers that are due, or hold funds
+        (StaleFinding.Kind.INTENT, transfers.filter(~row), "reference"),
+    ]
+    first, *others = (
+        rows.filter(updated_at__lt=before)
+        .order_by("updated_at")
+        .values_list(Value(kind.value), "reference", "environment", "state", F(owner), "updated_at")[:most]
+        for kind, rows, owner in kinds
+    )
+    return [
+        Stale(StaleFinding.Kind(kind), f"{subject}:hold" if kind == StaleFinding.Kind.HOLD else subject, *rest)
+        for kind, subject, *rest in first.union(*others, all=True)
+    ]
 
 
-def _returns(before: datetime, now: datetime, most: int) -> list[Stale]:
-    """Those that are being given back; the others wait for people, who have their queue."""
-    row = driven(now).filter(subject=OuterRef("reference"))
-    under_review = ReviewCase.objects.filter(subject=OuterRef("reference")).exclude(state=ReviewCase.State.RESOLVED)
-    adjusted = Return.objects.filter(~Exists(row), ~Exists(under_review), state=Return.State.ADJUSTED)
-    rows = list(adjusted.filter(updated_at__lt=before).order_by("updated_at")[:most])
-    asked = remote_operations.owners_among([one.reference for one in rows])
-    return [_stale(StaleFinding.Kind.RETURN, one, owner=one.reference) for one in rows if one.reference in asked]
+def _asked_of(waiting: Sequence[Stale]) -> Mapping[StaleFinding.Kind, set[str]]:
+    """Return the returns of which anything was asked already: only these are being given back."""
+    returns = [one.owner for one in waiting if one.kind == StaleFinding.Kind.RETURN]
+    return {StaleFinding.Kind.RETURN: remote_operations.owners_among(returns) if returns else set()}
 
 
-def _payouts(before: datetime, now: datetime, most: int) -> list[Stale]:
-    """Payouts of authorized intents that nobody drives: their saga was never requested, or its row is lost (OneWallet)."""
-    row = driven(now).filter(subject=OuterRef("reference"))
-    rows = Payout.objects.filter(~Exists(row), updated_at__lt=before).exclude(state=Payout.State.COMPLETE)
-    return [_stale(StaleFinding.Kind.PAYOUT, one, owner=one.reference) for one in rows.order_by("updated_at")[:most]]
+def _expired_of(waiting: Sequence[Stale]) -> set[str]:
+    """Return the orders whose hold has run out while they live."""
+    holding = [one.owner for one in waiting if one.kind == StaleFinding.Kind.HOLD]
+    return expiry.expired_among(holding) if holding else set()
 
 
 def _operations(before: datetime, now: datetime, most: int) -> list[Stale]:
@@ -113,45 +137,6 @@ def _orders_of_trades(owners: Sequence[str]) -> Mapping[str, str]:
     if not owners:
         return {}
     return dict(Trade.objects.filter(reference__in=owners).values_list("reference", "order_reference"))
-
-
-def _trades(before: datetime, most: int) -> list[Stale]:
-    """Reservations whose order has ended: nothing settles or releases them."""
-    living = Order.objects.filter(reference=OuterRef("order_reference"), state__in=LIVING)
-    rows = Trade.objects.filter(~Exists(living), state=Trade.State.RESERVED, updated_at__lt=before)
-    return [
-        _stale(StaleFinding.Kind.TRADE, one, owner=one.order_reference) for one in rows.order_by("updated_at")[:most]
-    ]
-
-
-def _holds(before: datetime, most: int) -> list[Stale]:
-    """Orders that live while their hold has run out."""
-    reserved = Trade.objects.filter(order_reference=OuterRef("reference"), state=Trade.State.RESERVED)
-    rows = list(
-        Order.objects.filter(Exists(reserved), state__in=LIVING, updated_at__lt=before).order_by("updated_at")[:most]
-    )
-    expired = expiry.expired_among([one.reference for one in rows])
-    return [
-        Stale(
-            StaleFinding.Kind.HOLD, f"{one.reference}:hold", one.environment, one.state, one.reference, one.updated_at
-        )
-        for one in rows
-        if one.reference in expired
-    ]
-
-
-def _transfers(before: datetime, now: datetime, most: int) -> list[Stale]:
-    """Scheduled transfers that are due, or hold funds, and have no work row."""
-    row = driven(now).filter(subject=OuterRef("reference"))
-    living = Intent.objects.filter(
-        ~Exists(row), kind=Intent.Kind.TRANSFER, ended_at__isnull=True, updated_at__lt=before
-    )
-    rows = living.filter(scheduled_for__lt=before).order_by("updated_at")[:most]
-    return [_stale(StaleFinding.Kind.INTENT, one, owner=one.reference) for one in rows]
-
-
-def _stale(kind: StaleFinding.Kind, one: "Order | Payout | Return | Trade | Intent", *, owner: str) -> Stale:
-    return Stale(kind, one.reference, one.environment, one.state, owner, one.updated_at)
 
 
 def register() -> None:
