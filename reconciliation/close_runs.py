@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import structlog
 from django.db import IntegrityError
@@ -74,15 +75,21 @@ class Report:
     folder: Path
 
 
+FIRST_DATE: Final = date(2000, 1, 1)
+"""Dates are locked by their distance from this one."""
+
+
 def ensure(*, environment: str, business_date: date, actor: str = transitions.CLOSE) -> CloseRun:
     """Return the close of a book's date, making it where there is none. Raises DateNotBegun."""
     close = CloseRun.objects.filter(environment=environment, business_date=business_date).first()
     if close is not None:
         return close
-    window = window_of(environment=environment, business_date=business_date)
     now = clock.now()
     if business_date > business_date_of(environment=environment, instant=now):
         raise DateNotBegun(f"{business_date.isoformat()} has not begun.")
+    if business_date < FIRST_DATE:
+        raise DateNotBegun(f"No book has dates before {FIRST_DATE.isoformat()}.")
+    window = window_of(environment=environment, business_date=business_date)
     house = operators.house()  # its endpoints hear of it
     close = CloseRun(
         reference=references.new(references.Prefix.CLOSE),

@@ -4,7 +4,9 @@ A scheduler that slept catches up: dates are counted from the book's first recor
 """
 
 from datetime import date, datetime, timedelta
+from typing import Final
 
+import structlog
 from django.db import connection
 from django.db.models import Q, QuerySet
 
@@ -14,6 +16,10 @@ from reconciliation import close_runs, proving, signing
 from reconciliation.leases import CloseBusy, CloseNotOpen
 from reconciliation.models import CloseRun
 from reconciliation.windows import business_date_of
+
+log = structlog.get_logger(__name__)
+
+_PAUSE: Final = timedelta(minutes=1)
 
 MAXIMUM_DATES = 400
 """How many missed dates one pass makes; the next pass makes the rest."""
@@ -38,10 +44,11 @@ def work() -> int:
     now = clock.now()
     ensure_missed(now=now)
     for close in _signed_or_reviewed(now)[:10]:
-        if close.state == CloseRun.State.LOCKED:
-            signing.finish_locked(close)
-        else:
-            proving.prove(close)
+        try:
+            signing.finish_locked(close) if close.state == CloseRun.State.LOCKED else proving.prove(close)
+        except Exception as error:  # one that fails holds up no other; a proof has put itself off
+            log.exception("close.not_finished", close=close.reference, error=type(error).__name__)
+            CloseRun.objects.filter(pk=close.pk, available_at__lte=now).update(available_at=now + _PAUSE)
     for close in _due(now).order_by("available_at", "business_date")[:10]:
         try:
             close_runs.run(close=close)

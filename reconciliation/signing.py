@@ -17,6 +17,7 @@ Finish (a worker): what the date moved is written down, the orders that ended in
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 import structlog
 from django.db import connection
@@ -29,13 +30,22 @@ from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.refusals import NotFound, Refusal
 from reconciliation import day_movements, making_again, marks, transitions
 from reconciliation.checklist import checklist_of
+from reconciliation.checks import statement_line_unmatched
 from reconciliation.close_runs import window_of_close
 from reconciliation.exception_cases import one_run_at_a_time
 from reconciliation.leases import CloseBusy
 from reconciliation.models import CloseArtifact, CloseFinding, CloseRun, CloseSignature, ExceptionCase
 from reconciliation.proving import Proof, proof_of
+from reconciliation.windows import Window
 
 log = structlog.get_logger(__name__)
+
+_UNKNOWN_LINES: Final = f"""
+SELECT subject FROM ({statement_line_unmatched.CHECK.query}) AS line
+EXCEPT SELECT subject FROM reconciliation_exceptioncase
+       WHERE environment = %(environment)s AND type = %(type)s AND state = 'approved'
+LIMIT 1
+"""  # noqa: S608  our own text
 
 
 class TooEarly(Refusal):
@@ -98,6 +108,7 @@ def submit_close(*, close_reference: str, close_version: int, comment: str, acto
         _need_over(close, now)
         _need_checklist(close)
         _need_run(close)
+        _need_known_lines(window_of_close(close))
         transitions.submit(
             close,
             values={
@@ -134,6 +145,7 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
         proof = _need_proof(close)
         signed = _signed(close)
         periods.lock(close.environment, close.business_date, actor, now)
+        _need_known_lines(window)
         with connection.cursor() as cursor:
             if making_again.amounts_to(cursor, window) != proof.amounts:
                 raise RecordsChanged
@@ -203,6 +215,24 @@ def _need_run(close: CloseRun) -> None:
         raise RunFirst(
             "Exceptions of this close were changed since its last run: run it again, so that its files say so."
         )
+
+
+def _need_known_lines(window: Window) -> None:
+    """Every line of a statement is matched, or its case approved: a file may have come, or a match undone, since the run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _UNKNOWN_LINES,
+            {
+                "environment": window.environment,
+                "from": window.start,
+                "to": window.end,
+                "type": statement_line_unmatched.CHECK.name,
+            },
+        )
+        if cursor.fetchone():
+            raise RunFirst(
+                "A statement's line of this date is unmatched, and its exception not approved: run the close again."
+            )
 
 
 def _need_reviewer(close: CloseRun, actor: str) -> None:

@@ -61,7 +61,10 @@ def trace_of(order: Order, *, inside: bool) -> Record:
     """Walk the whole join graph of an order. It opens with 0Pools' two records, in their names and order."""
     quote = Quote.objects.filter(reference=order.quote_reference).first()
     trades = list(Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
-    returns = list(Return.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
+    found_returns = Return.objects.filter(order_reference=order.reference).order_by("pk")
+    if not inside:  # a venue's late execution is the house's matter
+        found_returns = found_returns.exclude(leg=Return.EXECUTE)
+    returns = list(found_returns[:MOST])
     owners = [order.reference, *(found.reference for found in returns)]
     asked = [
         *owners,

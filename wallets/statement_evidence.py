@@ -35,13 +35,14 @@ class LineSaysOtherwise(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the line shows. `their_id` may be empty; `line` is its reference, `said` the line as it came."""
+    """What the line shows. `their_id` may be empty; `line` is its reference, `said` the line as it came, `by` who took it."""
 
     asset: str
     amount_minor: int
     their_id: str
     line: str
     said: str
+    by: str
 
 
 def open_movement(
@@ -92,6 +93,6 @@ def store(*, key: str, shown: Shown, now: datetime) -> None:
                 "unknown_cause": "",
                 "late": operation.state == _State.ABSENT,
             },
-            evidence={"attempt": number, "request_id": request_id, "statement_line": shown.line},
+            evidence={"attempt": number, "request_id": request_id, "statement_line": shown.line, "taken_by": shown.by},
             now=now,
         )

@@ -134,7 +134,8 @@ WITH astray AS (
            CASE p.state WHEN 'confirmed' THEN 'executed' ELSE 'not' END
     FROM close_trades(%(environment)s, %(from)s, %(to)s) t
     JOIN wallets_remoteoperation p ON p.owner = t.reference AND p.leg = 'execute' AND p.environment = %(environment)s
-    WHERE (p.state = 'confirmed' AND t.state IN ('failed', 'released'))
+    LEFT JOIN orders_return r ON r.operation_key = p.key
+    WHERE (p.state = 'confirmed' AND t.state IN ('failed', 'released') AND r.id IS NULL)
        OR (p.state IN ('rejected', 'absent', 'withdrawn') AND t.state IN ('settled', 'returned'))
     UNION ALL
     SELECT i.reference, i.reference, 'the intent ' || i.state || ', the channel says it was '

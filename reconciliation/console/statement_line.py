@@ -89,7 +89,7 @@ def _match(request: HttpRequest, reference: str) -> str:
 
 def _prove(request: HttpRequest, reference: str) -> str:
     need(request.user, Ability.WORK_STATEMENTS)
-    proved = proofs.prove(line_reference=reference, now=clock.now())
+    proved = proofs.prove(line_reference=reference, actor=actor_of(request), now=clock.now())
     return f"Stored: {proved.key} happened. What follows from it is decided where it is reviewed."
 
 

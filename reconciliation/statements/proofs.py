@@ -47,11 +47,20 @@ def proven_by(line: StatementLine) -> RemoteOperation | None:
     return found
 
 
-def prove(*, line_reference: str, now: datetime) -> RemoteOperation:
-    """Store a line as evidence. Raises NotFound, ProvesNothing, or what `prove_by_statement` raises."""
-    line = StatementLine.objects.select_related("source").filter(reference=line_reference).first()
+class OwnFile(Refusal):
+    """Who brought a file does not take its lines as evidence: a movement that goes on from it would be one person's word."""
+
+    code = "statement_line_of_own_file"
+    status = 403
+
+
+def prove(*, line_reference: str, actor: str, now: datetime) -> RemoteOperation:
+    """Store a line as evidence. Raises NotFound, OwnFile, ProvesNothing, or what `prove_by_statement` raises."""
+    line = StatementLine.objects.select_related("source", "file").filter(reference=line_reference).first()
     if line is None:
         raise NotFound(f"There is no statement line {line_reference}.")
+    if line.file.received_by == actor:
+        raise OwnFile("You brought this file: somebody else takes its lines as evidence.")
     found = proven_by(line)
     if found is None:
         raise ProvesNothing
@@ -61,6 +70,7 @@ def prove(*, line_reference: str, now: datetime) -> RemoteOperation:
         their_id=line.provider_reference,
         line=line.reference,
         said=json.dumps(line.raw, ensure_ascii=False, sort_keys=True),
+        by=actor,
     )
     prove_by_statement(key=found.key, shown=shown, now=now)
     return found

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from ledger.controls import clock, drains
-from reconciliation import close_runs, findings, leases, schedule
+from reconciliation import close_runs, findings, leases, proving, schedule
 from reconciliation.close_runs import DateNotBegun
 from reconciliation.models import CloseRun
 from tests.orders.desk import START
@@ -127,3 +127,24 @@ def test_a_date_with_standing_cases_is_looked_at_again(day: Day) -> None:
 
 def _raise(**_: object) -> None:
     raise ZeroDivisionError("the check is broken")
+
+
+@pytest.mark.parametrize("day_given", [date(9999, 12, 31), date(1999, 12, 31), date(1, 1, 1)])
+def test_a_date_that_no_book_has_is_refused(day_given: date, database: None) -> None:
+    with pytest.raises(close_runs.DateNotBegun):
+        close_runs.ensure(environment="test", business_date=day_given)
+    assert not CloseRun.objects.filter(business_date=day_given).exists()
+
+
+def test_a_close_that_cannot_be_proved_holds_up_no_other(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = close_runs.ensure(environment="test", business_date=DATE - timedelta(days=1))
+    day.processed()
+    day.desk.later(hours=30)
+
+    def fail(close: CloseRun) -> None:
+        raise ValueError("planted")
+
+    monkeypatch.setattr(schedule, "_signed_or_reviewed", lambda now: [first])
+    monkeypatch.setattr(proving, "prove", fail)
+    assert schedule.work() == 1
+    assert CloseRun.objects.get(business_date=DATE).last_run_at or CloseRun.objects.get(pk=first.pk).last_run_at

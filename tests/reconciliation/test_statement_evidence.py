@@ -3,6 +3,7 @@
 import pytest
 
 from ledger.controls import clock
+from ledger.models import Move
 from orders.models import Order
 from orders.operations import review_case
 from orders.reviews.offers import offers
@@ -37,7 +38,7 @@ def test_an_unknown_debit_is_proven_by_a_line_of_the_operators_statement(day: Da
     line = _line(f"t1,{ON},100.00,debit,,{order.reference}:debit:v1,W-77")
     before = books.lines()
     assert _why_not(order) == "No lookup shows the debit. Look it up first."
-    proved = proofs.prove(line_reference=line.reference, now=clock.now())
+    proved = proofs.prove(line_reference=line.reference, actor="user:fred", now=clock.now())
     operation = RemoteOperation.objects.get(owner=order.reference)
     assert (proved.key, operation.state, operation.remote_ref) == (operation.key, "confirmed", "W-77")
     stored = RemoteAttempt.objects.filter(operation_id=operation.pk).latest("number")
@@ -46,7 +47,7 @@ def test_an_unknown_debit_is_proven_by_a_line_of_the_operators_statement(day: Da
     assert (reloaded(order).state, books.lines()) == ("manual_review", before), "evidence moves nothing"
     assert _why_not(order) == ""
     with pytest.raises(proofs.ProvesNothing):
-        proofs.prove(line_reference=line.reference, now=clock.now())
+        proofs.prove(line_reference=line.reference, actor="user:fred", now=clock.now())
     case = open_case(order)
     review_case.propose_resolution(
         case_reference=case.reference,
@@ -76,7 +77,7 @@ def test_a_line_proves_nothing_without_the_ids_and_the_exact_amount(day: Day, ro
     line = _line(row.format(on=ON, key=f"{order.reference}:debit:v1"))
     attempts = RemoteAttempt.objects.count()
     with pytest.raises(proofs.ProvesNothing):
-        proofs.prove(line_reference=line.reference, now=clock.now())
+        proofs.prove(line_reference=line.reference, actor="user:fred", now=clock.now())
     assert RemoteAttempt.objects.count() == attempts
     assert RemoteOperation.objects.get(owner=order.reference).state in ("unknown", "absent")
     assert _why_not(order) != ""
@@ -111,10 +112,21 @@ def test_an_unknown_payout_is_proven_by_its_own_banks_line(
     line = StatementLine.objects.get()
     if not proves:
         with pytest.raises(proofs.ProvesNothing):
-            proofs.prove(line_reference=line.reference, now=clock.now())
+            proofs.prove(line_reference=line.reference, actor="user:fred", now=clock.now())
         return
-    proofs.prove(line_reference=line.reference, now=clock.now())
+    proofs.prove(line_reference=line.reference, actor="user:fred", now=clock.now())
     allowed = {one.resolution.value: one.why_not for one in offers(case=case_of_payout(intent))}
     assert allowed["settle_payout"] == ""
     assert allowed["release_payout"] == "The payment is confirmed."
     assert payouts.decide(intent, "settle_payout").resolved
+
+
+def test_who_brought_a_file_does_not_take_its_lines_as_evidence(day: Day) -> None:
+    order = day.in_review()
+    line = _line(f"t1,{ON},100.00,debit,,{order.reference}:debit:v1,W-77")
+    with pytest.raises(proofs.OwnFile):
+        proofs.prove(line_reference=line.reference, actor="user:fay", now=clock.now())
+    assert RemoteOperation.objects.get(owner=order.reference).state == "unknown"
+    proofs.prove(line_reference=line.reference, actor="user:fred", now=clock.now())
+    moved = Move.objects.filter(subject=RemoteOperation.objects.get(owner=order.reference).reference).latest("sequence")
+    assert (moved.evidence or {}).get("taken_by") == "user:fred"

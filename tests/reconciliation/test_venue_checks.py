@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from orders.models import Trade
+from orders.models import Freeze, Trade
+from reconciliation import trace
 from reconciliation.models import ExceptionCase
 from tests.orders.desk import reloaded
 from tests.orders.lanes import open_lanes, trades_of
 from tests.orders.test_outside_venue import refusing
+from tests.orders.test_returns import decide
+from tests.orders.test_trade_reviews import executed_late
 from tests.orders.wallet import Step, declined
 from tests.reconciliation.day import Day
 
@@ -64,3 +67,14 @@ def test_close_finds_a_terminal_state_conflict_with_a_venue_and_freezes(
     assert set(breaks) <= {"remote_operation_disagrees"}
     found = ExceptionCase.objects.get(type="terminal_state_conflict")
     assert (found.subject, found.detail["reason"]) == (trade.reference, reason)
+
+
+def test_a_late_execution_is_a_late_effect_alone_and_its_return_can_be_worked(day: Day) -> None:
+    order, found = executed_late(day.desk, open_lanes(day.desk))
+    breaks = {name for name, count in day.close().breaks.items() if count}
+    assert "terminal_state_conflict" not in breaks
+    assert not Freeze.objects.exists()
+    assert trace.trace_of(order, inside=False)["returns"] == [], "a venue's matter is the house's"
+    assert [one["return_id"] for one in trace.trace_of(order, inside=True)["returns"]] == [found.reference]
+    assert decide(found.reference, "adjust")
+    assert decide(found.reference, "keep", second="user:lena")
