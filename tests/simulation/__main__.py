@@ -1,7 +1,8 @@
 """`python -m tests.simulation 1-300`: live through the worlds of these seeds; each failure with what replays it.
 
 `--processes 2` shares them out among so many processes, each with a database of its own; `--trace` prints what happened;
-`--reach` fails when something that the worlds of CI have to meet was not met.
+`--reach` fails when something that the worlds of CI have to meet was not met: what is rare may be missed by these seeds, so
+`--further 300` plays up to so many that follow, a stretch at a time, until it is.
 """
 
 import argparse
@@ -10,10 +11,11 @@ import time
 
 from rich.console import Console
 
-from tests.simulation.shares import played_here, played_in_shares
+from tests.simulation.shares import played_here, played_in_shares, reach_of
 
 _MOST_SEEDS = 1_000_000
 _MOST_PROCESSES = 8
+_STRETCH = 60
 
 
 def main() -> int:
@@ -22,6 +24,7 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=1, choices=range(1, _MOST_PROCESSES + 1))
     parser.add_argument("--trace", action="store_true", help="print what happened")
     parser.add_argument("--reach", action="store_true", help="fail when something was not met")
+    parser.add_argument("--further", type=int, default=0, metavar="WORLDS", help="at most so many more for --reach")
     parser.add_argument("--report", default="", help=argparse.SUPPRESS)  # for the process that shares out
     given = parser.parse_args()
     seeds = _range(parser, given.seeds)
@@ -29,6 +32,12 @@ def main() -> int:
     began = time.monotonic()
     if given.processes > 1:
         played = played_in_shares(seeds, given.processes, say=console.print)
+        last = seeds[-1] + given.further if given.reach else seeds[-1]
+        while played.missing and not played.failed and seeds[-1] < last:
+            console.print(f"{played.worlds} worlds, and not met: {', '.join(played.missing)}")
+            seeds = range(seeds[-1] + 1, min(seeds[-1] + _STRETCH, last) + 1)
+            played.add(played_in_shares(seeds, given.processes, say=console.print))
+            played.missing = reach_of(played)
     else:
         played = played_here(seeds, say=console.print, trace=given.trace)
     if given.report:

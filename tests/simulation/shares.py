@@ -55,13 +55,14 @@ def played_in_shares(seeds: range, processes: int, *, say: Callable[[str], None]
                 total.failed += [share[0]]
             else:
                 total.add(Played.read(report))
-    _set_up_to_name_machines()
-    from tests.simulation import reach
-
-    total.missing = reach.missing(total.reach)
+    total.missing = reach_of(total)
     return total
 
 
-def _set_up_to_name_machines() -> None:
+def reach_of(played: Played) -> list[str]:
+    """Return what they have not met between them. The machines are named without any server."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.static_settings")
     django.setup()
+    from tests.simulation import reach
+
+    return reach.missing(played.reach)
