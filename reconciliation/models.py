@@ -282,6 +282,7 @@ class Notice(models.Model):
     subject = models.CharField(max_length=80, help_text="the case or close")
     text = models.CharField(max_length=500)
     raised_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True, help_text="by e-mail; the webhook may still be tried")
     sent_at = models.DateTimeField(null=True)
     available_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0)

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 KIND: Final = "notices"
 
-_BATCH: Final = 20
+_BATCH: Final = 5  # each may take twice the patience, all of them less than the lease
 _LEASE: Final = timedelta(minutes=2)
 _FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
@@ -53,7 +53,7 @@ def work() -> int:
     sent = 0
     for notice in _claimed(token):
         try:
-            _tell(notice)
+            _tell(notice, token)
         except (OSError, SMTPException, NotTaken, outbound.OutboundRefused, *_LOST) as error:
             _put_off(notice, token, error)
             continue
@@ -100,9 +100,12 @@ def _claimed(token: str) -> list[Notice]:
     return list(Notice.objects.filter(lease_token=token).order_by("pk"))
 
 
-def _tell(notice: Notice) -> None:
+def _tell(notice: Notice, token: str) -> None:
+    """Tell by e-mail, once, then by webhook, until it is taken."""
     subject = f"[Holdfast {notice.environment}] {notice.get_kind_display()}"
-    send_mail(subject, notice.text, settings.DEFAULT_FROM_EMAIL, settings.NOTICE_EMAILS)
+    if notice.mailed_at is None:
+        send_mail(subject, notice.text, settings.DEFAULT_FROM_EMAIL, settings.NOTICE_EMAILS)
+        Notice.objects.filter(pk=notice.pk, lease_token=token).update(mailed_at=clock.now())
     if settings.NOTICE_WEBHOOK_URL:
         _post(f"{subject}: {notice.text}", environment=notice.environment)
 

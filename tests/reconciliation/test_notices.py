@@ -16,7 +16,7 @@ from orders.models import ReviewCase
 from reconciliation import close_runs, notices
 from reconciliation.models import CloseRun, ExceptionCase, Notice
 from tests.wallets.rules import fee, in_force
-from tests.webhooks.receiver import running_receiver
+from tests.webhooks.receiver import Answer, running_receiver
 from wallets.conditions import ConditionFailed
 from wallets.models import RuleFailure
 from wallets.pricing import price
@@ -229,3 +229,18 @@ def test_a_review_that_nobody_looked_at_on_its_day_is_told_for_each_date() -> No
         assert notices.work() == 1
     subjects = list(Notice.objects.filter(kind="review_date_passed").order_by("pk").values_list("subject", flat=True))
     assert subjects == ["rev_1@2026-03-15", "rev_1@2026-03-17"]
+
+
+def test_a_webhook_that_does_not_take_it_brings_no_second_e_mail(settings: Settings) -> None:
+    fixed = FixedClock(NOW)
+    with clock.use(fixed), running_receiver() as receiver:
+        settings.OUTBOUND_ALLOW = [("127.0.0.1", receiver.port)]
+        settings.NOTICE_WEBHOOK_URL = receiver.url("/slack")
+        receiver.plan("/slack", *[Answer(404)] * 3)
+        _review()
+        for _ in range(3):
+            assert notices.work() == 0
+            fixed.move_to(fixed.now() + timedelta(hours=2))
+        assert notices.work() == 1
+    assert len(mail.outbox) == 1
+    assert len(receiver.at("/slack")) == 4
