@@ -5,12 +5,13 @@ outside), a limit on depth and on an element's text; an element is forgotten whe
 its amount and sign, booking and value date, the servicer's reference as line id, and of its transaction details the
 references. A reversal turns the sign round; what is not booked (pending, information) is left out.
 
-An entry of several transaction details is one booking of the account, and so one line: its references are those of
-its details where they agree.
+An entry of several transaction details is one booking of many payments. Where each detail says its amount, all of them are of
+the entry's asset and side, and they sum to the entry, each is a line of its own: its id is the entry's with the detail's own
+reference, or with its place. Else the entry is one line, with those references on which its details agree.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 from xml.parsers import expat
@@ -47,8 +48,20 @@ _KEPT: Final = {
     ("NtryDtls", "TxDtls", "Refs", "AcctSvcrRef"): "detail_reference",
     ("NtryDtls", "TxDtls", "RmtInf", "Ustrd"): "remittance",
 }
+_DETAIL: Final = ("NtryDtls", "TxDtls")
+_KEPT_OF_DETAILS: Final = {
+    ("Amt",): "amount",
+    ("AmtDtls", "TxAmt", "Amt"): "amount",
+    ("CdtDbtInd",): "side",
+    ("Refs", "EndToEndId"): "our_reference",
+    ("Refs", "InstrId"): "our_key",
+    ("Refs", "TxId"): "provider_reference",
+    ("Refs", "AcctSvcrRef"): "detail_reference",
+    ("RmtInf", "Ustrd"): "remittance",
+}
 _NONE_GIVEN: Final = frozenset({"NOTPROVIDED", "NOTAVAILABLE", "NONREF"})
 _MOST_DETAILS: Final = 1_000
+_LONGEST_ID: Final = 140
 
 
 @dataclass(slots=True)
@@ -56,6 +69,7 @@ class _Entry:
     number: int
     asset: str = ""
     found: dict[str, list[str]] = field(default_factory=dict)
+    details: "list[_Entry]" = field(default_factory=list)
 
     def one(self, name: str) -> str:
         """Return the value, or nothing where several disagree."""
@@ -101,21 +115,34 @@ class _Reader:
         if tuple(self._path) == _ENTRY:
             self._count += 1
             self._entry = _Entry(self._count)
-        elif self._entry is not None and self._below() == ("Amt",):
-            self._entry.asset = attributes.get("Ccy", "")
+        elif self._entry is not None:
+            below = self._below()
+            if below == ("Amt",):
+                self._entry.asset = attributes.get("Ccy", "")
+            elif below == _DETAIL and len(self._entry.details) <= _MOST_DETAILS:
+                self._entry.details.append(_Entry(self._entry.number))
+            elif below[:2] == _DETAIL and _KEPT_OF_DETAILS.get(below[2:]) == "amount":
+                self._entry.details[-1].asset = attributes.get("Ccy", "")
 
     def _end(self, name: str) -> None:
         if self._entry is not None:
             if tuple(self._path) == _ENTRY:
                 self._done.append(self._entry)
                 self._entry = None
-            elif (kept := _KEPT.get(self._below())) is not None:
-                value = "".join(self._text).strip()
-                values = self._entry.found.setdefault(kept, [])
-                if value and len(values) < _MOST_DETAILS:
-                    values.append(value)
+            else:
+                self._keep(self._entry, self._below(), "".join(self._text).strip())
         self._path.pop()
         self._text, self._length = [], 0
+
+    def _keep(self, entry: _Entry, below: tuple[str, ...], value: str) -> None:
+        kept = _KEPT.get(below)
+        if kept is not None:
+            values = entry.found.setdefault(kept, [])
+            if value and len(values) < _MOST_DETAILS:
+                values.append(value)
+        of_detail = _KEPT_OF_DETAILS.get(below[2:]) if below[:2] == _DETAIL else None
+        if of_detail is not None and value:
+            entry.details[-1].found.setdefault(of_detail, []).append(value)
 
     def _characters(self, text: str) -> None:
         self._length += len(text)
@@ -145,14 +172,15 @@ def read(content: bytes) -> Iterator[Line | WrongLine]:
 def _lines(entries: list[_Entry]) -> Iterator[Line | WrongLine]:
     for entry in entries:
         if entry.one("status") in ("BOOK", ""):
-            yield _line(entry)
+            line = _line(entry)
+            yield from _of_details(entry, line) if isinstance(line, Line) else [line]
 
 
 def _line(entry: _Entry) -> Line | WrongLine:
     raw = {name: "; ".join(values)[:LONGEST_CELL] for name, values in entry.found.items()} | {"asset": entry.asset}
     line_id = entry.one("servicer_reference") or entry.one("entry_reference") or entry.one("detail_reference")
     try:
-        if not line_id or len(line_id) > 140:
+        if not line_id or len(line_id) > _LONGEST_ID:
             raise Unreadable("The entry has no reference of the servicer's by which to know it again.")
         asset = assets.named(entry.asset)
         amount = mappings.read_amount(entry.one("amount"), asset)
@@ -175,6 +203,39 @@ def _line(entry: _Entry) -> Line | WrongLine:
         )
     except (Unreadable, UnknownAsset) as error:
         return WrongLine(entry.number, (str(error),), raw)
+
+
+def _of_details(entry: _Entry, whole: Line) -> list[Line]:
+    """Return a line for each detail, or the whole alone where they do not say what each of them is."""
+    details = entry.details
+    if not 2 <= len(details) <= _MOST_DETAILS:
+        return [whole]
+    if any(one.asset != entry.asset or one.one("side") not in ("", entry.one("side")) for one in details):
+        return [whole]
+    try:
+        amounts = [mappings.read_amount(one.one("amount"), assets.named(entry.asset)) for one in details]
+    except Unreadable:
+        return [whole]
+    if min(amounts) <= 0 or sum(amounts) != abs(whole.amount_minor):
+        return [whole]
+    references = [one.one("detail_reference") for one in details]
+    lines = []
+    for place, (one, amount, reference) in enumerate(zip(details, amounts, references, strict=True), start=1):
+        by = reference if reference and references.count(reference) == 1 else str(place)
+        lines.append(
+            replace(
+                whole,
+                line_id=f"{whole.line_id}/{by}",
+                amount_minor=amount if whole.amount_minor > 0 else -amount,
+                our_key=_id(one, "our_key"),
+                our_reference=_id(one, "our_reference"),
+                provider_reference=_id(one, "provider_reference"),
+                description=(" ".join(one.found.get("remittance", ())) or entry.one("description"))[:500],
+                raw={name: "; ".join(values)[:LONGEST_CELL] for name, values in one.found.items()}
+                | {"asset": one.asset, "entry": whole.line_id},
+            )
+        )
+    return lines if all(len(line.line_id) <= _LONGEST_ID for line in lines) else [whole]
 
 
 def _id(entry: _Entry, name: str) -> str:

@@ -354,6 +354,48 @@ def test_camt_053_is_read_entry_by_entry(day: Day) -> None:
     assert (rules()["e1"], rules()["e2"]) == ("our_reference", "our_reference")
 
 
+def batch(*parts: tuple[str, str], asset: str = "EUR", more: str = "") -> str:
+    found = "".join(
+        f'<TxDtls><Refs><EndToEndId>{one}</EndToEndId></Refs><Amt Ccy="{asset}">{amount}</Amt>{more}</TxDtls>'
+        for one, amount in parts
+    )
+    return f"<NtryDtls>{found}</NtryDtls>"
+
+
+def test_each_detail_of_a_batch_entry_is_a_line_with_its_own_ids(day: Day) -> None:
+    source = bank_source(format="camt053", mapping=None)
+    received("payout:1", -700, subject="pay_1")
+    received("payout:2", -300, subject="pay_2")
+    content = CAMT.format(entries=entry("b1", "10.00", "DBIT", more=batch(("pay_1", "7.00"), ("pay_2", "3.00"))))
+    assert bring(source, content.encode(), name="camt.xml").new_lines == 2
+    lines = {line.line_id: (int(line.amount_minor), line.our_reference) for line in StatementLine.objects.all()}
+    assert lines == {"b1/1": (-700, "pay_1"), "b1/2": (-300, "pay_2")}
+    assert rules() == {"b1/1": "our_reference", "b1/2": "our_reference"}
+    again = bring(source, content.replace("m1", "m2").encode(), name="again.xml")
+    assert (again.new_lines, again.known_lines) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        batch(("pay_1", "7.00"), ("pay_2", "2.99")),
+        batch(("pay_1", "7.00"), ("pay_2", "-3.00")),
+        batch(("pay_1", "7.00"), ("pay_2", "x")),
+        batch(("pay_1", "7.00"), ("pay_2", "3.00"), asset="USD"),
+        batch(("pay_1", "7.00"), ("pay_2", "3.00"), more="<CdtDbtInd>CRDT</CdtDbtInd>"),
+        batch(("pay_1", "10.00")),
+        details("pay_1", "pay_2"),
+    ],
+)
+def test_a_batch_entry_whose_details_do_not_make_it_up_is_one_line(more: str, day: Day) -> None:
+    bring(
+        bank_source(format="camt053", mapping=None),
+        CAMT.format(entries=entry("b1", "10.00", "DBIT", more=more)).encode(),
+    )
+    line = StatementLine.objects.get()
+    assert (line.line_id, int(line.amount_minor)) == ("b1", -1_000)
+
+
 BOMB = """<?xml version="1.0"?><!DOCTYPE Document [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.02"><BkToCstmrStmt><Stmt>&b;</Stmt></BkToCstmrStmt>
 </Document>"""
