@@ -50,14 +50,11 @@ _KEPT: Final = {
 }
 _DETAIL: Final = ("NtryDtls", "TxDtls")
 _KEPT_OF_DETAILS: Final = {
+    path[len(_DETAIL) :]: name for path, name in _KEPT.items() if path[: len(_DETAIL)] == _DETAIL
+} | {
     ("Amt",): "amount",
     ("AmtDtls", "TxAmt", "Amt"): "amount",
     ("CdtDbtInd",): "side",
-    ("Refs", "EndToEndId"): "our_reference",
-    ("Refs", "InstrId"): "our_key",
-    ("Refs", "TxId"): "provider_reference",
-    ("Refs", "AcctSvcrRef"): "detail_reference",
-    ("RmtInf", "Ustrd"): "remittance",
 }
 _NONE_GIVEN: Final = frozenset({"NOTPROVIDED", "NOTAVAILABLE", "NONREF"})
 _MOST_DETAILS: Final = 1_000
