@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 _UNKNOWN_LINES: Final = f"""
 SELECT subject FROM ({statement_line_unmatched.CHECK.query}) AS line
 EXCEPT SELECT subject FROM reconciliation_exceptioncase
-       WHERE environment = %(environment)s AND type = %(type)s AND state = 'approved'
+       WHERE environment = %(environment)s AND state = 'approved'
 LIMIT 1
 """  # noqa: S608  our own text
 
@@ -218,7 +218,7 @@ def _need_run(close: CloseRun) -> None:
 
 
 def _need_known_lines(window: Window) -> None:
-    """Every line of a statement is matched, or its case approved: a file may have come, or a match undone, since the run."""
+    """Every line of a statement is matched, or its case (of any type) approved: a file may have come since the run."""
     with connection.cursor() as cursor:
         cursor.execute(
             _UNKNOWN_LINES,
