@@ -1,8 +1,10 @@
 """Faults that are planted are found, each by some seed of a bounded number, and by the rule that it breaks."""
 
 import pytest
+from django.db import DatabaseError
 
 from tests.simulation.planted import FAULTS, Fault
+from tests.simulation.played import Break
 from tests.simulation.playing import live
 from tests.simulation.stage import Stage
 
@@ -13,7 +15,10 @@ MOST_SEEDS = 60
 def test_planted_fault_is_found(fault: Fault, played_on: Stage) -> None:
     for seed in [fault.by, *range(1, MOST_SEEDS + 1)]:
         with fault.plant():
-            broken = live(played_on, seed, turns=fault.turns).breaks
+            try:
+                broken = live(played_on, seed, turns=fault.turns).breaks
+            except DatabaseError as refused:  # the database does not let it pass, at a time when no process is at work
+                broken = [Break("defect", "", str(refused))]
         if broken:
             assert {one.rule for one in broken} & fault.rules, (seed, [str(one) for one in broken])
             return
