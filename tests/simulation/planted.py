@@ -231,8 +231,8 @@ def _door_without_guard() -> Any:
 FAULTS: Final = (
     Fault("a dropped lock", _dropped_lock, frozenset({"defect", "book and wallet", "R2"}), 11),
     Fault("a new key on retry", _new_key_on_retry, frozenset({"R4", "R2"}), 1),
-    Fault("a timeout taken for failed", lambda: _judged_as(Cause.TIMEOUT), frozenset({"R3", "book and wallet"}), 2),
-    Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3", "book and wallet"}), 2),
+    Fault("a timeout taken for failed", lambda: _judged_as(Cause.TIMEOUT), frozenset({"R3"}), 1),
+    Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3"}), 9),
     Fault("publishing before commit", _published_before_commit, frozenset({"an event"}), 1),
     Fault("a forgotten event", _forgotten_event, frozenset({"S2"}), 1),
     Fault("a backward webhook accepted", _backward_webhook_accepted, frozenset({"S1", "defect"}), 7),

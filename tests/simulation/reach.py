@@ -30,6 +30,21 @@ EXCUSED: Final = {
     ("review_case", "open", "resolved"): "who proposes takes the case first, and nothing else ends a review",
 }
 
+# What fewer than one world in 300 meets. It is not asked of CI's: tests of their own meet each.
+RARE: Final = frozenset(
+    {
+        "remote_operation: absent → confirmed",
+        "order: manual_review → compensated",
+        "intent: validated → failed",
+        "crash: before lookup",
+        "crash: after query",
+        "sleep: before query",
+        "bank ask: refused as too late",
+        "bank lookup: garbled",
+        "bank lookup: 500",
+    }
+)
+
 _CRASHES: Final = tuple(
     f"{side} {what}"
     for what in ("commit", "statement", "ask", "lookup", "query", "webhook")
@@ -95,8 +110,8 @@ THINGS: Final = {
 
 
 def missing(reach: Reach) -> list[str]:
-    """Return what was not met: states, edges, faults, crash points, acts."""
-    return [*_edges(reach), *_things(reach)]
+    """Return what was not met: states, edges, faults, crash points, acts; but for what is rare."""
+    return [one for one in (*_edges(reach), *_things(reach)) if one not in RARE]
 
 
 def _edges(reach: Reach) -> Iterator[str]:

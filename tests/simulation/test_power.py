@@ -1,7 +1,7 @@
 """Faults that are planted are found, each by some seed of a bounded number, and by the rule that it breaks."""
 
 import pytest
-from django.db import DatabaseError
+from django.db import IntegrityError
 
 from tests.simulation.planted import FAULTS, Fault
 from tests.simulation.played import Break
@@ -13,16 +13,17 @@ MOST_SEEDS = 60
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_planted_fault_is_found(fault: Fault, played_on: Stage) -> None:
+    others: set[str] = set()
     for seed in [fault.by, *range(1, MOST_SEEDS + 1)]:
         with fault.plant():
             try:
                 broken = live(played_on, seed, turns=fault.turns).breaks
-            except DatabaseError as refused:  # the database does not let it pass, at a time when no process is at work
+            except IntegrityError as refused:  # the database does not let it pass, at a time when no process is at work
                 broken = [Break("defect", "", str(refused))]
-        if broken:
-            assert {one.rule for one in broken} & fault.rules, (seed, [str(one) for one in broken])
+        if {one.rule for one in broken} & fault.rules:
             return
-    pytest.fail(f"{fault.name} was not found by seeds 1 to {MOST_SEEDS}")
+        others |= {one.rule for one in broken}
+    pytest.fail(f"{fault.name} was not found by seeds 1 to {MOST_SEEDS}, only {sorted(others)}")
 
 
 def test_worlds_without_a_planted_fault_are_sound(played_on: Stage) -> None:
