@@ -5,10 +5,14 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Final
 
+import structlog
+
 from ledger.controls import clock
 from orders.sagas import together
 from wallets import first_asks
 from wallets.first_asks import Answer
+
+log = structlog.get_logger(__name__)
 
 _MOST_AT_ONCE: Final = 32
 _PATIENCE_SECONDS: Final = 2.0
@@ -72,6 +76,9 @@ class Batch:
             answered.setdefault(environment, []).append((reference, future))
         left: list[str] = []
         for some in answered.values():
+            for reference, future in some:
+                if (defect := future.exception()) is not None:
+                    log.error("ask_defect", subject=reference, exc_info=defect)
             together.settle([future.result() for _, future in some if future.exception() is None])
             heard = {reference: self._heard[reference] for reference, _ in some}
             dropped = together.drop(heard, token=self._token)

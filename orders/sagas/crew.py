@@ -82,9 +82,15 @@ def _submitted(run: Callable[[str], None], reference: str) -> Future[None]:
 
 
 def _submit(ask: Callable[[], Answer]) -> "Future[Answer]":
-    return _threads().submit(copy_context().run, ask)
+    return _askers().submit(copy_context().run, ask)
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=settings.SAGA_THREADS, thread_name_prefix="saga")
+
+
+@cache
+def _askers() -> ThreadPoolExecutor:
+    """Threads that only ask: what is claimed to be asked has its time running, and waits behind nobody who is slow."""
+    return ThreadPoolExecutor(max_workers=settings.SAGA_THREADS, thread_name_prefix="ask")

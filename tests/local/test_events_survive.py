@@ -24,6 +24,7 @@ def test_events_arrive_and_leave_when_valkey_never_ran_and_the_database_restarts
         _connect_inbox(stack)
         order = _submit(stack, user_reference="magic-pending.alice")  # ends after five seconds, and its event says so
         _wait(stack, order, {"operator_debit_pending"}, seconds=60)
+        _until_answered(stack)  # an answer that is lost may be at the cap of its lookups before five seconds are over
 
         server = read_record(record_path(stack.places, "postgres"))
         assert server is not None
@@ -33,8 +34,10 @@ def test_events_arrive_and_leave_when_valkey_never_ran_and_the_database_restarts
         assert _wait_patiently(stack, order) == "processed"
         state, reason = _inbound(stack)
         assert (state, order in reason) in {("applied", True), ("ignored", True)}
-        assert _sequences(stack, order) == list(range(1, len(_sequences(stack, order)) + 1))
         assert _queued(stack) == 0
+        told = _sequences(stack, order)
+        assert told == list(range(1, len(told) + 1))
+        assert len(told) > 3
 
 
 def _connect_inbox(stack: LocalStack) -> None:
@@ -43,6 +46,13 @@ def _connect_inbox(stack: LocalStack) -> None:
     url = f"http://127.0.0.1:{stack.ports.sandbox}/admin/inbox"
     body = json.dumps({"url": f"{stack.url}{told['path']}", "secret": told["secret"]}).encode()
     assert _json(url, body=body) == {"done": "inbox"}
+
+
+def _until_answered(stack: LocalStack) -> None:
+    deadline = time.monotonic() + 30
+    while not _rows(stack, "SELECT FROM wallets_remoteattempt WHERE outcome <> ''"):
+        assert time.monotonic() < deadline, "the wallet's answer was not written down"
+        time.sleep(0.05)
 
 
 def _until_restarted(stack: LocalStack, old: int) -> None:
