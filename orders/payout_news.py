@@ -16,7 +16,8 @@ from ledger.controls.moves import Why
 from ledger.money import InvalidAmount, Money, parse
 from orders.locks import IntentFrozen, lock_payout
 from orders.models import Freeze, Intent, Payout
-from orders.operations.return_payout import known_return, return_payout, room
+from orders.operations.return_payout import return_payout
+from orders.operations.told_returns import room, take_up
 from orders.sagas import news
 from wallets import payment_news
 from webhooks import booked_transactions, routing
@@ -79,11 +80,11 @@ def hear_return(message: InboundMessage) -> Judgement:
     amount = _amount(said, intent)
     if amount is None:
         return Parked(f"it is about another asset or amount than {intent.reference}")
-    if twin := known_return(intent, named=message.transaction, amount=amount):
-        return Ignored(f"{twin.reference} is that return: a status read found it before")
     now = clock.now()
     if not booked_transactions.book_once(message, kind=RETURNED, now=now):
-        return Ignored(f"the return {message.transaction} was opened before")
+        return Ignored(f"the return {message.transaction} was heard before")
+    if twin := take_up(intent, named=message.transaction, amount=amount):
+        return Ignored(f"{twin.reference} is that return: a status read found it before")
     if amount.minor > room(intent):
         return Parked(f"with it more of {intent.reference} would have come back than was paid")
     found = return_payout(

@@ -113,7 +113,7 @@ def _apply(
     a confirmation; and a rejection while nothing was asked since.
     """
     values: dict[str, object] = {} if late else {"lease_until": None, "lease_token": ""}
-    if operation.state == _State.CONFIRMED and isinstance(outcome, Confirmed):
+    if operation.state == _State.CONFIRMED and not isinstance(outcome, Unknown):
         values["read_at"] = now
     if claimed.kind == RemoteAttempt.Kind.LOOKUP and not late:
         values["lookups"] = operation.lookups + 1

@@ -6,29 +6,34 @@ from datetime import datetime
 
 from wallets import remote_operations, return_window
 from wallets.models import Gateway, RemoteOperation
-from wallets.outcomes import CameBack, Confirmed
+from wallets.outcomes import CameBack, Confirmed, Rejected, Unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A payment that is to be read: its key and whose it is."""
+    """A payment that is to be read: its key, whose it is, and what was paid, in minor units."""
 
     key: str
     owner: str
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What a read came to: whether it was answered at all, and what came back, if anything."""
+    """What a read came to: whether it was answered at all, and what came back, if anything.
+
+    `denied`: the bank, which had confirmed it, says now that it did not and will not pay; then all of it counts as back.
+    """
 
     answered: bool
     came_back: CameBack | None = None
+    denied: bool = False
 
 
 def due(*, now: datetime, most: int) -> Sequence[Paid]:
     """Return the payments whose time has come, the oldest first."""
     rows = RemoteOperation.objects.filter(read_due_at__lte=now).order_by("read_due_at")[:most]
-    return [Paid(row.key, row.owner) for row in rows]
+    return [_paid(row) for row in rows]
 
 
 def confirmed_before(*, environment: str, before: datetime, most: int) -> Sequence[Paid]:
@@ -36,7 +41,7 @@ def confirmed_before(*, environment: str, before: datetime, most: int) -> Sequen
     rows = RemoteOperation.objects.filter(
         environment=environment, read_due_at__isnull=False, answered_at__lt=before
     ).exclude(read_at__gte=before)
-    return [Paid(row.key, row.owner) for row in rows.order_by("read_due_at")[:most]]
+    return [_paid(row) for row in rows.order_by("read_due_at")[:most]]
 
 
 def count_due(*, now: datetime) -> int:
@@ -45,8 +50,13 @@ def count_due(*, now: datetime) -> int:
 
 def read(paid: Paid) -> Read:
     """Ask once what a confirmed payment is now. Outside any transaction."""
-    outcome = remote_operations.look_again(paid.key)
-    return Read(True, outcome.came_back) if isinstance(outcome, Confirmed) else Read(False)
+    match remote_operations.look_again(paid.key):
+        case Confirmed(came_back=came_back):
+            return Read(True, came_back)
+        case Rejected():
+            return Read(True, CameBack(paid.amount_minor), denied=True)
+        case Unknown():
+            return Read(False)
 
 
 def put_off(paid: Paid, *, now: datetime, soon: bool, keep: bool = False) -> None:
@@ -59,3 +69,7 @@ def put_off(paid: Paid, *, now: datetime, soon: bool, keep: bool = False) -> Non
     elif keep and due_at is None:
         due_at = now + return_window.DAILY
     RemoteOperation.objects.filter(pk=operation.pk).update(read_due_at=due_at)
+
+
+def _paid(row: RemoteOperation) -> Paid:
+    return Paid(row.key, row.owner, int(row.amount_minor))

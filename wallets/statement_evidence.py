@@ -12,8 +12,9 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import references, request_context
 from ledger.controls.refusals import NotFound, Refusal
-from wallets import transitions
+from wallets import return_window, transitions
 from wallets.models import RemoteAttempt, RemoteOperation
+from wallets.outcomes import Confirmed
 
 _State = RemoteOperation.State
 _OPEN = (_State.ASKED, _State.UNKNOWN, _State.ABSENT)
@@ -88,6 +89,7 @@ def store(*, key: str, shown: Shown, now: datetime) -> None:
             operation,
             "confirm",
             values={
+                **return_window.first_read(operation, Confirmed(shown.their_id), now=now),
                 "remote_ref": shown.their_id[:120] or operation.remote_ref,
                 "answered_at": now,
                 "unknown_cause": "",

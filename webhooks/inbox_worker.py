@@ -3,7 +3,8 @@
 1 take the oldest due event, received or parked, and hold its row: that is the lease, for all that follows is local
 2 ask the handler of its kind, behind a savepoint: what it raises undoes its work alone and parks the event, and so
   does a handler that parks it
-3 applied and ignored end it, with a reason; parked waits, ever longer, and after the last try it is dead
+3 applied and ignored end it, with a reason; parked waits, ever longer, and after the last try it is dead. So does what its
+  provider may not bring: when its row was wrong, nothing is lost
 4 commit: the judgement, its audit row and all that the handler did, or nothing of it
 
 No lock is waited for longer than two seconds: an event about an order that somebody holds is parked.
@@ -92,7 +93,7 @@ def _judgement(event: InboundEvent) -> Judgement:
         return Ignored(f"nobody here handles {event.kind}")
     if not providers.may_bring(event.provider_id, event.kind):
         log.warning("inbox.kind_not_allowed", provider=event.provider_code, kind=event.kind)
-        return Ignored(f"{event.provider_code} may not bring {event.kind}: its row does not allow it")
+        return Parked(f"{event.provider_code} may not bring {event.kind}: its row does not allow it")
     try:
         with db_transaction.atomic():
             judgement = handler(_message(event))

@@ -16,11 +16,9 @@ def rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         with connection.cursor() as watched:
             watched.execute(statement, list[Any](parameters))
             return watched.fetchall() if watched.description else []
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     connection.validate_no_broken_transaction()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, parameters, prepare=True)
-        found = cursor.fetchall() if cursor.description else []
-    # It has just answered: Django need not ask it whether it does.
-    connection.health_check_done = True  # type: ignore[attr-defined]  # the stubs do not know it
-    return found
+        return cursor.fetchall() if cursor.description else []

@@ -37,7 +37,9 @@ def read_one(paid: Paid) -> bool:
     heard = True
     if read.came_back is not None and Payout.objects.filter(reference=paid.owner).exists():
         try:
-            heard = hear_read_return(payout_reference=paid.owner, came_back=read.came_back, now=clock.now())
+            heard = hear_read_return(
+                payout_reference=paid.owner, came_back=read.came_back, denied=read.denied, now=clock.now()
+            )
         except IntentFrozen:
             heard = False
     payment_reads.put_off(paid, now=clock.now(), soon=not (heard and read.answered), keep=not heard)

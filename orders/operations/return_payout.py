@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import structlog
 from django.db import transaction as db_transaction
-from django.db.models import QuerySet, Sum
 
 from ledger.controls import references
 from ledger.controls.moves import Why
@@ -18,12 +17,13 @@ from ledger.money import Money
 from orders import payout_terms, transitions
 from orders.locks import lock_payout
 from orders.models import Intent, Payout, Return
+from orders.operations.told_returns import STATUS_READ, room, told_minor
 from wallets.outcomes import CameBack
 
 log = structlog.get_logger(__name__)
 
-STATUS_READ: Final = "status read"
-"""Who found a return that the bank had not told."""
+_BACK: Final = "the bank says that it came back"
+_DENIED: Final = "the bank confirmed it, and says now that it was never paid"
 
 
 def hear_late_payout(*, payout_reference: str, operation_key: str, event: str, now: datetime) -> None:
@@ -53,29 +53,10 @@ def open_late_payout(*, intent: Intent, payout: Payout, operation_key: str, why:
     )
 
 
-def room(intent: Intent) -> int:
-    """Return how much of a payout may still come back: what was paid, less every return that people have not dismissed."""
-    stands = _returns(intent).exclude(state=Return.State.DISMISSED)
-    return int(intent.credit_minor or 0) - _sum(stands)
-
-
-def known_return(intent: Intent, *, named: str, amount: Money) -> Return | None:
-    """Return the one that a status read has found before the bank told it. The caller holds the intent locked.
-
-    A read that was told no id takes the first of its amount's, so that it is not taken for another's.
-    """
-    read = _returns(intent).filter(terms__provider__by=STATUS_READ)
-    found = read.filter(terms__provider__return_id=named).first()
-    if found is None:
-        found = read.filter(terms__provider__return_id="", amount_minor=amount.minor).first()
-        if found is not None:
-            found.terms["provider"]["return_id"] = named
-            Return.objects.filter(pk=found.pk).update(terms=found.terms)
-    return found
-
-
-def hear_read_return(*, payout_reference: str, came_back: CameBack, now: datetime) -> bool:
+def hear_read_return(*, payout_reference: str, came_back: CameBack, denied: bool = False, now: datetime) -> bool:
     """Open a return of what a status read says has come back and nobody has told yet. Safe twice.
+
+    `denied`: the bank says now that it never paid what it had confirmed. For people that is a payment that came back whole.
 
     Returns False when its intent has not ended yet. Raises IntentFrozen. What people have dismissed counts as told. One that
     ended as not paid has a late effect for people to judge; that it came back as well is theirs to see there.
@@ -86,26 +67,17 @@ def hear_read_return(*, payout_reference: str, came_back: CameBack, now: datetim
             if intent.terminal:
                 log.error("payout_return_of_unpaid", intent=intent.reference, state=intent.state)
             return intent.terminal
-        untold = came_back.amount_minor - _sum(_returns(intent))
-        untold = min(untold, room(intent))
+        untold = min(came_back.amount_minor - told_minor(intent), room(intent))
         if untold > 0:
             return_payout(
                 intent=intent,
                 payout=payout,
                 amount=Money(untold, intent.asset),
-                provider={"return_id": came_back.reference, "reason": "", "by": STATUS_READ},
-                why=Why("status read", "the bank says that it came back", evidence={"amount_minor": untold}),
+                provider={"return_id": came_back.reference, "reason": _DENIED if denied else "", "by": STATUS_READ},
+                why=Why(STATUS_READ, _DENIED if denied else _BACK, evidence={"amount_minor": untold}),
                 now=now,
             )
     return True
-
-
-def _returns(intent: Intent) -> "QuerySet[Return]":
-    return Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED)
-
-
-def _sum(rows: "QuerySet[Return]") -> int:
-    return int(rows.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
 
 
 def return_payout(

@@ -7,7 +7,7 @@
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import cache
@@ -34,10 +34,10 @@ def keep_busy(claim: Callable[[int], dict[str, int]], run: Callable[[str], None]
     no more and returns when those that run have ended: whoever drains says what comes next.
     """
     started = clock.monotonic()
-    running: set[Future[None]] = set()
+    running = _Running()
     done = 0
     next_claim = time.monotonic()
-    while clock.monotonic() - started < _LONGEST_SHIFT_SECONDS:
+    while not running.failures and clock.monotonic() - started < _LONGEST_SHIFT_SECONDS:
         claimed: dict[str, int] = {}
         claims = time.monotonic() >= next_claim
         room = min(2 * settings.SAGA_THREADS - len(running), batch.room)
@@ -45,40 +45,49 @@ def keep_busy(claim: Callable[[int], dict[str, int]], run: Callable[[str], None]
             claimed = claim(room)
             next_claim = time.monotonic() + (_CLAIM_EVERY_SECONDS if 0 < len(claimed) < min(_MANY, room) else 0.0)
         done += len(claimed)
-        running |= {_submitted(run, one) for one in [*batch.take(claimed), *batch.turn(_submit)]}
+        running.begin(run, [*batch.take(claimed), *batch.turn(_submit)])
         if claims and not running and not batch.asking and not claimed:
             break
-        running = _still(running, batch.asking, at_most=next_claim - time.monotonic())
+        running.until_one_ends(batch.asking, at_most=next_claim - time.monotonic())
         while len(running) > settings.SAGA_THREADS:
-            running = _still(running, set())
-    running |= {_submitted(run, one) for one in batch.close()}
+            running.until_one_ends(batch.asking)
+            running.begin(run, batch.turn(_submit))
+    running.begin(run, batch.close())
     while running or batch.asking:
-        running = _still(running, batch.asking)
-        running |= {_submitted(run, one) for one in [*batch.turn(_submit), *batch.close()]}
+        running.until_one_ends(batch.asking)
+        running.begin(run, [*batch.turn(_submit), *batch.close()])
+    if running.failures:
+        raise running.failures[0]
     return done
 
 
-def _still(running: set[Future[None]], asking: "set[Future[Answer]]", *, at_most: float = 0.0) -> set[Future[None]]:
-    """Wait until something has ended, or a moment; return those that run, and raise what an ended one raised.
+class _Running:
+    """What runs by itself, each in a thread. What one raises is kept: it ends the shift, and costs no other its answer."""
 
-    `at_most` seconds, where that is some; with nothing to wait for, those.
-    """
-    awaited: list[Future[Any]] = [*running, *asking]
-    if awaited:
-        patience = min(at_most, _LOOK_AGAIN_SECONDS) if at_most > 0 else _LOOK_AGAIN_SECONDS
-        ended_first, _ = wait(awaited, timeout=patience, return_when="FIRST_COMPLETED")
-        if ended_first & asking:
-            wait(asking, timeout=_GATHER_SECONDS)
-    elif at_most > 0:
-        time.sleep(at_most)
-    ended = {future for future in running if future.done()}
-    for future in ended:
-        future.result()
-    return running - ended
+    def __init__(self) -> None:
+        self._futures: set[Future[None]] = set()
+        self.failures: list[BaseException] = []
 
+    def __len__(self) -> int:
+        return len(self._futures)
 
-def _submitted(run: Callable[[str], None], reference: str) -> Future[None]:
-    return _threads().submit(copy_context().run, run, reference)
+    def begin(self, run: Callable[[str], None], references: Iterable[str]) -> None:
+        for one in references:
+            self._futures.add(_threads().submit(copy_context().run, run, one))
+
+    def until_one_ends(self, asking: "set[Future[Answer]]", *, at_most: float = 0.0) -> None:
+        """Wait until something has ended, or a moment: `at_most` seconds, where that is some; with nothing awaited, those."""
+        awaited: list[Future[Any]] = [*self._futures, *asking]
+        if awaited:
+            patience = min(at_most, _LOOK_AGAIN_SECONDS) if at_most > 0 else _LOOK_AGAIN_SECONDS
+            ended_first, _ = wait(awaited, timeout=patience, return_when="FIRST_COMPLETED")
+            if ended_first & asking:
+                wait(asking, timeout=_GATHER_SECONDS)
+        elif at_most > 0:
+            time.sleep(at_most)
+        ended = {future for future in self._futures if future.done()}
+        self._futures -= ended
+        self.failures += [failure for future in ended if (failure := future.exception()) is not None]
 
 
 def _submit(ask: Callable[[], Answer]) -> "Future[Answer]":

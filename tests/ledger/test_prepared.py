@@ -1,4 +1,4 @@
-"""Statements planned once: who watches sees them, and a connection that answered is not asked whether it does."""
+"""Statements planned once: who watches sees them, and a connection that died between two requests costs none of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,19 @@ def test_who_watches_sees_them() -> None:
     assert seen == [_ASKED]
 
 
-def test_a_connection_that_has_answered_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_died_between_two_requests_is_made_anew() -> None:
+    assert prepared.rows(_ASKED, [1]) == [(2,)]
+    ((backend,),) = prepared.rows("SELECT pg_backend_pid()", [])
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    other.close()
+    connection.health_check_enabled, connection.health_check_done = True, False  # type: ignore[attr-defined]
+    assert prepared.rows(_ASKED, [1]) == [(2,)]
+    assert prepared.rows("SELECT pg_backend_pid()", []) != [(backend,)]
+
+
+def test_a_request_asks_once_whether_its_connection_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     connection.ensure_connection()
     connection.health_check_enabled, connection.health_check_done = True, False  # type: ignore[attr-defined]
     asked: list[str] = []
@@ -39,4 +51,4 @@ def test_a_connection_that_has_answered_is_not_asked_again(monkeypatch: pytest.M
     prepared.rows(_ASKED, [1])
     with db_transaction.atomic():
         prepared.rows(_ASKED, [2])
-    assert not asked
+    assert asked == ["SELECT 1"]

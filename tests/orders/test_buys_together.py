@@ -1,12 +1,13 @@
 """Plain buys that one worker takes together end as each does by itself; what is not plain falls out and goes singly."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from threading import Timer
+from typing import Any, cast
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db import transaction as db_transaction
 
 from ledger.controls import drains
@@ -15,8 +16,8 @@ from ledger.models import Move
 from ledger.models import Transaction as LedgerTransaction
 from orders.models import Order, Pool, SagaRun
 from orders.operations import freeze_order, halt_pool
-from orders.sagas import runner, together
-from orders.sagas.batch import Batch
+from orders.sagas import crew, runner, together
+from orders.sagas.batch import Batch, Submit
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded, trade_of
 from tests.orders.test_crashes import Killed, Killer, killing
@@ -273,3 +274,31 @@ def test_a_saga_has_waited_when_nobody_has_taken_it_for_so_long(desk: Desk) -> N
     assert runner.has_waited(2.0)
     runner._claim(1, token=_TOKEN)
     assert not runner.has_waited(2.0)
+
+
+def test_what_one_saga_raises_costs_no_other_its_answer() -> None:
+    """The crew's shift ends by it, when all that were being asked have been written down."""
+    asked: Future[Answer] = Future()
+
+    class InFlight:
+        room = 32
+        asking = {asked}
+
+        def take(self, claimed: Mapping[str, int]) -> list[str]:
+            return list(claimed)
+
+        def turn(self, submit: Submit) -> list[str]:
+            self.asking = {one for one in self.asking if not one.done()}
+            return []
+
+        def close(self) -> list[str]:
+            return []
+
+    def dies(reference: str) -> None:
+        Timer(0.2, asked.set_result, [cast(Answer, None)]).start()
+        raise OperationalError(reference)
+
+    batch = InFlight()
+    with pytest.raises(OperationalError, match="ord_1"):
+        crew.keep_busy(lambda _: {"ord_1": 0}, dies, cast(Batch, batch))
+    assert (asked.done(), batch.asking) == (True, set())

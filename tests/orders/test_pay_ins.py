@@ -269,7 +269,7 @@ def test_news_of_a_kind_that_its_provider_may_not_bring_changes_nothing(shop: Wa
         psp.collects(shop, transaction=f"txn_{kinds[0]}")
         event = InboundEvent.objects.order_by("-pk")[0]
         assert (event.state, event.reason) == (
-            "ignored", "psp may not bring payin.collected: its row does not allow it",
+            "parked", "psp may not bring payin.collected: its row does not allow it",
         )  # fmt: skip
     assert (books.balances(), PayIn.objects.count(), ProviderTransaction.objects.count()) == (before, 0, 0)
     with db_transaction.atomic():
@@ -277,7 +277,21 @@ def test_news_of_a_kind_that_its_provider_may_not_bring_changes_nothing(shop: Wa
     psp.collects(shop, transaction="txn_payout.updated", event_id="again")
     psp.gives_back("1.00", of="txn_payout.updated")
     assert [pay_in.kind for pay_in in PayIn.objects.all()] == ["collected"]
-    assert InboundEvent.objects.order_by("-pk")[0].state == "ignored"
+    assert InboundEvent.objects.order_by("-pk")[0].state == "parked"
+
+
+def test_what_came_before_its_provider_was_allowed_to_bring_it_is_judged_then(
+    shop: Wallet, psp: Psp, fixed_clock: clock.FixedClock
+) -> None:
+    with db_transaction.atomic():
+        providers.allow(code="psp", kinds=["payout.updated"])
+    psp.collects(shop)
+    assert (InboundEvent.objects.get().state, PayIn.objects.count()) == ("parked", 0)
+    with db_transaction.atomic():
+        providers.allow(code="psp", kinds=["payin.*"])
+    fixed_clock.move_to(clock.now() + timedelta(minutes=1))
+    drains.drain("inbox")
+    assert (InboundEvent.objects.get().state, PayIn.objects.get().kind) == ("applied", "collected")
 
 
 def test_provider_that_speaks_otherwise_is_read_by_its_mapping(shop: Wallet) -> None:

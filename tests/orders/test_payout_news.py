@@ -260,7 +260,7 @@ def test_money_that_comes_back_after_a_dismissed_return_opens_another(payouts: P
     assert telling.gave_back(intent, "brt_1")[0] == "applied"
     dismissed()
     again = telling.gave_back(intent, "brt_1", event="bev_again")
-    assert again == ("ignored", "the return brt_1 was opened before"), "the bank repeats itself under another event id"
+    assert again == ("ignored", "the return brt_1 was heard before"), "the bank repeats itself under another event id"
     assert telling.gave_back(intent, "brt_2")[0] == "applied"
     assert sorted(Return.objects.values_list("state", flat=True)) == ["dismissed", "open"]
 

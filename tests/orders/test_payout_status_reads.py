@@ -14,9 +14,10 @@ from tests.orders import books
 from tests.orders.payouts import PayoutDesk, payout_of, reloaded
 from tests.orders.test_payout_news import Bank, dismissed, paid, settled, telling
 from tests.orders.test_payout_reviews import adjusted
-from wallets import evidence, payment_reads, return_window
+from wallets import evidence, payment_reads, questions, return_window
+from wallets.gateway_port import Reply
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import CameBack
+from wallets.outcomes import CameBack, Rejected
 from wallets.remote_operations import InsideTransaction
 from webhooks.models import InboundEvent
 
@@ -225,4 +226,54 @@ def test_a_read_inside_a_transaction_is_a_defect(payouts: PayoutDesk, telling: B
     settled(payouts)
     operation = RemoteOperation.objects.get()
     with pytest.raises(InsideTransaction), db_transaction.atomic():
-        payment_reads.read(payment_reads.Paid(operation.key, operation.owner))
+        payment_reads.read(payment_reads.Paid(operation.key, operation.owner, 1))
+
+
+def test_parts_that_the_bank_tells_after_a_read_told_their_sum_are_that_return(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent = settled(payouts)
+    owner = payout_of(intent).reference
+    hear_read_return(payout_reference=owner, came_back=CameBack(40_000, "brt_2"), now=clock.now())
+    assert telling.gave_back(intent, "brt_2", amount="100.00")[0] == "ignored"
+    assert telling.gave_back(intent, "brt_1", amount="300.00")[0] == "ignored"
+    assert telling.gave_back(intent, "brt_1", amount="300.00", event="bev_again")[0] == "ignored"
+    assert [int(found.amount_minor) for found in Return.objects.all()] == [40_000]
+    assert telling.gave_back(intent, "brt_3", amount="300.00")[0] == "applied", "more than the read had seen"
+    hear_read_return(payout_reference=owner, came_back=CameBack(70_000, "brt_3"), now=clock.now())
+    assert [int(found.amount_minor) for found in Return.objects.order_by("pk")] == [40_000, 30_000]
+
+
+def test_an_event_of_what_people_had_dismissed_is_a_return_again_and_counts_once(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent = settled(payouts)
+    owner = payout_of(intent).reference
+    hear_read_return(payout_reference=owner, came_back=CameBack(40_000), now=clock.now())
+    dismissed()
+    assert telling.gave_back(intent, "brt_1", amount="400.00")[0] == "applied"
+    assert [found.state for found in Return.objects.order_by("pk")] == ["dismissed", "open"]
+    hear_read_return(payout_reference=owner, came_back=CameBack(40_000), now=clock.now())
+    assert Return.objects.count() == 2
+    hear_read_return(payout_reference=owner, came_back=CameBack(70_000), now=clock.now())
+    assert [int(found.amount_minor) for found in Return.objects.order_by("pk")] == [40_000, 40_000, 30_000]
+
+
+def test_a_confirmed_payment_that_the_bank_denies_later_is_a_return_and_is_not_read_all_day(
+    payouts: PayoutDesk, telling: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent = settled(payouts)
+    monkeypatch.setattr(questions, "put", lambda *_, **__: (Reply(Rejected("unknown_account")), 3))
+    payouts.later(days=1, hours=1)
+    for _ in range(30):
+        drains.drain("payout_returns")
+        payouts.later(minutes=10)
+    found = Return.objects.get()
+    assert (found.state, int(found.amount_minor), found.terms["provider"]["by"]) == ("open", 100_000, "status read")
+    assert "never paid" in found.terms["provider"]["reason"]
+    operation = RemoteOperation.objects.get()
+    assert (operation.state, operation.read_at is not None) == ("confirmed", True)
+    assert list(RemoteAttempt.objects.order_by("pk").values_list("outcome", flat=True)).count("rejected") == 1
+    assert payouts.money() == (_FUNDS - 100_000, 0), "nothing is booked before people say that it is so"
+    adjusted(found)
+    assert (payouts.money(), reloaded(intent).state) == ((_FUNDS, 0), "settled")

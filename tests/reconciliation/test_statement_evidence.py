@@ -1,5 +1,7 @@
 """A line of their own statement as evidence in a review: by ids and exact amount, it proves and moves nothing by itself."""
 
+from datetime import timedelta
+
 import pytest
 
 from ledger.controls import clock
@@ -118,6 +120,9 @@ def test_an_unknown_payout_is_proven_by_its_own_banks_line(
     allowed = {one.resolution.value: one.why_not for one in offers(case=case_of_payout(intent))}
     assert allowed["settle_payout"] == ""
     assert allowed["release_payout"] == "The payment is confirmed."
+    assert RemoteOperation.objects.get(pk=operation.pk).read_due_at == clock.now() + timedelta(days=1), (
+        "it may come back, as any other"
+    )
     assert payouts.decide(intent, "settle_payout").resolved
 
 

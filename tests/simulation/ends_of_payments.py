@@ -85,7 +85,8 @@ def _compare_pay_ins(world: "World") -> None:
 
 
 def _returns_told() -> set[str]:
-    return {str(terms.get("provider", {}).get("return_id")) for terms in Return.objects.values_list("terms", flat=True)}
+    told = [terms.get("provider", {}) for terms in Return.objects.values_list("terms", flat=True)]
+    return {str(one.get("return_id")) for one in told} | {name for one in told for name in one.get("heard", {})}
 
 
 def _its_owner(key: str) -> str:
