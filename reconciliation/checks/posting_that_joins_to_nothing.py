@@ -1,5 +1,6 @@
 """A posting behind which there is no trade and quote and order, no intent, no return, no provider event, and which is no
-funding, settlement or adjustment that people decided.
+funding, settlement or adjustment that people decided. A funding is of a market or pool, approved by a second person, or asked
+for by a key of the house.
 
 Each transaction of the window is joined by the ids that it carries, never by amount or time; its first posting names it.
 """
@@ -42,7 +43,11 @@ WITH unjoined_orders AS MATERIALIZED (
                    THEN CASE WHEN a.id IS NULL THEN 'nobody approved it' END
                WHEN x.event_type = 'MARKET_VOID'
                    THEN CASE WHEN k.id IS NULL THEN 'no such market' END
-               WHEN x.event_type IN ('OPENING_BALANCE', 'POOL_FUNDING', 'FX_REVALUATION') THEN NULL
+               WHEN x.event_type IN ('OPENING_BALANCE', 'POOL_FUNDING', 'FX_REVALUATION')
+                   THEN CASE WHEN a.id IS NULL AND k.id IS NULL AND l.id IS NULL AND NOT EXISTS (
+                       SELECT FROM wallets_apirequest h JOIN wallets_operator w ON w.id = h.operator_id AND w.kind = 'house'
+                       WHERE h.request_id = x.request_id AND h.environment = %(environment)s AND h.method = 'POST')
+                   THEN 'nobody approved it, no request of the house asked for it, no market or pool was opened with it' END
                ELSE 'an event type that nothing stands behind' END AS reason
     FROM suspects s JOIN ledger_transaction x ON x.id = s.id
     LEFT JOIN orders_order o ON o.reference = x.refs ->> 'order'
@@ -54,6 +59,8 @@ WITH unjoined_orders AS MATERIALIZED (
     LEFT JOIN webhooks_inboundevent n ON n.reference = x.refs ->> 'inbound_event'
     LEFT JOIN ledger_approval a ON a.reference = x.refs ->> 'approval' AND a.decision = 'approved'
     LEFT JOIN orders_market k ON k.reference = x.subject
+    LEFT JOIN orders_pool l
+        ON x.event_type = 'POOL_FUNDING' AND x.subject = 'pool:' || l.code AND l.environment = %(environment)s
 )
 SELECT 'led_' || replace(p.first::text, '-', '') AS subject, coalesce(u.refs ->> 'order', u.subject) AS order_reference,
        o.operator_id, p.asset, p.amount_minor,

@@ -373,6 +373,10 @@ def _adjustment_nobody_approved(day: Day, order: Order) -> str:
     return _book(day, "MANUAL_ADJUSTMENT", subject="adj_1", refs='{"approval": "apr_nowhere"}')
 
 
+def _funding_nobody_asked_for(day: Day, order: Order) -> str:
+    return _book(day, "OPENING_BALANCE", subject="opening_1", refs="{}")
+
+
 def _collection_of_no_event(day: Day, order: Order) -> str:
     return _book(day, "PAYIN_COLLECTION", subject="evt_nowhere", refs="{}")
 
@@ -486,7 +490,13 @@ _CONFLICT = (
 _UNMATCHED = (_statement_shows_a_reverse, _statement_shows_another_debit)
 _DUPLICATE = (_second_trade, _conflicting_request)
 _BARE = (_every_posting_deleted, _provider_transaction_not_booked)
-_JOINLESS = (_settlement_of_nobody, _adjustment_nobody_approved, _collection_of_no_event, _transfer_of_no_intent)
+_JOINLESS = (
+    _settlement_of_nobody,
+    _adjustment_nobody_approved,
+    _funding_nobody_asked_for,
+    _collection_of_no_event,
+    _transfer_of_no_intent,
+)
 _DISAGREES = (_later_answer_denies_what_we_say_was_confirmed, _movement_of_another_amount)
 _UNBALANCED = (_balance_off("revenue:orders", "EUR"), _balance_off("pools:EUR-USDT", "USDT"))
 

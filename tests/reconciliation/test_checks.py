@@ -4,12 +4,16 @@ from datetime import timedelta
 
 import pytest
 
+from ledger.models import Transaction
 from orders.models import Freeze, Order
 from reconciliation.check_registry import every_check
 from reconciliation.models import ExceptionCase
 from tests.orders.desk import reloaded, trade_of
 from tests.reconciliation.breaks import BREAKS, Break, plant_all
 from tests.reconciliation.day import DATE, Day
+from tests.rest.conftest import open_house
+from tests.rest.test_ledger import opening
+from tests.wallets.people import fund, wallet
 
 _OTHER_AMOUNTS = {"transit_not_zero", "hold_without_owner", "remote_operation_disagrees"}
 
@@ -111,6 +115,16 @@ def test_close_finds_exactly_the_planted_breaks(day: Day) -> None:
     named = set(ExceptionCase.objects.values_list("order_reference", flat=True))
     for _, order in broken:
         assert (reloaded(order).reconciliation_state == "exception") == (order.reference in named)
+
+
+def test_close_takes_a_funding_that_the_house_asked_for_or_two_people_decided(day: Day) -> None:
+    house = open_house()
+    asked = opening("open:u1", "users:u1:available", "100.00")
+    assert house.post("/v1/accounts", {"address": "users:u1:available", "asset": "EUR"}).status == 201
+    assert house.post("/v1/transactions", asked).status == 201
+    fund(wallet("alice"), 10_000)
+    assert Transaction.objects.filter(event_type="OPENING_BALANCE").count() == 2
+    assert not any(day.close().breaks.values())
 
 
 @pytest.mark.parametrize("planted", BREAKS, ids=lambda planted: f"{planted.type}:{planted.title}")

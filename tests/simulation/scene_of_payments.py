@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Final
 
 from django.db import transaction as db_transaction
 
-from ledger import journal
 from ledger.accounts import OUTSIDE, WORLD, Opening, open_accounts
 from ledger.drafts import Draft
 from ledger.money import Money
 from tests.simulation.bank_service import ASSET
+from tests.wallets.people import decided_by_two
 from wallets import holders, inbox_provider, operators, rules
 from wallets.models import FeeRule, Gateway, Operator
 from wallets.rule_terms import FeeTerms, LimitTerms
@@ -98,6 +98,5 @@ def _open_wallet(scene: "Scene", operator: Operator, name: str, kind: str) -> No
         amounts={"amount": Money(_FUNDS, ASSET)},
         accounts={"world": WORLD, "account": holders.available_address(wallet)},
     )
-    with db_transaction.atomic():
-        journal.post_all(environment="test", drafts=[opening])
+    decided_by_two(opening)
     scene.wallets.append(wallet.reference)

@@ -1,13 +1,15 @@
 """Operators and wallets for the tests of the wallets floor."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import transaction as db_transaction
 
-from ledger import journal
+from ledger import adjustments
 from ledger.accounts import OUTSIDE, WORLD, Opening, open_accounts
 from ledger.controls import clock
+from ledger.direct_posting import KeyTaken
 from ledger.drafts import Draft
 from ledger.environments import Environment
 from ledger.money import Money
@@ -45,11 +47,10 @@ def wallet(
 
 
 def fund(found: Wallet, minor: int, asset: str = "EUR", *, key: str = "") -> None:
-    """Put money into a wallet from outside of the book."""
+    """Put money into a wallet from outside of the book; under a key that was used before nothing more."""
     open_accounts(environment=Environment.TEST, openings=[Opening(WORLD, asset, OUTSIDE)])
-    journal.post_all(
-        environment=Environment.TEST,
-        drafts=[
+    with suppress(KeyTaken):
+        decided_by_two(
             Draft(
                 event_type="OPENING_BALANCE",
                 key=key or f"fund:{found.reference}:{asset}",
@@ -57,5 +58,13 @@ def fund(found: Wallet, minor: int, asset: str = "EUR", *, key: str = "") -> Non
                 amounts={"amount": Money(minor, asset)},
                 accounts={"world": WORLD, "account": holders.available_address(found)},
             )
-        ],
-    )
+        )
+
+
+def decided_by_two(draft: Draft) -> None:
+    """Post what one person proposes and another approves."""
+    with db_transaction.atomic():
+        proposal = adjustments.propose(
+            environment=Environment.TEST, draft=draft, reason="agreed", maker="user:ann", now=clock.now()
+        )
+    adjustments.approve(reference=proposal.reference, reason="checked", checker="user:ben", now=clock.now())
