@@ -16,6 +16,10 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
 
+# Celery closes the database connection before and after each task unless it may be used again so many times: a new one is a
+# new backend without a plan or a catalogue. How long it is kept is DATABASE_CONNECTION_SECONDS, as for the web.
+CELERY_DB_REUSE_MAX = 1_000_000_000
+
 CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 120

@@ -63,5 +63,7 @@ def _processes() -> tuple[dict[int, int], dict[int, float]]:
             continue
         pid = int(folder.name)
         parents[pid] = int(fields[1])
-        seconds[pid] = (int(fields[11]) + int(fields[12])) / _TICKS
+        seconds[pid] = (
+            sum(int(field) for field in fields[11:15]) / _TICKS
+        )  # its own, and of its children that have ended
     return parents, seconds
