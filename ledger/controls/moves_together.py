@@ -98,7 +98,7 @@ def _write(alike: Sequence[_Written]) -> None:
     fields = [known[name] for name in alike[0].values]
     table = connection.ops.quote_name(model._meta.db_table)
     columns = [connection.ops.quote_name(str(field.column)) for field in fields]
-    lists = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    lists = ", ".join(f"%s::{_bare_type(field)}[]" for field in fields)
     statement = (  # names from the models
         f"UPDATE {table} AS t SET {', '.join(f'{column} = v.{column}' for column in columns)}"  # noqa: S608
         f" FROM unnest(%s::bigint[], %s::integer[], {lists}) AS v (id, expected, {', '.join(columns)})"
@@ -112,3 +112,8 @@ def _write(alike: Sequence[_Written]) -> None:
         cursor.execute(statement, [[one.subject.pk for one in alike], [one.version for one in alike], *values])
         if cursor.rowcount != len(alike):
             raise StaleVersion(f"{len(alike) - cursor.rowcount} of {len(alike)} rows were changed meanwhile.")
+
+
+def _bare_type(field: "models.Field[Any, Any]") -> str:
+    """Return a column's type without its size: a cast to `varchar(8)` would cut what is too long, the column refuses it."""
+    return str(field.db_type(connection)).partition("(")[0]

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.db import transaction as db_transaction
 
 from ledger import accounts, balances, verify
 from ledger.accounts import Opening
 from ledger.controls import clock, references, request_context
 from ledger.controls.moves import Birth, Change, IllegalMove, OutsideTransaction, PeriodLocked, StaleVersion, Why, move
+from ledger.controls.moves_together import Step, move_together
 from ledger.drafts import Draft
 from ledger.journal import PostingRefused
 from ledger.models import Event, Move, QueuedEvent
@@ -251,3 +252,13 @@ def _left() -> tuple[object, ...]:
 
 def _nothing_is_left() -> None:
     assert _left() == ([], 0, 0, 0, dict.fromkeys(counts(), 0))
+
+
+def test_steps_together_refuse_what_is_too_long_for_its_column() -> None:
+    quote = _born()
+    length = Quote._meta.get_field("order_reference").max_length
+    assert length is not None
+    step = Step([Change(quote, "accept", {"order_reference": "x" * (length + 1)})], WHY, "req_1")
+    with pytest.raises(DataError), db_transaction.atomic():
+        move_together([step], now=NOW)
+    assert Quote.objects.get().state == "active"
