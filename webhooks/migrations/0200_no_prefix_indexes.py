@@ -1,0 +1,11 @@
+"""Deliveries and what the inbox keeps are asked for by whole references."""
+
+from django.db import migrations
+
+from ledger.controls.prefix_indexes import without_prefix_indexes
+
+
+class Migration(migrations.Migration):
+    dependencies = [("webhooks", "0180_plural_of_delivery")]
+
+    operations = [without_prefix_indexes("webhooks_delivery", "webhooks_inboundevent", "webhooks_providertransaction")]
