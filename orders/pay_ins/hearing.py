@@ -4,16 +4,16 @@ The provider event is recorded first, by the inbox. Then, in the worker's transa
 
 1 read what it says; what cannot be read, and what is about nothing here (yet), waits and ends among the dead: it is money
 2 the provider's transaction is claimed once: a re-delivered event, or the same one under a new id, is already processed
-3 lock the wallet (another operator's is none), then see what of the collection was given or taken back before
+3 lock the wallet (another operator's is none)
 4 fees by the rules of now; then the pay-in is born, with its audit row, event, posting and history line
 
-A fact from outside is never refused: what the wallet lacks becomes its receivable.
+A fact from outside is never refused: what the wallet lacks becomes its receivable, and so does what is taken back beyond what
+was collected (a payment refunded and charged back): the close tells people of it.
 """
 
 from typing import Final
 
 import structlog
-from django.db.models import Sum
 
 from ledger.controls import clock, references
 from ledger.controls.moves import Birth, Why, move
@@ -73,8 +73,6 @@ def _book(message: InboundMessage, told: Told, kind: PayIn.Kind) -> PayIn:
     now = clock.now()
     collection = None if kind is PayIn.Kind.COLLECTED else _collection(message, told)
     wallet = _wallet(message, told.wallet if collection is None else collection.wallet, asset=told.gross.asset)
-    if collection is not None:
-        _refuse_excess(collection, told.gross)
     priced = _priced(message, told.gross, kind, operator_id=wallet.operator_id)
     pay_in = PayIn(
         reference=references.new(references.Prefix.PAY_IN),
@@ -135,7 +133,7 @@ def _priced(message: InboundMessage, gross: Money, kind: PayIn.Kind, *, operator
 
 
 def _collection(message: InboundMessage, told: Told) -> PayIn:
-    """Return the collection that is given back. Raises _NotYet when it is not here."""
+    """Return the collection that is given back. Raises _NotYet when it is not here, or was of another asset."""
     found = PayIn.objects.filter(
         provider_id=message.provider_id,
         provider_transaction=told.collection,
@@ -144,14 +142,9 @@ def _collection(message: InboundMessage, told: Told) -> PayIn:
     ).first()
     if found is None:
         raise _NotYet(f"the collection {told.collection[:80]!r} is not here (yet)")
+    if found.asset != told.gross.asset:
+        raise _NotYet(f"{found.reference} collected {found.asset}, not {told.gross.asset}")
     return found
-
-
-def _refuse_excess(collection: PayIn, gross: Money) -> None:
-    """Raise _NotYet when more would be given back than was collected. Its wallet is locked: nobody else gives any."""
-    given = PayIn.objects.filter(collection=collection.reference).aggregate(sum=Sum("gross_minor"))["sum"] or 0
-    if collection.asset != gross.asset or int(given) + gross.minor > int(collection.gross_minor):
-        raise _NotYet(f"more would be given back than {collection.reference} collected")
 
 
 def _wallet(message: InboundMessage, reference: str, *, asset: str) -> Wallet:

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db import transaction as db_transaction
 
+from ledger import accounts
 from ledger.controls import clock, drains
 from ledger.models import Event, Move, Transaction
 from orders import intent_history
@@ -234,13 +235,20 @@ def test_refund_that_overtook_its_collection_is_booked_when_that_has_come(psp: P
     assert available(shop) == 3700
 
 
-def test_no_more_is_given_back_than_was_collected(psp: Psp, shop: Wallet) -> None:
+def test_what_is_taken_back_beyond_what_was_collected_is_a_fact_and_becomes_a_receivable(
+    psp: Psp, shop: Wallet
+) -> None:
     psp.collects(shop)
     psp.gives_back("60.00")
-    psp.takes_back("40.01")
-    assert InboundEvent.objects.order_by("-pk")[0].reason.startswith("more would be given back than pin_")
-    psp.takes_back("40.00", transaction="txn_4")
-    assert PayIn.objects.filter(kind="charged_back").count() == 1
+    psp.takes_back("100.00")
+    assert [event.state for event in InboundEvent.objects.all()] == ["applied"] * 3
+    assert available(shop) == 0
+    held = books.balances()
+    assert held["bank:psp", "EUR"][0] - held["bank:psp", "EUR"][1] == 10_000 - 6_000 - 10_000
+    lacked = held[accounts.merchant_receivable(shop.reference), "EUR"]
+    assert lacked[0] - lacked[1] == 16_000 - 9_700
+    psp.takes_back("1.00", transaction="txn_4", asset="USD")
+    assert InboundEvent.objects.order_by("-pk")[0].reason.endswith(" collected EUR, not USD")
 
 
 def test_wallet_of_another_operator_is_none_to_an_operator_s_own_provider(shop: Wallet) -> None:

@@ -220,6 +220,19 @@ def test_close_finds_a_planted_break_of_an_intent_or_pay_in_alone(
     assert clock.now() >= START
 
 
+def test_close_tells_of_a_payment_that_was_refunded_and_charged_back(psp: Psp, shop: Wallet, files: Path) -> None:
+    with clock.use(clock.FixedClock(START)):
+        psp.collects(shop)
+        psp.gives_back("60.00")
+        psp.takes_back("100.00")
+        _close()
+    beyond = PayIn.objects.get(kind="charged_back")
+    assert _found() == [("more_given_back_than_collected", beyond.reference)]
+    case = ExceptionCase.objects.get()
+    assert (case.asset, int(case.amount_minor)) == ("EUR", 6_000)
+    assert (case.detail["collected"], case.detail["given_back"]) == (10_000, 16_000)
+
+
 def test_an_authorized_payout_whose_hold_is_gone_is_found(plain: Day, payouts: PayoutDesk) -> None:
     payouts.bank.script = [pending]
     intent = payouts.pay("1000.00")
