@@ -1,8 +1,9 @@
 """Changing fee and limit rules: one person drafts and proposes, another activates, refuses or takes away (rule H1).
 Whoever wrote or last changed a draft is no second person to it, whoever proposed it.
 
-A version is effective at once when it is activated, and replaces the one of its code that stood. What a version says is
-fixed once it is proposed, by a trigger. A rule that is taken away without another in its place is proposed and approved
+A version is effective at once when it is activated, and replaces the one of its code that stood; one that would not be in
+force while that one would is refused, since nothing would price or limit in between: what holds for a time has a code of its
+own, before the lasting one of the same name. What a version says is fixed once it is proposed, by a trigger. A rule that is taken away without another in its place is proposed and approved
 like one that comes.
 """
 
@@ -57,6 +58,13 @@ class AlreadyProposed(Refusal):
     status = 409
 
 
+class LeavesAGap(Refusal):
+    """In the place of the version that stands nothing would be in force for a time."""
+
+    code = "leaves_a_gap"
+    status = 409
+
+
 def draft(*, environment: str, code: str, terms: Terms, note: str, actor: str, now: datetime) -> AnyRule:
     """Write the next version of a rule, as a draft. Raises Malformed or ConditionRefused."""
     terms.check()
@@ -83,7 +91,7 @@ def edit(*, reference: str, terms: Terms, note: str, actor: str, now: datetime) 
 
 
 def propose(*, reference: str, note: str, actor: str, now: datetime, seen: str | None = None) -> AnyRule:
-    """Hand a draft to a second person. Raises NotFound, NotADraft, Malformed or ConditionRefused.
+    """Hand a draft to a second person. Raises NotFound, NotADraft, LeavesAGap, Malformed or ConditionRefused.
 
     `seen` is `seen_of` the draft that the actor looked at: raises StaleVersion when it was changed since.
     """
@@ -95,6 +103,8 @@ def propose(*, reference: str, note: str, actor: str, now: datetime, seen: str |
         if seen is not None and seen != seen_of(rule):
             raise StaleVersion(reference=reference)
         rule_terms.terms_of(rule).check()
+        for one in rule.siblings().filter(state=FeeRule.State.ACTIVE):
+            _need_no_gap(rule, instead_of=one, now=now)
         rule_transitions.propose(rule, why=Why(actor, note.strip()[:200]), now=now)
         _record(rule, kind=KIND, reason=note, actor=actor, now=now)
     return rule
@@ -116,7 +126,7 @@ def propose_retirement(*, reference: str, note: str, actor: str, now: datetime) 
 def approve(*, reference: str, reason: str, actor: str, now: datetime) -> AnyRule:
     """Decide for what is proposed: the version is active, or is taken away, at once.
 
-    Raises NotFound, NotAProposal, SelfApproval, OutdatedProposal, or what `propose` would.
+    Raises NotFound, NotAProposal, SelfApproval, OutdatedProposal, LeavesAGap, or what `propose` would.
     """
     with db_transaction.atomic():
         _one_at_a_time(named(reference).environment)
@@ -134,6 +144,7 @@ def approve(*, reference: str, reason: str, actor: str, now: datetime) -> AnyRul
             rule_terms.terms_of(rule).check()
             replaced = list(rule.siblings().select_for_update().filter(state=FeeRule.State.ACTIVE))
             for one in replaced:
+                _need_no_gap(rule, instead_of=one, now=now)
                 _drop_retirement(one, actor=actor, now=now)
             rule_transitions.activate(rule, replaced=replaced, why=why, now=now)
     return rule
@@ -218,6 +229,24 @@ def _record(rule: AnyRule, *, kind: str, reason: str, actor: str, now: datetime)
         reason=_text(reason),
         maker=actor,
         now=now,
+    )
+
+
+def _need_no_gap(rule: AnyRule, *, instead_of: AnyRule, now: datetime) -> None:
+    """Raise LeavesAGap when there is a time at which the version that stands would be in force, and this one is not."""
+    begins = max(now, instead_of.valid_from or now)
+    ends = instead_of.valid_until
+    if ends is not None and ends <= begins:
+        return
+    late = rule.valid_from if rule.valid_from is not None and rule.valid_from > begins else None
+    early = rule.valid_until if rule.valid_until is not None and (ends is None or rule.valid_until < ends) else None
+    if late is None and early is None:
+        return
+    when = f"until {late:%Y-%m-%d %H:%M} UTC" if late is not None else f"from {early:%Y-%m-%d %H:%M} UTC"
+    raise LeavesAGap(
+        f"{instead_of.code} v{instead_of.number} stands, and would be replaced at once: nothing would be in force {when}."
+        f" What holds for a time needs a code of its own with the name {rule.name!r} and a priority below"
+        f" {instead_of.priority}; the lasting rule stays as it is."
     )
 
 

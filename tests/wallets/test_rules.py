@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 import pytest
@@ -287,3 +287,63 @@ def test_a_proposal_needs_a_reason(act: Callable[..., AnyRule]) -> None:
     with pytest.raises(Refusal):
         act(reference=rule.reference, note=" ", actor=MAKER, now=clock.now())
     assert Approval.objects.count() == 0
+
+
+_LATER: Final = datetime(2030, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2031, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("stands", "comes"),
+    [
+        ({}, {"valid_from": _LATER}),
+        ({}, {"valid_until": _LATER}),
+        ({"valid_until": _LATEST}, {"valid_until": _LATER}),
+        ({"valid_from": _LATER}, {"valid_from": _LATEST}),
+    ],
+)
+@pytest.mark.parametrize("terms", [fee, limit])
+def test_a_version_that_would_leave_a_gap_replaces_nothing(
+    terms: Callable[..., Terms], stands: dict[str, datetime], comes: dict[str, datetime]
+) -> None:
+    standing = in_force(terms("send", **stands), code="send")
+    draft = _draft(terms("send", **comes), code="send")
+    with pytest.raises(rules.LeavesAGap, match="a code of its own with the name 'send'"):
+        _propose(draft)
+    assert (rules.named(standing.reference).state, rules.named(draft.reference).state) == ("active", "draft")
+
+
+def test_a_gap_that_came_about_after_the_proposal_is_refused_when_it_is_approved() -> None:
+    draft = _draft(fee("send", valid_from=_LATER), code="send")
+    _propose(draft)
+    standing = in_force(fee("send", fixed_minor=5), code="send")
+    with pytest.raises(rules.LeavesAGap):
+        _approve(draft)
+    assert (rules.named(standing.reference).state, rules.named(draft.reference).state) == ("active", "proposed")
+
+
+@pytest.mark.parametrize(
+    ("stands", "comes"),
+    [
+        ({}, {"valid_from": datetime(2020, 1, 1, tzinfo=UTC)}),
+        ({"valid_until": datetime(2020, 1, 1, tzinfo=UTC)}, {"valid_from": _LATER}),
+        ({"valid_until": _LATER}, {"valid_until": _LATEST}),
+        ({"valid_from": _LATER}, {"valid_from": _LATER}),
+    ],
+)
+def test_a_version_that_holds_whenever_the_standing_one_would_replaces_it(
+    stands: dict[str, datetime], comes: dict[str, datetime]
+) -> None:
+    standing = in_force(fee("send", **stands), code="send")
+    in_force(fee("send", **comes), code="send")
+    assert rules.named(standing.reference).state == "retired"
+
+
+def test_a_price_for_a_time_stands_before_the_lasting_one_and_leaves_it_afterwards() -> None:
+    in_force(fee("send", fixed_minor=500), code="send")
+    in_force(fee("send", fixed_minor=700, priority=50, valid_from=_LATER, valid_until=_LATEST), code="send-2030")
+    charged = []
+    for now in (clock.now(), _LATER, _LATEST):
+        with clock.use(clock.FixedClock(now)):
+            charged.append(_charged())
+    assert charged == [500, 700, 500]
