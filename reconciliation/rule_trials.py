@@ -1,8 +1,8 @@
 """Dry runs of rules: what a version would have done to the last payments, beside what stands, with the difference in money.
 
 Fee rules of transfers and payouts are tried on intents, those of pay-ins, refunds and chargebacks on what providers told us,
-those of buys, sells and redemptions on quotes; limits on intents.
-A payment does not keep whether it came in a list, so `bulk` is false here. Nothing is written.
+those of buys, sells and redemptions on quotes; limits on intents. Intents that failed or were cancelled paid nothing, and are
+left out. A payment does not keep whether it came in a list, so `bulk` is false here. Nothing is written.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from ledger.controls.refusals import Refusal
 from ledger.money import Money
 from orders.models import Intent, PayIn, Quote
 from orders.pay_ins.hearing import FLOWS as PAY_IN_FLOWS
+from orders.pay_ins.hearing import facts as pay_in_facts
 from wallets import limits, pricing
 from wallets.conditions import Fact
 from wallets.limits import day_of
@@ -21,6 +22,7 @@ from wallets.models import FeeRule, LimitRule, Wallet
 from wallets.pricing import ANY_FLOW
 
 MOST: Final = 100
+_PAID_NOTHING: Final = (Intent.State.FAILED, Intent.State.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def last_payments(rule: FeeRule | LimitRule, *, most: int) -> list[Payment]:
 
 
 def _intents(rule: FeeRule | LimitRule, most: int) -> list[Payment]:
-    rows = Intent.objects.filter(environment=rule.environment, asset=rule.asset)
+    rows = Intent.objects.filter(environment=rule.environment, asset=rule.asset).exclude(state__in=_PAID_NOTHING)
     if rule.flow != ANY_FLOW:
         rows = rows.filter(kind=rule.flow)
     if rule.channel:
@@ -191,13 +193,17 @@ def _intents(rule: FeeRule | LimitRule, most: int) -> list[Payment]:
 
 
 def _pay_ins(rule: FeeRule, most: int) -> list[Payment]:
-    """The channel of a pay-in is its provider; its fees are of the gross, and no condition may ask anything else of it."""
+    """The channel of a pay-in is its provider; its fees are of the gross."""
     kinds = [kind for kind, flow in PAY_IN_FLOWS.items() if flow == rule.flow]
     rows = PayIn.objects.filter(environment=rule.environment, asset=rule.asset, kind__in=kinds)
     if rule.channel:
         rows = rows.filter(provider_code=rule.channel)
     if rule.operator_id is not None:
         rows = rows.filter(operator_id=rule.operator_id)
+    found = list(rows.order_by("-pk")[:most])
+    wallet_kinds = dict(
+        Wallet.objects.filter(reference__in={row.wallet for row in found}).values_list("reference", "kind")
+    )
     return [
         Payment(
             reference=row.reference,
@@ -208,9 +214,9 @@ def _pay_ins(rule: FeeRule, most: int) -> list[Payment]:
             amount=Money(int(row.gross_minor), row.asset),
             charged=Money(int(row.fee_minor + row.vat_minor), row.asset),
             payer=row.wallet,
-            facts={},
+            facts=pay_in_facts(row.kind, wallet=row.wallet, wallet_kind=wallet_kinds.get(row.wallet, "")),
         )
-        for row in rows.order_by("-pk")[:most]
+        for row in found
     ]
 
 

@@ -19,7 +19,9 @@ class Rule(Version):
     code = models.CharField(max_length=60, help_text="the rule, in all its versions")
     name = models.CharField(max_length=40, help_text="what it is: an item on quotes and intents, a limit in refusals")
     flow = models.CharField(max_length=20)
-    channel = models.CharField(max_length=20, default="", blank=True, help_text="empty: every channel")
+    channel = models.CharField(
+        max_length=60, default="", blank=True, help_text="empty: every channel; of pay-ins a provider's code"
+    )
     asset = models.CharField(max_length=20)
     priority = models.PositiveSmallIntegerField(default=100, help_text="the lowest is tried first")
     valid_from = models.DateTimeField(null=True, blank=True)

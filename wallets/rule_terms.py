@@ -14,10 +14,13 @@ from wallets import conditions
 from wallets.models import Operator
 from wallets.pricing import ANY_FLOW
 from wallets.rule_models import FeeRule, LimitRule
+from webhooks import providers
 
 FLOWS: Final = ("transfer", "payout", "payin", "payin_refund", "payin_chargeback", "buy", "sell", "redemption")
 PRE_FLOWS: Final = ("transfer", "payout", "payin_refund", "payin_chargeback")
 """Where somebody pays on top: of the others the fee comes out of the amount."""
+PAY_IN_FLOWS: Final = ("payin", "payin_refund", "payin_chargeback")
+"""Their channel is the provider that tells of them, by its code."""
 CHANNELS: Final = ("internal", "promptpay", "bank_transfer")
 MOST_TIERS: Final = 20
 _CODE: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}", re.ASCII)
@@ -183,6 +186,11 @@ def terms_of(rule: FeeRule | LimitRule) -> Terms:
     )
 
 
+def channels_of_pay_ins() -> list[str]:
+    """Return the codes of the providers that may tell of pay-ins, in order."""
+    return providers.bringing("payin.collected")
+
+
 def checked_code(code: str) -> str:
     """Return a rule's code. Raises Malformed."""
     if not _CODE.fullmatch(code):
@@ -197,7 +205,9 @@ def _common_errors(terms: Terms, *, flows: tuple[str, ...]) -> dict[str, list[st
         errors["name"] = ["Begins with a letter; a-z 0-9 _, at most 40."]
     if terms.flow not in flows:
         errors["flow"] = [f"Not one of: {', '.join(flows)}."]
-    if terms.channel not in ("", *CHANNELS):
+    if terms.flow in PAY_IN_FLOWS and terms.channel and terms.channel not in channels_of_pay_ins():
+        errors["channel"] = ["Empty, or the code of a provider that tells of pay-ins."]
+    if terms.flow not in PAY_IN_FLOWS and terms.channel not in ("", *CHANNELS):
         errors["channel"] = [f"Empty, or one of: {', '.join(CHANNELS)}."]
     if not 0 <= terms.priority <= _LAST_PRIORITY:
         errors["priority"] = [f"0 to {_LAST_PRIORITY}."]

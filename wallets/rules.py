@@ -3,8 +3,8 @@ Whoever wrote or last changed a draft is no second person to it, whoever propose
 
 A version is effective at once when it is activated, and replaces the one of its code that stood; one that would not be in
 force while that one would is refused, since nothing would price or limit in between: what holds for a time has a code of its
-own, before the lasting one of the same name. What a version says is fixed once it is proposed, by a trigger. A rule that is taken away without another in its place is proposed and approved
-like one that comes.
+own, before the lasting one of the same name. What a version says is fixed once it is proposed, by a trigger. A rule that is
+taken away without another in its place is proposed and approved like one that comes.
 """
 
 from datetime import datetime

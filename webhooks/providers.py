@@ -5,7 +5,7 @@ A secret is returned by whoever makes it and shown once; the database has it enc
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -90,7 +90,13 @@ def places(provider_id: int) -> Mapping[str, str]:
 def may_bring(provider_id: int, kind: str) -> bool:
     """Tell whether a provider may bring news of this kind, as its row says now."""
     allowed = Provider.objects.filter(pk=provider_id).values_list("kinds", flat=True).first() or []
-    return any(one in ("*", kind) or (one.endswith(".*") and kind.startswith(one[:-1])) for one in allowed)
+    return _is_among(kind, allowed)
+
+
+def bringing(kind: str) -> list[str]:
+    """Return the codes of the providers that may bring news of this kind, in order."""
+    rows = Provider.objects.order_by("code").values_list("code", "kinds")
+    return [code for code, allowed in rows if _is_among(kind, allowed)]
 
 
 def exists(code: str) -> bool:
@@ -236,3 +242,7 @@ def _mapping(terms: Terms) -> Mapping[str, object]:
         "subjects": list(terms.subjects),
         "fields": dict(terms.fields),
     }
+
+
+def _is_among(kind: str, allowed: Iterable[str]) -> bool:
+    return any(one in ("*", kind) or (one.endswith(".*") and kind.startswith(one[:-1])) for one in allowed)

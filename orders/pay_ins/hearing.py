@@ -23,6 +23,7 @@ from orders.models import PayIn
 from orders.pay_ins import drafts
 from orders.pay_ins.told import Told, Unreadable, read
 from wallets import holders, pricing
+from wallets.conditions import Fact
 from wallets.holders import Wallet
 from wallets.pricing import Priced
 from webhooks import booked_transactions, routing
@@ -73,7 +74,7 @@ def _book(message: InboundMessage, told: Told, kind: PayIn.Kind) -> PayIn:
     now = clock.now()
     collection = None if kind is PayIn.Kind.COLLECTED else _collection(message, told)
     wallet = _wallet(message, told.wallet if collection is None else collection.wallet, asset=told.gross.asset)
-    priced = _priced(message, told.gross, kind, operator_id=wallet.operator_id)
+    priced = _priced(message, told.gross, kind, wallet)
     pay_in = PayIn(
         reference=references.new(references.Prefix.PAY_IN),
         environment=message.environment,
@@ -115,16 +116,22 @@ def _book(message: InboundMessage, told: Told, kind: PayIn.Kind) -> PayIn:
     return pay_in
 
 
-def _priced(message: InboundMessage, gross: Money, kind: PayIn.Kind, *, operator_id: int) -> Priced:
+def facts(kind: str, *, wallet: str, wallet_kind: str) -> dict[str, Fact]:
+    """Return what a fee's condition may ask of a pay-in: the wallet is paid by a collection, and pays what is given back."""
+    side = "payee" if kind == PayIn.Kind.COLLECTED else "payer"
+    return {side: wallet, f"{side}_kind": wallet_kind}
+
+
+def _priced(message: InboundMessage, gross: Money, kind: PayIn.Kind, wallet: Wallet) -> Priced:
     """Price it by the rules of now. Fees as large as the amount are waived: what has happened is booked, whatever it costs."""
     try:
         return pricing.price(
             environment=message.environment,
-            operator_id=operator_id,
+            operator_id=wallet.operator_id,
             flow=FLOWS[kind],
             channel=message.provider,
             amount=gross,
-            facts={},
+            facts=facts(kind, wallet=wallet.reference, wallet_kind=wallet.kind),
             now=clock.now(),
         )
     except pricing.FeesExceedAmount:

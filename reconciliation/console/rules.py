@@ -324,7 +324,7 @@ def _form_context(kind: str, fields: dict[str, str], errors: dict[str, list[str]
         "errors": {name: " ".join(told) for name, told in errors.items()},
         "choices": {
             "flow": flows,
-            "channel": ("", *rule_terms.CHANNELS),
+            "channel": ("", *rule_terms.CHANNELS, *(rule_terms.channels_of_pay_ins() if kind == "fee" else ())),
             "asset": sorted(assets.codes()),
             "operator": [rule_form.EVERY_OPERATOR, *Operator.objects.order_by("slug").values_list("slug", flat=True)],
             "phase": FeeRule.Phase.values,

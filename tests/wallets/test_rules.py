@@ -332,7 +332,7 @@ def test_a_gap_that_came_about_after_the_proposal_is_refused_when_it_is_approved
     ],
 )
 def test_a_version_that_holds_whenever_the_standing_one_would_replaces_it(
-    stands: dict[str, datetime], comes: dict[str, datetime]
+    stands: dict[str, Any], comes: dict[str, Any]
 ) -> None:
     standing = in_force(fee("send", **stands), code="send")
     in_force(fee("send", **comes), code="send")
