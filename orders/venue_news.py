@@ -3,10 +3,13 @@
 3 load the trade by transact id or by quote id · 4 compare with our state · 5 apply only legal forward moves
 
 What a venue says moves no money. Of a trade that is reserved here it makes the saga look, and our own signed lookup decides.
-A settled trade that is *returned* opens the return in which people decide. What is stale or repeated is ignored with a reason;
-what is early is parked. What contradicts a terminal state of ours is a terminal state conflict: the order is frozen.
+A settled trade that is *returned* opens the return in which people decide, once its order has ended: until then the order is
+frozen, once, so that nobody is paid for it unseen, and the event waits as long as it takes. What is stale or repeated is
+ignored with a reason; what is early is parked. What contradicts a terminal state of ours is a terminal state conflict: the
+order is frozen, and what the venue had declined and now calls settled is looked up again.
 """
 
+from functools import partial
 from typing import Final
 
 from ledger.controls import clock
@@ -20,6 +23,7 @@ from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
 
 _STATUSES: Final = ("reserved", "settled", "failed", "released", "returned")
 _State = Trade.State
+_TAKEN_BACK: Final = "its venue took {trade} back before the order ended"
 _PATH: Final = {
     _State.RESERVED: ("reserved",),
     _State.SETTLED: ("reserved", "settled"),
@@ -51,12 +55,12 @@ def hear(message: InboundMessage) -> Judgement:
         return Ignored(f"{trade.reference} is {trade.state}; {status} says nothing new")
     match trade.state, status:
         case _State.RESERVED, "returned":
-            return Parked(f"{trade.reference} is not settled here yet")
+            return Parked(f"{trade.reference} is not settled here yet", counts=False)
         case _State.RESERVED, _:
             news.tell(order.reference, environment=order.environment, now=clock.now())
             return Applied(f"{order.reference} is due: {trade.reference} is looked up; its venue says {status}")
         case _State.SETTLED, "returned":
-            return _returned(trade, message)
+            return _returned(order, trade, message)
         case _:
             return _conflict(order, trade, status)
 
@@ -72,7 +76,13 @@ def _trade(message: InboundMessage) -> Trade | None:
     return None
 
 
-def _returned(trade: Trade, message: InboundMessage) -> Judgement:
+def _returned(order: Order, trade: Trade, message: InboundMessage) -> Judgement:
+    if not order.terminal:
+        return Parked(
+            f"{order.reference} has not ended: its return is opened then",
+            counts=False,
+            meanwhile=partial(_hold_back, order.reference, trade.reference),
+        )
     try:
         found = return_trade(
             trade_reference=trade.reference,
@@ -87,7 +97,17 @@ def _returned(trade: Trade, message: InboundMessage) -> Judgement:
     return Applied(f"{found.reference} is opened: people decide")
 
 
+def _hold_back(order_reference: str, trade_reference: str) -> None:
+    """Freeze the order once: people who lift that freeze have seen it, and may let the order end."""
+    order = lock_order(order_reference, even_frozen=True)
+    reason = _TAKEN_BACK.format(trade=trade_reference)
+    if not order.terminal and not Freeze.objects.filter(subject=order.reference, reason=reason).exists():
+        freeze_for_conflict(order, reason)
+
+
 def _conflict(order: Order, trade: Trade, status: str) -> Judgement:
+    if status == "settled":
+        news.tell(order.reference, environment=order.environment, now=clock.now())
     freeze_for_conflict(order, f"terminal state conflict: {trade.reference} is {trade.state}, its venue says {status}")
     return Applied(f"terminal state conflict: {order.reference} is frozen; {trade.reference} stays {trade.state}")
 

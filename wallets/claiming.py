@@ -52,7 +52,7 @@ def claim(
     """Lease the operation for an ask or a lookup; or return what is known, or how long to wait.
 
     Without `waits` it never asks. `by_hand`: a person wants this lookup, whatever the gateway's breaker says. `again`: what
-    is confirmed is looked up too.
+    is confirmed or rejected is looked up too.
     """
     started = clock.monotonic()
     with db_transaction.atomic():
@@ -63,7 +63,7 @@ def claim(
         wallet = adapter(gateway.adapter)
         now = clock.now()
         outcome = known(operation)
-        if outcome is not None and not (again and operation.state == _State.CONFIRMED):
+        if outcome is not None and not (again and operation.state in (_State.CONFIRMED, _State.REJECTED)):
             return Performed(outcome)
         if not still_waits:
             return Performed(Unknown(Cause.NOT_ASKED))

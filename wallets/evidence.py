@@ -136,7 +136,7 @@ def _apply(
                 transitions.answered(operation, "reject", values=values, evidence=evidence, now=now)
                 return
         case Unknown(cause):
-            if not late and operation.state != _State.CONFIRMED:
+            if not late and operation.state not in (_State.CONFIRMED, _State.REJECTED):
                 values["unknown_cause"] = cause.value
                 if operation.state == _State.ASKED:
                     transitions.answered(operation, "lose_sight", values=values, evidence=evidence, now=now)

@@ -77,6 +77,11 @@ class Standing:
         """Tell whether it surely happened."""
         return self.state == _State.CONFIRMED
 
+    @property
+    def rejected(self) -> bool:
+        """Tell whether it surely did not happen, by the other side's own word."""
+        return self.state == _State.REJECTED
+
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
@@ -142,12 +147,13 @@ def look_up(key: str, *, by_hand: bool = False) -> Outcome:
 
 
 def look_again(key: str) -> Outcome:
-    """Ask once what a confirmed operation is now: a payment may have come back since. Moves nothing. Outside any transaction.
+    """Ask once what a confirmed or rejected operation is now: a payment may have come back since, a refusal be taken back.
 
-    Unknown when the gateway was not asked, or said nothing that can be believed: what is confirmed stays so.
+    Moves nothing. Outside any transaction. Unknown when the gateway was not asked, or said nothing that can be believed: what
+    is confirmed stays so. Of what was rejected and is confirmed now the house is told (`contradictions`).
     """
     _refuse_transaction()
-    operation = RemoteOperation.objects.get(key=key, state=_State.CONFIRMED)
+    operation = RemoteOperation.objects.get(key=key, state__in=(_State.CONFIRMED, _State.REJECTED))
     claimed = claim(operation.pk, waits=None, execute_by=None, adapter=adapter, again=True)
     return claimed.outcome if isinstance(claimed, Performed) else _question(claimed).outcome
 

@@ -99,7 +99,10 @@ def _judgement(event: InboundEvent) -> Judgement:
             judgement = handler(_message(event))
             if isinstance(judgement, Parked):
                 db_transaction.set_rollback(True)  # what waits has done nothing yet
-            return judgement
+        if isinstance(judgement, Parked) and judgement.meanwhile is not None:
+            with db_transaction.atomic():
+                judgement.meanwhile()
+        return judgement
     except Exception as error:
         log.exception("inbox.handler_failed", kind=event.kind)
         return Parked(f"the handler failed: {type(error).__name__}: {redacted(str(error))}"[:300])

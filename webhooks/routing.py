@@ -75,11 +75,13 @@ class Ignored:
 class Parked:
     """Not now: it came before our own commit, or something holds it up. Tried again later.
 
-    One that does not count towards the cap waits as long as it takes: for people who hold an order, say.
+    One that does not count towards the cap waits as long as it takes: for people who hold an order, say. What the handler
+    did is undone; `meanwhile` is done in its place, in the same transaction, each time that the event is parked.
     """
 
     reason: str
     counts: bool = True
+    meanwhile: Callable[[], None] | None = None
 
 
 Judgement = Applied | Ignored | Parked

@@ -1,8 +1,9 @@
 """An operator confirms a movement that it had rejected for sure (a terminal state conflict; DESIGN.md section 6, Freeze).
 
-The books hold nothing of that movement. An order that has ended, or a payout's intent that failed, gets a return of its own,
-a late effect, with the case in which people decide; one that lives, or whose return is being worked, is frozen until an ops
-lead has looked. When a frozen one ends later without the movement, its return is opened then: a payout's with its release.
+The books hold nothing of that movement. An order or a return of it that has ended, or a payout's intent that failed, gets a
+return of its own, a late effect, with the case in which people decide; one that lives, or whose return is being worked, is
+frozen until an ops lead has looked. When a frozen one ends later without the movement, its return is opened then: a payout's
+with its release, an order's with that of trades which its venue executed late.
 """
 
 from contextlib import suppress
@@ -20,7 +21,7 @@ from orders.operations.open_return import TOPIC as LATE
 from orders.operations.return_payout import open_late_payout
 from orders.sagas.venue_legs import EXECUTE
 from orders.venue_news import freeze_for_conflict
-from wallets import contradictions
+from wallets import contradictions, remote_operations
 from webhooks import routing
 
 REASON: Final = "terminal state conflict: {key} was rejected, and confirmed later"
@@ -38,7 +39,7 @@ def hear(event: routing.RelayedEvent) -> None:
         return
     with db_transaction.atomic():
         order = lock_order(reference, even_frozen=True)
-        if order.terminal and owner == order.reference:
+        if order.terminal and owner in _ended_owners(order):
             _open_returns(order, event)
         elif order.terminal and event.payload["leg"] == EXECUTE:
             trade = Trade.objects.select_for_update().get(reference=owner)
@@ -81,11 +82,43 @@ def order_of(owner: str) -> str | None:
 
 
 def hear_end(event: routing.RelayedEvent) -> None:
-    """Open the returns of an order that has ended with a contradiction standing. Safe twice."""
-    if not contradictions.of(event.aggregate):
+    """Open the returns of an order that has ended with a contradiction standing, or a late execution. Safe twice."""
+    executed = _executed_late(event.aggregate)
+    if not executed and not contradictions.of(event.aggregate):
         return
     with db_transaction.atomic():
-        _open_returns(lock_order(event.aggregate, even_frozen=True), event)
+        order = lock_order(event.aggregate, even_frozen=True)
+        _open_returns(order, event)
+        for trade_reference, key in executed.items():
+            trade = Trade.objects.select_for_update().get(reference=trade_reference)
+            open_late_execution(order, trade, operation_key=key, event=event.reference, now=clock.now())
+
+
+def hear_end_of_return(event: routing.RelayedEvent) -> None:
+    """Open the returns of a return that has ended with a contradiction standing. Safe twice."""
+    ended = event.payload["return_status"] in (Return.State.GIVEN_BACK, Return.State.KEPT, Return.State.DISMISSED)
+    if not ended or not contradictions.of(event.aggregate):
+        return
+    with db_transaction.atomic():
+        _open_returns(lock_order(str(event.payload["order_id"]), even_frozen=True), event)
+
+
+def _executed_late(order_reference: str) -> dict[str, str]:
+    """Return the keys under which a venue executed trades that the order gave up, by trade."""
+    given_up = Trade.objects.filter(
+        order_reference=order_reference,
+        state__in=(Trade.State.RELEASED, Trade.State.FAILED),
+        terms__has_key="venue_quote",
+    )
+    found: dict[str, str] = {}
+    for trade in given_up.values_list("reference", flat=True):
+        known = remote_operations.standing(owner=trade, leg=EXECUTE)
+        if known is not None and known.confirmed:
+            found[trade] = known.key
+        for one in contradictions.of(trade):
+            if one.leg == EXECUTE:
+                found[trade] = one.key
+    return found
 
 
 def _hear_of_payout(reference: str, event: routing.RelayedEvent) -> None:
@@ -105,8 +138,14 @@ def _hear_of_payout(reference: str, event: routing.RelayedEvent) -> None:
             )
 
 
+def _ended_owners(order: Order) -> list[str]:
+    """Return an ended order and those of its returns that have ended."""
+    returns = Return.objects.filter(order_reference=order.reference).order_by("pk")
+    return [order.reference, *(one.reference for one in returns if one.terminal)]
+
+
 def _open_returns(order: Order, event: routing.RelayedEvent) -> None:
-    for one in contradictions.of(order.reference):
+    for one in (one for owner in _ended_owners(order) for one in contradictions.of(owner)):
         if one.leg in LEGS:
             open_late_effect(
                 order, leg=one.leg, amount=one.amount, operation_key=one.key, event=event.reference, now=clock.now()
@@ -118,3 +157,4 @@ def register() -> None:
     routing.listen(LATE, hear_late_execution)
     for topic in _ENDS:
         routing.listen(topic, hear_end)
+    routing.listen("order.returned", hear_end_of_return)

@@ -10,6 +10,7 @@ from ledger.controls import clock
 from orders.models import Order, Payout, Return, Trade
 from orders.sagas import news
 from orders.sagas.progress import Progress, Stopped, Wait
+from orders.sagas.venue_legs import EXECUTE
 from wallets import remote_operations
 
 _FIRST_WATCH: Final = timedelta(minutes=10)
@@ -22,22 +23,28 @@ def watch(subject: Order | Payout | Return | Trade) -> Progress:
     pause = min(max(age, _FIRST_WATCH), _LONGEST_WATCH)
     if age < _FIRST_WATCH and not news.are_there(subject.reference):
         return Wait(_FIRST_WATCH - age)
-    for key in _open_keys(subject):
-        remote_operations.look_up(key)
+    _look(subject, told=news.are_there(subject.reference))
     return Wait(pause if age >= _FIRST_WATCH else _FIRST_WATCH - age)
 
 
 def look_back(subject: Order | Payout | Return | Trade) -> Progress:
     """Look once more at what an ended one left absent, since the other side has news of it; a confirmation is late."""
-    for key in _open_keys(subject):
-        remote_operations.look_up(key)
+    _look(subject, told=True)
     return Stopped()
 
 
-def _open_keys(subject: Order | Payout | Return | Trade) -> list[str]:
-    """Return what is still unknown of it; of an order, of its trades at an outside venue too."""
-    keys = remote_operations.open_keys(owner=subject.reference)
+def _look(subject: Order | Payout | Return | Trade, *, told: bool) -> None:
+    """Look up what is still unknown of it; of an order, of its trades at an outside venue too.
+
+    `told`: the other side has news. Then an execution that it had declined is looked at again as well: it may say otherwise.
+    """
+    owners = [subject.reference]
     if isinstance(subject, Order):
-        for trade in Trade.objects.filter(order_reference=subject.reference, terms__has_key="venue_quote"):
-            keys += remote_operations.open_keys(owner=trade.reference)
-    return keys
+        venue = Trade.objects.filter(order_reference=subject.reference, terms__has_key="venue_quote")
+        owners += venue.values_list("reference", flat=True)
+    for owner in owners:
+        for key in remote_operations.open_keys(owner=owner):
+            remote_operations.look_up(key)
+        known = remote_operations.standing(owner=owner, leg=EXECUTE) if told else None
+        if known is not None and known.rejected:
+            remote_operations.look_again(known.key)

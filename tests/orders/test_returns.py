@@ -12,9 +12,9 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.controls.approvals import SelfApproval
-from orders.models import Order, Return, ReviewCase, SagaRun
+from orders.models import Freeze, Order, Return, ReviewCase, SagaRun
 from orders.operations import review_case
-from orders.operations.freeze_order import freeze_order
+from orders.operations.freeze_order import freeze_order, lift_freeze
 from orders.operations.open_return import hear_late_confirmation
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
@@ -22,6 +22,7 @@ from tests.orders import books
 from tests.orders.desk import Desk, reloaded
 from tests.orders.test_crashes import Killed, Killer, killing
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
+from wallets import remote_operations
 from wallets.gateway_port import RemoteRequest
 from wallets.models import RemoteOperation
 from wallets.remote_operations import look_up
@@ -333,3 +334,39 @@ def test_ended_order_looks_once_more_when_its_saga_is_made_due_by_news(desk: Des
     assert Return.objects.get().operation_key == key
     assert reloaded(order).state == "failed"
     assert SagaRun.objects.count() == 0
+
+
+@pytest.mark.parametrize("lifted", [False, True], ids=["it has ended", "it ends later"])
+def test_a_giving_back_that_was_rejected_and_asked_again_is_a_late_effect_when_it_is_confirmed(
+    lifted: bool, desk: Desk
+) -> None:
+    """Both versions reached the operator: the second belongs to the return, the first is a return of its own."""
+    found = _ready_to_give_back(desk, [declined, None], number=0)
+    _until_stopped(desk, found)
+    first = RemoteOperation.objects.get(owner=found.reference)
+    assert (first.state, open_case(found.reference).reason) == ("rejected", "give_back_rejected")
+
+    def confirmed_after_all() -> None:
+        desk.wallet.refused.pop(first.key)
+        desk.wallet.applied[first.key] = RemoteRequest(first.key, "credit", "EUR", 10_000, "100.00", "alice", "")
+        remote_operations.look_again(first.key)
+        drains.drain("relay")
+
+    if lifted:
+        confirmed_after_all()
+        assert Freeze.objects.get().subject == found.order_reference
+        with db_transaction.atomic():
+            lift_freeze(order_reference=found.order_reference, actor="user:lead", now=clock.now())
+        assert decide(found.reference, "keep", second="user:lena")
+        drains.drain("relay")
+    else:
+        decide(found.reference, "give_back_again", second="user:lena")
+        desk.drive(passes=3)
+        assert Return.objects.get(pk=found.pk).state == "given_back"
+        confirmed_after_all()
+        assert not Freeze.objects.exists()
+    late = Return.objects.exclude(pk=found.pk).get()
+    assert (late.kind, late.leg, late.operation_key) == ("late_effect", "credit", first.key)
+    assert (int(late.amount_minor), late.gives_back_by) == (10_000, "debit")
+    drains.drain("relay")
+    assert Return.objects.count() == 2

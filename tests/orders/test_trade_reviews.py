@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.models import Event
 from orders.models import Freeze, Order, Return
 from orders.operations import hear_contradiction, review_case
 from orders.operations.drive_stale import drive_stale
+from orders.operations.freeze_order import lift_freeze
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
 from reconciliation.previews import foreseen_of
@@ -20,6 +22,7 @@ from tests.orders.lanes import Lanes, open_lanes, trades_of
 from tests.orders.test_outside_venue import assert_over
 from tests.orders.test_returns import decide
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
+from wallets import remote_operations
 from wallets.gateway_port import RemoteRequest
 from wallets.models import Gateway, RemoteOperation
 from webhooks.routing import RelayedEvent
@@ -249,3 +252,33 @@ def test_late_execution_is_dismissed_by_two_people_and_opened_once(desk: Desk, l
     assert Return.objects.get().state == "dismissed"
     assert books.lines(subject=found.reference).total() == 0
     assert reloaded(order).state == "compensated"
+
+
+def test_late_execution_found_while_its_order_is_given_back_is_a_return_when_it_has_ended(
+    desk: Desk, lanes: Lanes
+) -> None:
+    order = in_review(desk, lanes, side="buy", reserves=False, execute=[lost_before, None])
+    look_up(desk, order)
+    desk.wallet.legs["reverse"] = [lost_before]
+    decide(order.reference, "trade_absent")
+    desk.drive(passes=1)
+    assert reloaded(order).state == "compensation_pending"
+    operation = RemoteOperation.objects.get(leg="execute")
+    desk.wallet.applied[operation.key] = RemoteRequest(operation.key, "execute", "EUR", 1, "", "", "")
+    remote_operations.look_up(operation.key)
+    drains.drain("relay")
+    assert Freeze.objects.get().reason.endswith("and was executed late")
+    assert not Return.objects.exists()
+    with db_transaction.atomic():
+        lift_freeze(order_reference=order.reference, actor="user:lead", now=clock.now())
+    desk.wallet.legs["reverse"] = [None]
+    desk.later(minutes=5)
+    desk.drive(passes=4)
+    if reloaded(order).state == "manual_review":
+        decide(order.reference, "compensate_again")
+        desk.drive(passes=4)
+    assert reloaded(order).state == "compensated"
+    drains.drain("relay")
+    found = Return.objects.get()
+    assert (found.leg, found.operation_key, found.state) == ("execute", operation.key, "open")
+    assert decide(found.reference, "adjust")

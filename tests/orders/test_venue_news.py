@@ -16,7 +16,9 @@ from orders.operations.freeze_order import freeze_order, lift_freeze
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.lanes import Lanes, open_lanes, trades_of
 from tests.orders.test_outside_venue import refusing
-from tests.orders.wallet import declined, lost_after, pending
+from tests.orders.test_returns import decide
+from tests.orders.wallet import declined, lost_after, pending, server_error
+from wallets.gateway_port import RemoteRequest
 from wallets.models import RemoteOperation
 from webhooks import providers, signatures
 from webhooks.models import InboundEvent
@@ -246,7 +248,7 @@ def test_returned_before_it_is_settled_here_is_parked(desk: Desk, lanes: Lanes, 
     )
     desk.later(seconds=11)
     drains.drain("sagas")
-    desk.later(seconds=2)
+    desk.later(minutes=2)
     drains.drain("inbox")
     assert telling.judged()[0] == "applied"
     assert Return.objects.get().trade_reference == trade.reference
@@ -281,3 +283,89 @@ def test_trade_of_a_built_in_pool_is_no_venues(desk: Desk, lanes: Lanes, telling
 
 def test_news_that_names_nothing_is_ignored(desk: Desk, lanes: Lanes, telling: Telling) -> None:
     assert telling.tell("settled") == ("ignored", "it names no trade and no quote")
+
+
+def test_returned_before_the_operator_is_credited_freezes_the_order_once_and_waits(
+    desk: Desk, lanes: Lanes, telling: Telling
+) -> None:
+    """People see it before the operator is paid for a trade that its venue took back, however long they take."""
+    lanes.holding()
+    desk.wallet.legs = {"credit": [lost_after, server_error, server_error, server_error, server_error, None]}
+    order = lanes.order(side="sell", amount="50.000000")
+    while reloaded(order).state != "manual_review":
+        desk.drive(passes=1, pause=timedelta(seconds=2))
+    (trade,) = trades_of(order)
+    assert trade.state == "settled"
+    assert telling.tell("returned", transact_id=trade.reference) == (
+        "parked",
+        f"{order.reference} has not ended: its return is opened then",
+    )
+    freeze = Freeze.objects.get(lifted_at__isnull=True)
+    assert freeze.reason == f"its venue took {trade.reference} back before the order ended"
+    for _ in range(40):
+        desk.later(minutes=11)
+        drains.drain("inbox")
+    assert telling.judged() == ("parked", f"{order.reference} is frozen")
+    with db_transaction.atomic():
+        lift_freeze(order_reference=order.reference, actor="user:lead", now=clock.now())
+    desk.later(minutes=2)
+    drains.drain("inbox")
+    assert not Freeze.objects.filter(lifted_at__isnull=True).exists(), "who lifted it has seen it"
+    desk.wallet.legs = {}
+    desk.later(hours=2)
+    desk.drive(passes=3)
+    assert decide(order.reference, "credit_proven")
+    assert reloaded(order).state == "processed"
+    desk.later(minutes=2)
+    drains.drain("inbox")
+    assert telling.judged()[0] == "applied"
+    assert Return.objects.get().trade_reference == trade.reference
+
+
+def test_returned_while_the_trade_is_under_review_waits_as_long_as_that_takes(
+    desk: Desk, lanes: Lanes, telling: Telling
+) -> None:
+    desk.wallet.legs = {"execute": [lost_after, server_error, server_error, server_error, None]}
+    order = lanes.order()
+    while reloaded(order).state != "manual_review":
+        desk.drive(passes=1, pause=timedelta(seconds=2))
+    (trade,) = trades_of(order)
+    assert telling.tell("returned", transact_id=trade.reference)[0] == "parked"
+    for _ in range(40):
+        desk.later(minutes=11)
+        drains.drain("inbox")
+    assert telling.judged() == ("parked", f"{trade.reference} is not settled here yet")
+    desk.drive(passes=2)
+    assert decide(order.reference, "trade_proven")
+    desk.drive(passes=2)
+    assert reloaded(order).state == "processed"
+    desk.later(minutes=2)
+    drains.drain("inbox")
+    assert (telling.judged()[0], Return.objects.get().trade_reference) == ("applied", trade.reference)
+
+
+def test_what_a_venue_declined_and_calls_settled_is_looked_at_again_and_is_a_return(
+    desk: Desk, lanes: Lanes, telling: Telling
+) -> None:
+    trade = failed(desk, lanes)
+    key = f"{trade.reference}:execute:v1"
+    drains.drain("relay")
+    desk.wallet.refused.pop(key)
+    desk.wallet.applied[key] = RemoteRequest(key, "execute", "EUR", 1, "", "", "")
+    desk.wallet.legs = {}
+    telling.tell("settled", venue="south", transact_id=trade.reference)
+    drains.drain("sagas")
+    assert desk.wallet.calls[-1] == ("lookup", key)
+    assert RemoteOperation.objects.get(key=key).state == "rejected", "what is terminal stays"
+    drains.drain("relay")
+    found = Return.objects.get()
+    assert (found.kind, found.leg, found.operation_key) == ("late_effect", "execute", key)
+
+
+def test_what_a_venue_declined_and_denies_again_is_nothing(desk: Desk, lanes: Lanes, telling: Telling) -> None:
+    trade = failed(desk, lanes)
+    telling.tell("settled", venue="south", transact_id=trade.reference)
+    drains.drain("sagas")
+    drains.drain("relay")
+    assert desk.wallet.calls[-1] == ("lookup", f"{trade.reference}:execute:v1")
+    assert not Return.objects.exists()
