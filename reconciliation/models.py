@@ -65,6 +65,13 @@ class CloseRun(Stateful):
     reviewer = models.CharField(max_length=150, null=True, help_text="who signed it: somebody else")
     movements_kept_at = models.DateTimeField(null=True, help_text="when what the locked date moved was written down")
     proof = models.JSONField(default=dict, help_text="of a close under review: what making its files again came to")
+    files_asked_at = models.DateTimeField(
+        null=True, help_text="when somebody asked for its files again; empty: nobody waits"
+    )
+    files_asked_by = models.CharField(max_length=150, default="")
+    files_made_again = models.JSONField(
+        default=dict, help_text="what that came to last: by whom, when, files or failure"
+    )
 
     class Meta:
         constraints = [

@@ -94,9 +94,13 @@ def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
 
 
 def _at_work(close: CloseRun) -> bool:
-    """Tell whether a worker runs or proves it, or is about to."""
+    """Tell whether a worker runs or proves it or makes its files again, or is about to."""
     due = close.available_at is not None and close.available_at <= clock.now()
-    return bool(close.step) or (due and close.state in (CloseRun.State.OPEN, CloseRun.State.IN_REVIEW))
+    return (
+        bool(close.step)
+        or close.files_asked_at is not None
+        or (due and close.state in (CloseRun.State.OPEN, CloseRun.State.IN_REVIEW))
+    )
 
 
 def _run(request: HttpRequest, close: CloseRun) -> str:
@@ -175,8 +179,8 @@ def _refuse_reopening(request: HttpRequest, close: CloseRun) -> str:
 
 def _make_again(request: HttpRequest, close: CloseRun) -> str:
     need(request.user, Ability.CLOSE)
-    names = making_again.restore(close)
-    return f"{len(names)} files were made again: they are the same bytes."
+    making_again.ask(close, actor=actor_of(request), now=clock.now())
+    return "A worker makes the files again and compares them."
 
 
 _ACTIONS: dict[str, Callable[[HttpRequest, CloseRun], str]] = {

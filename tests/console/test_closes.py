@@ -88,7 +88,10 @@ def test_a_close_from_exception_to_lock_and_open_again(signed_in: SignIn, closed
     assert list(CloseSignature.objects.order_by("id").values_list("role", "person", "comment")) == [
         *(("preparer", "user:fiona", "all there"), ("reviewer", "user:frank", "agreed")),
     ]
-    assert "they are the same bytes" in _act(fiona, closed, "make-again")
+    assert "A worker makes the files again" in _act(fiona, closed, "make-again")
+    drains.drain("closes")
+    page = fiona.get(reverse("admin:close-page", args=[closed.reference])).content.decode()
+    assert "11 files, they are the same bytes" in page
 
     assert "a second person has to approve" in _act(fiona, closed, "propose-reopening", reason="a late statement")
     assert "Your role may not" in _act(fiona, closed, "approve-reopening", reason="mine")
@@ -131,7 +134,8 @@ def test_missing_files_are_a_message(signed_in: SignIn, closed: CloseRun, settin
     fiona = signed_in("fiona", "finance")
     answer = fiona.get(reverse("admin:close-package", args=[closed.reference]), follow=True)
     assert "This close has no files in their place" in answer.content.decode()
-    assert "they are the same bytes" in _act(fiona, closed, "make-again")
+    assert "user:fiona asked for them" in _act(fiona, closed, "make-again")
+    drains.drain("closes")
     assert fiona.get(reverse("admin:close-package", args=[closed.reference])).status_code == 200
 
 
