@@ -188,7 +188,7 @@ class ExceptionCase(Stateful):
     def assign(self) -> None:
         """A person and a next review date were named (again)."""
 
-    @transition(field=state, source=[State.OPEN, State.ASSIGNED], target=State.RESOLVED)
+    @transition(field=state, source=[State.OPEN, State.ASSIGNED, State.APPROVED], target=State.RESOLVED)
     def resolve(self) -> None:
         """A later run no longer finds the break."""
 
@@ -198,7 +198,7 @@ class ExceptionCase(Stateful):
 
     @transition(field=state, source=[State.RESOLVED, State.APPROVED], target=State.OPEN)
     def reopen(self) -> None:
-        """Found again."""
+        """Found again, or what was approved has changed."""
 
     def announcement(self) -> Announcement | None:
         return Announcement(
