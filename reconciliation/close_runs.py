@@ -34,7 +34,7 @@ from reconciliation.check_registry import every_check
 from reconciliation.exception_cases import Tally
 from reconciliation.models import CloseRun
 from reconciliation.progress import Progress, Silent, shown_live
-from reconciliation.snapshot import snapshot
+from reconciliation.snapshot import began_at, snapshot
 from reconciliation.statements import matching
 from reconciliation.status_reads import Reads
 from reconciliation.windows import Window, business_date_of, window_of
@@ -59,12 +59,14 @@ class DateNotBegun(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. `zero_sum`: per asset, credits less debits of its postings in minor units: 0. `in_flight`:
-    payouts within their gateway's pending horizon."""
+    """What a run came to, as of `as_of`; `seen_at` is when it began to look, by the database's clock. `zero_sum`: per asset,
+    credits less debits of its postings in minor units: 0. `in_flight`: payouts within their gateway's pending horizon.
+    """
 
     close: CloseRun
     window: Window
     as_of: datetime
+    seen_at: datetime
     records: Mapping[str, int]
     breaks: Mapping[str, int]
     cut_off: frozenset[str]
@@ -154,6 +156,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
     with snapshot() as cursor:
         progress.begin("Window")
         as_of = clock.now()
+        seen_at = began_at(cursor)
         found = findings.search(cursor=cursor, window=window, as_of=as_of, checks=checks, progress=progress)
         zero_sum = totals.zero_sum_of_window(cursor=cursor, window=window)
         in_flight = totals.in_flight(cursor=cursor, window=window, as_of=as_of)
@@ -172,6 +175,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
         close=close,
         window=window,
         as_of=as_of,
+        seen_at=seen_at,
         records={file.name.removesuffix(".csv"): file.rows for file in made},
         breaks=found.per_check,
         cut_off=found.cut_off,
@@ -250,6 +254,7 @@ def _record(report: Report, token: str, made: Sequence[Made], folder: Path, bloc
             available_at=_next_run(report, provisional),
             provisional=provisional,
             last_run_at=as_of,
+            seen_at=report.seen_at,
             counts=counts,
             control_totals={"files": {file.name: file.totals for file in made}, "zero_sum": sums},
             ledger_block=block.number if block is not None else None,

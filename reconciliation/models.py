@@ -50,6 +50,7 @@ class CloseRun(Stateful):
     runs = models.PositiveIntegerField(default=0)
     last_run_at = models.DateTimeField(null=True)
     available_at = models.DateTimeField(null=True, help_text="when it is due to run next; empty: nothing to do")
+    seen_at = models.DateTimeField(null=True, help_text="when its last run began to look, by the database's clock")
     attempts = models.PositiveIntegerField(default=0, help_text="consecutive runs that raised a defect")
     last_error = models.CharField(max_length=300, default="")
     lease_until = models.DateTimeField(null=True)

@@ -5,7 +5,8 @@ Submit (the preparer's signature):
 2 the five points of the checklist pass (rule C1)
 3 the files of that run are what is signed: their hashes and the ledger's root stand with the signature
 
-Prove (a worker, `proving`): the files are made again as of the run's instant and are the same bytes: nothing came late.
+Prove (a worker, `proving`): every transaction from before the run has ended, the files are made again as of the run's instant
+and are the same bytes: nothing came late.
 
 Sign (the reviewer's signature), one transaction that makes no file:
 1 another person than the preparer (rule H1), the files that the preparer signed, and their proof
@@ -90,13 +91,6 @@ class NotProved(Refusal):
     status = 409
 
 
-class OldTransactions(Refusal):
-    """A database transaction from before the run is still open: what it writes would come late. Try again shortly."""
-
-    code = "close_old_transactions"
-    status = 409
-
-
 def submit_close(*, close_reference: str, close_version: int, comment: str, actor: str, now: datetime) -> CloseRun:
     """Sign as preparer and hand the close to review. Raises the refusals above, StaleVersion or CloseBusy."""
     with db_transaction.atomic():
@@ -134,7 +128,6 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
         raise NotFound(f"There is no close {close_reference}.")
     _need_reviewer(close, actor)
     window = window_of_close(close)
-    _need_no_old_transaction(close)
     now = clock.now()
     with db_transaction.atomic():
         one_run_at_a_time(close.environment)
@@ -265,19 +258,6 @@ def _need_proof(close: CloseRun) -> Proof:
     if proof.differing:
         raise RecordsChanged(f"{', '.join(proof.differing)} would be other files now.")
     return proof
-
-
-def _need_no_old_transaction(close: CloseRun) -> None:
-    """What a transaction from before the run has not committed yet, the run has not seen."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend' AND xact_start < %s",
-            [close.last_run_at],
-        )
-        row = cursor.fetchone()
-    if row is None or row[0]:
-        raise OldTransactions
 
 
 def _signed(close: CloseRun) -> dict[str, object]:
