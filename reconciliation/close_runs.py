@@ -61,6 +61,7 @@ class DateNotBegun(Refusal):
 class Report:
     """What a run came to, as of `as_of`; `seen_at` is when it began to look, by the database's clock. `zero_sum`: per asset,
     credits less debits of its postings in minor units: 0. `in_flight`: payouts within their gateway's pending horizon.
+    `orders`: those created in the window.
     """
 
     close: CloseRun
@@ -74,6 +75,7 @@ class Report:
     zero_sum: Mapping[str, int]
     status_reads: Reads
     in_flight: int
+    orders: int
     folder: Path
 
 
@@ -160,6 +162,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
         found = findings.search(cursor=cursor, window=window, as_of=as_of, checks=checks, progress=progress)
         zero_sum = totals.zero_sum_of_window(cursor=cursor, window=window)
         in_flight = totals.in_flight(cursor=cursor, window=window, as_of=as_of)
+        orders = totals.orders_of_window(cursor=cursor, window=window)
         made = _make(cursor, close, window, as_of, folder, progress, of_cases=False)
     leases.keep(close, token)
     progress.begin("Exception cases")
@@ -183,6 +186,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
         zero_sum=zero_sum,
         status_reads=read,
         in_flight=in_flight,
+        orders=orders,
         folder=artifact_files.place_of(window),
     )
     return _record(report, token, in_order(made), folder, block)
@@ -234,6 +238,7 @@ def _record(report: Report, token: str, made: Sequence[Made], folder: Path, bloc
         "cases": asdict(report.cases),
         "status_reads": asdict(report.status_reads),
         "in_flight": report.in_flight,
+        "orders": report.orders,
     }
     sums = texts_of(report.zero_sum)
     manifest = artifact_files.manifest(
