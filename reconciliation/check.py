@@ -18,6 +18,9 @@ class Check:
     intent) that one of them names is their break, not another. `passing` names what of a detail goes on changing while the
     break stays the same: an approval is of all the rest.
 
+    `suspects` are steps of the query that are looked at no further than a number of rows: the step, and that number. A run in
+    which one has more says so.
+
     `query` takes %(environment)s, %(book)s, %(from)s, %(to)s, %(as_of)s, and %(kept_from)s and %(kept_to)s
     (`day_movements`), and returns one row per record that breaks: subject (the record's reference), order_reference (the
     order or intent that it belongs to, or empty), operator_id, asset, amount_minor (at risk), detail (the ids to look at).
@@ -35,6 +38,7 @@ class Check:
     approvable: bool = True
     follows: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
+    suspects: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

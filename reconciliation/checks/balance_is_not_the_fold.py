@@ -60,5 +60,6 @@ CHECK = Check(
     owner="finance",
     point=3,
     passing=("balance", "postings"),
+    suspects=(("suspects", 10_000),),
     query=_QUERY,
 )

@@ -257,5 +257,6 @@ CHECK = Check(
     owner="finance",
     point=3,
     follows=("webhook_without_ledger_row",),
+    suspects=(("every_suspect_trade", 10_000), ("every_suspect_order", 10_000)),
     query=_QUERY,
 )

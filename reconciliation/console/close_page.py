@@ -44,7 +44,9 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "proof": proof_of(close),
         "points": [_point(point) for point in checklist.points],
         "complete": checklist.complete,
-        "breaks": [(check, breaks.get(check.name, 0)) for check in every_check()],
+        "breaks": [
+            (check, breaks.get(check.name, 0), check.name in close.counts.get("cut_off", [])) for check in every_check()
+        ],
         "records": [
             (kind.replace("_", " "), number) for kind, number in sorted(close.counts.get("records", {}).items())
         ],

@@ -196,3 +196,15 @@ def test_no_get_changes_anything_and_nobody_is_not_found(signed_in: SignIn, clos
     ):
         assert frank.get(url).status_code == 404
     assert frank.post(reverse("admin:close-act", args=[closed.reference, "nonsense"])).status_code == 404
+
+
+def test_a_run_that_was_cut_off_is_told_above_the_cases_and_on_its_close(signed_in: SignIn, closed: CloseRun) -> None:
+    fiona = signed_in("fiona", "finance")
+    cases = reverse("admin:reconciliation_exceptioncase_changelist")
+    page = reverse("admin:close-page", args=[closed.reference])
+    assert "cut off" not in fiona.get(cases).content.decode() + fiona.get(page).content.decode()
+    CloseRun.objects.filter(pk=closed.pk).update(counts={**closed.counts, "cut_off": ["ledger_mismatch"]})
+    listed = fiona.get(cases).content.decode()
+    assert f"{closed.business_date} (test)</a> was cut off: Ledger mismatch." in listed
+    assert "Ledger mismatch: cut off, there were more than a run looks at" in fiona.get(page).content.decode()
+    assert "Blocked: point" in _act(fiona, closed, "submit")
