@@ -34,7 +34,8 @@ class ExceptionCaseAdmin(ReadOnlyAdmin):
         """Say above the list which closes' cases are not all that there are."""
         cut_off = CloseRun.objects.filter(counts__cut_off__0__isnull=False).exclude(state=CloseRun.State.LOCKED)
         shown = [(close, cut_off_of(close)) for close in cut_off.order_by("-business_date")[:_MOST_CUT_OFF]]
-        return super().changelist_view(request, {**(extra_context or {}), "cut_off": shown})
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "cut_off": shown})
+        return response
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: ExceptionCase) -> str:

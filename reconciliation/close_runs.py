@@ -6,7 +6,7 @@
 4 checks, each one set-based query; the records' artifacts, from the same snapshot
 5 open, refresh, heal exception cases; freeze the orders whose states conflict
 6 movement report and what else tells of cases, as of the same instant
-7 tell the orders what became of them: matched, exception, open
+7 tell the orders what became of them: matched, exception, open; of a date opened again none is closed any more
 8 put the artifacts in their place and record the run
 
 Review, signatures and lock follow (`signing`).
@@ -172,6 +172,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
         made += _make(cursor, close, window, as_of, folder, progress, of_cases=True)
     leases.keep(close, token)
     progress.begin("Orders' reconciliation states")
+    marks.open_orders(close=close, window=window)
     marks.mark_orders(window=window, as_of=as_of)
     progress.begin("Record")
     report = Report(

@@ -175,10 +175,14 @@ def send_back(*, close_reference: str, close_version: int, reason: str, actor: s
 
 
 def finish_locked(close: CloseRun) -> None:
-    """Write down what a locked date moved, mark its orders as closed, and note that it is done. Safe twice."""
+    """Write down what a locked date moved, mark its orders as closed, and note that it is done. Safe twice.
+
+    Of this very lock: one that was opened again meanwhile, and perhaps locked once more, is another's to finish.
+    """
     day_movements.keep(close, window=window_of_close(close))
-    marks.close_orders(window=window_of_close(close))
-    CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.LOCKED).update(available_at=None)
+    marks.close_orders(close=close, window=window_of_close(close))
+    same = CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.LOCKED, version=close.version)
+    same.update(available_at=None)
 
 
 def _locked(close_reference: str, close_version: int) -> CloseRun:

@@ -79,6 +79,6 @@ def test_a_run_that_finds_more_than_it_keeps_says_so(day: Day, monkeypatch: pyte
     with monkeypatch.context() as narrowed:
         narrowed.setattr(findings, "MAXIMUM_PER_CHECK", 1)
         report = day.close()
-    assert (report.cut_off, report.breaks["missing_quote"]) == ({"missing_quote"}, 1)
+    assert (report.cut_off, report.breaks["missing_quote"]) == (frozenset({"missing_quote"}), 1)
     report = day.close()
     assert (report.cut_off, report.breaks["missing_quote"]) == (frozenset(), 2)
