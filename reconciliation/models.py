@@ -273,6 +273,19 @@ class CloseSignature(models.Model):
         return f"{self.close_reference} {self.role} {self.person}"
 
 
+class CloseDownload(models.Model):
+    """Who took which files of a close away, in the console or over REST. Append-only."""
+
+    close_reference = models.CharField(max_length=40, db_index=True)
+    name = models.CharField(max_length=120, help_text="of the file, or of the ZIP of all")
+    actor = models.CharField(max_length=150)
+    api_key_id = models.BigIntegerField(null=True, help_text="over REST: the key")
+    downloaded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.close_reference} {self.name} {self.actor}"
+
+
 class Notice(models.Model):
     """What people must hear of without looking, once: unique per kind and subject."""
 

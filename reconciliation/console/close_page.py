@@ -18,7 +18,7 @@ from reconciliation.check_registry import every_check
 from reconciliation.checklist import checklist_of
 from reconciliation.close_runs import window_of_close
 from reconciliation.console import dialogs
-from reconciliation.models import CloseArtifact, CloseRun, CloseSignature, ExceptionCase
+from reconciliation.models import CloseArtifact, CloseDownload, CloseRun, CloseSignature, ExceptionCase
 from reconciliation.proving import proof_of
 
 _SHOWN = 20
@@ -55,6 +55,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "in_flight": close.counts.get("in_flight", 0),
         "files": CloseArtifact.objects.filter(close_reference=close.reference).order_by("name"),
         "signatures": CloseSignature.objects.filter(close_reference=close.reference).order_by("id"),
+        "downloads": CloseDownload.objects.filter(close_reference=close.reference).order_by("-id")[:_SHOWN],
         "moves": Move.objects.filter(subject=close.reference).order_by("id"),
         "proposal": proposal,
         "is_maker": proposal is not None and proposal.maker == actor_of(request),

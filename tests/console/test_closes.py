@@ -18,7 +18,7 @@ from ledger.controls import clock, drains
 from ledger.models import Approval, Move
 from orders.models import Order
 from reconciliation import close_runs
-from reconciliation.models import CloseArtifact, CloseRun, CloseSignature, ExceptionCase, ExceptionNote
+from reconciliation.models import CloseArtifact, CloseDownload, CloseRun, CloseSignature, ExceptionCase, ExceptionNote
 from tests.orders.desk import Desk
 
 pytestmark = pytest.mark.usefixtures("database", "desk")
@@ -124,7 +124,12 @@ def test_downloads_are_audited_and_are_the_recorded_files(signed_in: SignIn, clo
         (closed.reference, f"close-test-{closed.business_date}.zip"),
         (closed.reference, "orders.csv"),
     ]
+    assert list(CloseDownload.objects.order_by("id").values_list("close_reference", "name", "actor", "api_key_id")) == [
+        (closed.reference, f"close-test-{closed.business_date}.zip", "user:ada", None),
+        (closed.reference, "orders.csv", "user:ada", None),
+    ]
     page = auditor.get(reverse("admin:close-page", args=[closed.reference])).content.decode()
+    assert 'id="downloads"' in page
     assert 'id="run"' not in page
     assert "Your role may not" in _act(auditor, closed, "run")
 
