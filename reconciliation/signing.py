@@ -38,6 +38,7 @@ from reconciliation.leases import CloseBusy
 from reconciliation.models import CloseArtifact, CloseFinding, CloseRun, CloseSignature, ExceptionCase
 from reconciliation.proving import Proof, proof_of
 from reconciliation.windows import Window
+from wallets import operators
 
 log = structlog.get_logger(__name__)
 
@@ -144,7 +145,7 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
                 raise RecordsChanged
         transitions.sign_and_lock(
             close,
-            values={"reviewer": actor, "available_at": now},
+            values={"reviewer": actor, "available_at": now, "operator_id": _whose(close)},
             why=Why(actor, "signed", evidence=signed),
             now=now,
         )
@@ -262,6 +263,14 @@ def _need_proof(close: CloseRun) -> Proof:
     if proof.differing:
         raise RecordsChanged(f"{', '.join(proof.differing)} would be other files now.")
     return proof
+
+
+def _whose(close: CloseRun) -> int | None:
+    """Return the house, whose endpoints hear of it, also of a close that was made before the house was."""
+    if close.operator_id is not None:
+        return close.operator_id
+    house = operators.house()
+    return house.pk if house is not None else None
 
 
 def _signed(close: CloseRun) -> dict[str, object]:

@@ -107,6 +107,19 @@ def test_the_houses_endpoint_hears_of_a_signed_close_and_an_operators_does_not(d
     assert event.payload["ledger_root"] == close.ledger_root
 
 
+def test_the_house_hears_of_a_signed_close_that_was_made_before_it_was(day: Day) -> None:
+    day.processed()
+    _over(day)
+    assert day.close().close.operator_id is None
+    house = operators.create_operator(name="The house", slug="house", kind="house", now=clock.now())
+    make_endpoint("https://hooks.example.com/house", topics=["close.signed"], operator_id=house.pk)
+    _submit()
+    assert _sign().operator_id == house.pk
+    drains.drain("relay")
+    event = Event.objects.get(pk=Delivery.objects.get().event_id)
+    assert (event.topic, event.operator_id) == ("close.signed", house.pk)
+
+
 def test_two_people_sign_and_the_date_is_locked(day: Day) -> None:
     order = day.processed()
     close = _locked(day)
