@@ -1,8 +1,10 @@
 """The two signatures of a close for tests: a preparer and a reviewer, with a worker's proof between them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ledger.controls import clock
+from ledger.drafts import Draft
+from ledger.money import Money
 from reconciliation import proving, signing
 from reconciliation.models import CloseRun
 from tests.reconciliation.day import DATE, Day
@@ -46,3 +48,15 @@ def locked(day: Day) -> CloseRun:
 
 def files(day: Day) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (day.files / "test" / DATE.isoformat()).iterdir()}
+
+
+def adjustment(effective_at: datetime) -> Draft:
+    """Return what comes late into a date."""
+    return Draft(
+        event_type="POOL_FUNDING",
+        key="late-funding",
+        subject="pool:EUR-USDT",
+        amounts={"amount": Money(100, "EUR")},
+        accounts={"world": "@world", "pool": "pools:EUR-USDT"},
+        effective_at=effective_at,
+    )

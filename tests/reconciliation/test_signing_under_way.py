@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,28 +11,15 @@ from django.db import transaction as db_transaction
 
 from ledger import journal, periods
 from ledger.controls import clock
-from ledger.drafts import Draft
 from ledger.models import Transaction
-from ledger.money import Money
 from reconciliation import proving, signing
 from reconciliation.models import CloseRun
 from tests.reconciliation.day import DATE, Day
-from tests.reconciliation.signatures import only_sign, over, sign, submit
+from tests.reconciliation.signatures import adjustment, only_sign, over, sign, submit
 
 pytestmark = pytest.mark.usefixtures("database")
 
 _PATIENCE = 20.0
-
-
-def _funding(effective_at: datetime) -> Draft:
-    return Draft(
-        event_type="POOL_FUNDING",
-        key="late-funding",
-        subject="pool:EUR-USDT",
-        amounts={"amount": Money(100, "EUR")},
-        accounts={"world": "@world", "pool": "pools:EUR-USDT"},
-        effective_at=effective_at,
-    )
 
 
 def test_a_transaction_from_before_the_run_is_waited_for_before_anything_is_proved(
@@ -44,7 +31,9 @@ def test_a_transaction_from_before_the_run_is_waited_for_before_anything_is_prov
 
     def old() -> None:
         with clock.use(day.desk.clock), db_transaction.atomic():
-            journal.post_all(environment="test", drafts=[_funding(clock.now() - timedelta(hours=12))], now=clock.now())
+            journal.post_all(
+                environment="test", drafts=[adjustment(clock.now() - timedelta(hours=12))], now=clock.now()
+            )
             begun.set()
             assert end.wait(_PATIENCE)
 
@@ -81,7 +70,9 @@ def test_a_posting_under_way_is_waited_for_by_the_lock_and_refuses_the_signature
 
     def post() -> None:
         with clock.use(day.desk.clock), db_transaction.atomic():
-            journal.post_all(environment="test", drafts=[_funding(clock.now() - timedelta(hours=12))], now=clock.now())
+            journal.post_all(
+                environment="test", drafts=[adjustment(clock.now() - timedelta(hours=12))], now=clock.now()
+            )
             posted.set()
             _wait_for("ExclusiveLock")
 
@@ -116,7 +107,9 @@ def test_a_posting_begun_before_the_lock_that_comes_after_it_is_not_of_the_locke
             cursor.execute("SELECT count(*) FROM ledger_transaction")
             begun.set()
             assert locked.wait(_PATIENCE)
-            journal.post_all(environment="test", drafts=[_funding(clock.now() - timedelta(hours=12))], now=clock.now())
+            journal.post_all(
+                environment="test", drafts=[adjustment(clock.now() - timedelta(hours=12))], now=clock.now()
+            )
 
     def sign_it() -> object:
         with clock.use(day.desk.clock):
