@@ -12,8 +12,11 @@ from ledger.controls.roles import Section
 from reconciliation import aging
 from reconciliation import statement_admin as statement_admin
 from reconciliation.check_registry import check_named
+from reconciliation.checklist import cut_off_of
 from reconciliation.console import review_queue as review_queue
 from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase, Notice
+
+_MOST_CUT_OFF = 20
 
 
 @admin.register(ExceptionCase)
@@ -25,6 +28,14 @@ class ExceptionCaseAdmin(ReadOnlyAdmin):
         "first_action",
     )
     list_filter = ("state", "type", "owner", "environment", "business_date")
+    list_before_template = "console/exceptions_list_top.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Say above the list which closes' cases are not all that there are."""
+        cut_off = CloseRun.objects.filter(counts__cut_off__0__isnull=False).exclude(state=CloseRun.State.LOCKED)
+        shown = [(close, cut_off_of(close)) for close in cut_off.order_by("-business_date")[:_MOST_CUT_OFF]]
+        response: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "cut_off": shown})
+        return response
 
     @admin.display(description="state", ordering="state")
     def shown_state(self, row: ExceptionCase) -> str:

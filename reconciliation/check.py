@@ -15,7 +15,11 @@ class Check:
 
     `point` is the point of the close's checklist that a break of this type stands against. `approvable`: a second person
     may accept a break with a reason. `follows` names earlier types that cause this one too: what belongs to an order (or
-    intent) that one of them names is their break, not another.
+    intent) that one of them names is their break, not another. `passing` names what of a detail goes on changing while the
+    break stays the same: an approval is of all the rest.
+
+    `suspects` are steps of the query that are looked at no further than a number of rows: the step, and that number. A run in
+    which one has more says so.
 
     `query` takes %(environment)s, %(book)s, %(from)s, %(to)s, %(as_of)s, and %(kept_from)s and %(kept_to)s
     (`day_movements`), and returns one row per record that breaks: subject (the record's reference), order_reference (the
@@ -33,6 +37,8 @@ class Check:
     freezes: bool = False
     approvable: bool = True
     follows: tuple[str, ...] = ()
+    passing: tuple[str, ...] = ()
+    suspects: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

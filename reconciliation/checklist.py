@@ -86,8 +86,15 @@ def _other(close: CloseRun, number: int) -> list[str]:
         return []
     sums: Mapping[str, str] = close.control_totals.get("zero_sum", {})
     unbalanced = [f"{asset} does not sum to zero: {net}" for asset, net in sorted(sums.items()) if _is_not_zero(net)]
-    cut_off = [f"{name}: more breaks than a run keeps" for name in close.counts.get("cut_off", [])]
+    cut_off = [f"{title}: cut off, there were more than a run looks at" for title in cut_off_of(close)]
     return [*unbalanced, *cut_off]
+
+
+def cut_off_of(close: CloseRun) -> list[str]:
+    """Return the titles of the checks whose breaks, or suspects, were more than the last run looked at."""
+    named: Sequence[str] = close.counts.get("cut_off", [])
+    checks = [(name, check_named(name)) for name in named]
+    return [check.title if check is not None else name for name, check in checks]
 
 
 def _is_not_zero(amount: str) -> bool:

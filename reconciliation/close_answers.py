@@ -39,6 +39,7 @@ def close_in_full(row: CloseRun) -> dict[str, Any]:
         **close(row),
         "records": row.counts.get("records", {}),
         "breaks": row.counts.get("breaks", {}),
+        "cut_off": row.counts.get("cut_off", []),
         "zero_sum": row.control_totals.get("zero_sum", {}),
         "checklist": [_point(point) for point in checklist_of(row).points],
         "signatures": [

@@ -6,7 +6,7 @@
 4 checks, each one set-based query; the records' artifacts, from the same snapshot
 5 open, refresh, heal exception cases; freeze the orders whose states conflict
 6 movement report and what else tells of cases, as of the same instant
-7 tell the orders what became of them: matched, exception, open
+7 tell the orders what became of them: matched, exception, open; of a date opened again none is closed any more
 8 put the artifacts in their place and record the run
 
 Review, signatures and lock follow (`signing`).
@@ -34,7 +34,7 @@ from reconciliation.check_registry import every_check
 from reconciliation.exception_cases import Tally
 from reconciliation.models import CloseRun
 from reconciliation.progress import Progress, Silent, shown_live
-from reconciliation.snapshot import snapshot
+from reconciliation.snapshot import began_at, snapshot
 from reconciliation.statements import matching
 from reconciliation.status_reads import Reads
 from reconciliation.windows import Window, business_date_of, window_of
@@ -59,12 +59,15 @@ class DateNotBegun(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run came to. `zero_sum`: per asset, credits less debits of its postings in minor units: 0. `in_flight`:
-    payouts within their gateway's pending horizon."""
+    """What a run came to, as of `as_of`; `seen_at` is when it began to look, by the database's clock. `zero_sum`: per asset,
+    credits less debits of its postings in minor units: 0. `in_flight`: payouts within their gateway's pending horizon.
+    `orders`: those created in the window.
+    """
 
     close: CloseRun
     window: Window
     as_of: datetime
+    seen_at: datetime
     records: Mapping[str, int]
     breaks: Mapping[str, int]
     cut_off: frozenset[str]
@@ -72,6 +75,7 @@ class Report:
     zero_sum: Mapping[str, int]
     status_reads: Reads
     in_flight: int
+    orders: int
     folder: Path
 
 
@@ -154,9 +158,11 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
     with snapshot() as cursor:
         progress.begin("Window")
         as_of = clock.now()
+        seen_at = began_at(cursor)
         found = findings.search(cursor=cursor, window=window, as_of=as_of, checks=checks, progress=progress)
         zero_sum = totals.zero_sum_of_window(cursor=cursor, window=window)
         in_flight = totals.in_flight(cursor=cursor, window=window, as_of=as_of)
+        orders = totals.orders_of_window(cursor=cursor, window=window)
         made = _make(cursor, close, window, as_of, folder, progress, of_cases=False)
     leases.keep(close, token)
     progress.begin("Exception cases")
@@ -166,12 +172,14 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
         made += _make(cursor, close, window, as_of, folder, progress, of_cases=True)
     leases.keep(close, token)
     progress.begin("Orders' reconciliation states")
+    marks.open_orders(close=close, window=window)
     marks.mark_orders(window=window, as_of=as_of)
     progress.begin("Record")
     report = Report(
         close=close,
         window=window,
         as_of=as_of,
+        seen_at=seen_at,
         records={file.name.removesuffix(".csv"): file.rows for file in made},
         breaks=found.per_check,
         cut_off=found.cut_off,
@@ -179,6 +187,7 @@ def _steps(close: CloseRun, token: str, window: Window, folder: Path, progress: 
         zero_sum=zero_sum,
         status_reads=read,
         in_flight=in_flight,
+        orders=orders,
         folder=artifact_files.place_of(window),
     )
     return _record(report, token, in_order(made), folder, block)
@@ -230,6 +239,7 @@ def _record(report: Report, token: str, made: Sequence[Made], folder: Path, bloc
         "cases": asdict(report.cases),
         "status_reads": asdict(report.status_reads),
         "in_flight": report.in_flight,
+        "orders": report.orders,
     }
     sums = texts_of(report.zero_sum)
     manifest = artifact_files.manifest(
@@ -250,6 +260,7 @@ def _record(report: Report, token: str, made: Sequence[Made], folder: Path, bloc
             available_at=_next_run(report, provisional),
             provisional=provisional,
             last_run_at=as_of,
+            seen_at=report.seen_at,
             counts=counts,
             control_totals={"files": {file.name: file.totals for file in made}, "zero_sum": sums},
             ledger_block=block.number if block is not None else None,

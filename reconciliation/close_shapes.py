@@ -66,6 +66,9 @@ class CloseAnswer(serializers.Serializer[Any]):
 class CloseDetail(CloseAnswer):
     records = serializers.DictField(child=serializers.IntegerField())
     breaks = serializers.DictField(child=serializers.IntegerField())
+    cut_off = serializers.ListField(
+        child=serializers.CharField(), help_text="types of which there were more than a run looks at; it is not signed"
+    )
     zero_sum = serializers.DictField(child=serializers.CharField())
     checklist = CheckPoint(many=True)
     signatures = Signature(many=True)

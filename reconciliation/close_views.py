@@ -15,8 +15,7 @@ from ledger.controls.rest.answers import answer
 from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
-from reconciliation import artifact_zip, close_answers, close_shapes
-from reconciliation.downloads import download
+from reconciliation import artifact_zip, close_answers, close_shapes, downloads
 from reconciliation.models import CloseRun, ExceptionCase
 
 _DATE = OpenApiParameter("business_date", OpenApiTypes.DATE, OpenApiParameter.PATH, description="YYYY-MM-DD")
@@ -66,8 +65,10 @@ class CloseArtifactsView(ApiView):
         """All files of a date's close in one ZIP, with their manifest. The same bytes as often as it is asked for."""
         read_query(request, Shape)
         close = _close(self, business_date)
+        blocks = artifact_zip.stream(close)
+        _keep(self, close, artifact_zip.name_of(close))
         return StreamingHttpResponse(
-            artifact_zip.stream(close),
+            blocks,
             content_type=artifact_zip.CONTENT_TYPE,
             headers={"Content-Disposition": f'attachment; filename="{artifact_zip.name_of(close)}"'},
         )
@@ -86,10 +87,12 @@ class CloseArtifactView(ApiView):
     def get(self, request: Request, business_date: str, name: str) -> HttpResponseBase:
         """One file of a date's close."""
         read_query(request, Shape)
-        path = artifact_zip.files_of(_close(self, business_date)).get(name)
+        close = _close(self, business_date)
+        path = artifact_zip.files_of(close).get(name)
         if path is None:
             raise NotFound
-        return download(path, filename=name)
+        _keep(self, close, name)
+        return downloads.download(path, filename=name)
 
 
 class ExceptionsView(ApiView):
@@ -128,6 +131,10 @@ class ExceptionView(ApiView):
         if row is None:
             raise NotFound
         return answer(close_answers.exception(row, now=clock.now()))
+
+
+def _keep(view: ApiView, close: CloseRun, name: str) -> None:
+    downloads.keep(close, name, actor=view.caller.actor, api_key_id=view.caller.key_id)
 
 
 def _close(view: ApiView, text: str) -> CloseRun:

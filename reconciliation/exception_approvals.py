@@ -1,12 +1,12 @@
 """Approving an exception: one person proposes with a reason, another accepts (rule H1). The break stays; the close may sign.
 
 1 the case is assigned: somebody owns it; its type may be approved (not: ledger row without terminal trade)
-2 the proposal is bound to the case's version and its amount; the same person never decides it
-3 approved, the case stays so while a run finds the same break; one of another amount opens it again
+2 the proposal is bound to the case's version, its amount and its detail; the same person never decides it
+3 approved, the case stays so while a run finds the same break; a changed one opens it again, and it heals when none is found
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError
 from django.db import transaction as db_transaction
@@ -17,7 +17,7 @@ from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.refusals import NotFound, Refusal
 from ledger.models import Approval
 from reconciliation import transitions
-from reconciliation.check_registry import is_approvable
+from reconciliation.check_registry import is_approvable, lasting
 from reconciliation.exception_cases import CaseEnded
 from reconciliation.models import ExceptionCase
 
@@ -142,13 +142,14 @@ def _locked(case_reference: str) -> ExceptionCase:
     return case
 
 
-def _content(case: ExceptionCase) -> dict[str, str]:
+def _content(case: ExceptionCase) -> dict[str, Any]:
     return {
         "type": case.type,
         "subject": case.subject,
         "asset": case.asset,
         "amount": assets.text(int(case.amount_minor), case.asset) if case.asset else "",
         "owner": case.owner,
+        "detail": lasting(case.detail, of=case.type),
     }
 
 

@@ -1,6 +1,7 @@
 """Exception cases: opened, refreshed and healed by what a run finds; assigned by people.
 
-A case names one record under one exception type for ever: found again, the same case opens again.
+A case names one record under one exception type for ever: found again, the same case opens again. So does an approved one whose
+break has changed since; approved or not, it heals when its break is gone.
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ from ledger.controls.refusals import NotFound, Refusal
 from orders.operations.freeze_order import AlreadyFrozen, freeze_intent, freeze_order
 from reconciliation import close_findings, transitions
 from reconciliation.check import Check, Finding
+from reconciliation.check_registry import lasting
 from reconciliation.findings import Found
 from reconciliation.models import CloseFinding, CloseRun, ExceptionCase, ExceptionNote
 from reconciliation.windows import business_date_of, next_business_day
@@ -28,6 +30,7 @@ T = TypeVar("T")
 
 _BATCH = 200
 _LIVE = (ExceptionCase.State.OPEN, ExceptionCase.State.ASSIGNED)
+_HEALS = (*_LIVE, ExceptionCase.State.APPROVED)
 _FROZEN_BECAUSE = "terminal state conflict"
 
 
@@ -79,13 +82,13 @@ def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: date
     looked_for = [name for name in by_name if name not in found.cut_off]
     gone = [
         case.pk
-        for case in _live_of(close).filter(type__in=looked_for, last_seen_at__lte=as_of).order_by("pk")
+        for case in _of(close, _HEALS).filter(type__in=looked_for, last_seen_at__lte=as_of).order_by("pk")
         if (case.type, case.subject) not in named
     ]
     for pks in _batches(gone):
         with db_transaction.atomic():
             one_run_at_a_time(close.environment)
-            missing = list(_live_of(close).select_for_update().filter(pk__in=pks).order_by("pk"))
+            missing = list(_of(close, _HEALS).select_for_update().filter(pk__in=pks).order_by("pk"))
             healed = _found_nowhere_else(close, missing)
             if healed:
                 transitions.healed(healed, close=close, now=clock.now())
@@ -98,7 +101,7 @@ def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: date
         refreshed=count["refreshed"],
         reopened=count["reopened"],
         healed=count["healed"],
-        standing=_live_of(close).count(),
+        standing=_of(close, _LIVE).count(),
     )
 
 
@@ -149,9 +152,8 @@ def _batch_found(
     """Order of locks: the orders and intents to freeze, then the cases."""
     now = clock.now()
     known = {(case.type, case.subject): case for case in _named_by(close, batch)}
-    frozen_before = {key for key, case in known.items() if case.state != ExceptionCase.State.RESOLVED}
     for finding in sorted(batch, key=lambda finding: finding.order_reference):
-        if checks[finding.type].freezes and (finding.type, finding.subject) not in frozen_before:
+        if checks[finding.type].freezes and _opens(known.get((finding.type, finding.subject)), finding):
             _freeze(finding, now)
     locked = {(case.type, case.subject): case for case in _named_by(close, batch).select_for_update().order_by("pk")}
     first_review = next_business_day(business_date_of(environment=close.environment, instant=now))
@@ -161,18 +163,17 @@ def _batch_found(
         case = locked.get((finding.type, finding.subject))
         if case is None:
             births.append(_new(close, finding, checks[finding.type], first_review=first_review, as_of=as_of))
-        elif case.state == ExceptionCase.State.RESOLVED or _approved_otherwise(case, finding):
-            transitions.found_again(
-                case,
-                values={
-                    **_seen(finding, as_of),
-                    "business_date": close.business_date,
-                    "next_review_on": first_review,
-                    "resolution": "",
-                },
-                close=close,
-                now=now,
-            )
+        elif _opens(case, finding):
+            values = {
+                **_seen(finding, as_of),
+                "business_date": close.business_date,
+                "next_review_on": first_review,
+                "resolution": "",
+            }
+            if case.state == ExceptionCase.State.RESOLVED:
+                transitions.found_again(case, values=values, close=close, now=now)
+            else:
+                transitions.found_otherwise(case, values=values, approved=_break_of(case), close=close, now=now)
             count["reopened"] += 1
         else:
             ExceptionCase.objects.filter(pk=case.pk).update(**_seen(finding, as_of))
@@ -208,11 +209,22 @@ def _seen(finding: Finding, as_of: datetime) -> dict[str, Any]:
     }
 
 
+def _opens(case: ExceptionCase | None, finding: Finding) -> bool:
+    """Tell whether a break opens a case, the first time or again."""
+    return case is None or case.state == ExceptionCase.State.RESOLVED or _approved_otherwise(case, finding)
+
+
 def _approved_otherwise(case: ExceptionCase, finding: Finding) -> bool:
     """Tell whether what was approved has become another break; the same one stays approved."""
-    return case.state == ExceptionCase.State.APPROVED and (
-        (case.asset, int(case.amount_minor)) != (finding.asset, finding.amount_minor)
-    )
+    return case.state == ExceptionCase.State.APPROVED and _break_of(case) != _break_of(finding)
+
+
+def _break_of(found: ExceptionCase | Finding) -> dict[str, Any]:
+    return {
+        "asset": found.asset,
+        "amount_minor": str(int(found.amount_minor)),
+        "detail": lasting(found.detail, of=found.type),
+    }
 
 
 def _freeze(finding: Finding, now: datetime) -> None:
@@ -234,11 +246,11 @@ def _named_by(close: CloseRun, batch: Sequence[Finding]) -> QuerySet[ExceptionCa
     )
 
 
-def _live_of(close: CloseRun) -> QuerySet[ExceptionCase]:
-    """Return the living cases of a close: of its date, or found by its last run (a record may belong to two dates)."""
+def _of(close: CloseRun, states: Sequence[ExceptionCase.State]) -> QuerySet[ExceptionCase]:
+    """Return a close's cases in these states: of its date, or found by its last run (a record may belong to two dates)."""
     found = CloseFinding.objects.filter(close_reference=close.reference, found=True).values("case_reference")
     of_its_own = Q(business_date=close.business_date) | Q(reference__in=found)
-    return ExceptionCase.objects.filter(of_its_own, environment=close.environment, state__in=_LIVE)
+    return ExceptionCase.objects.filter(of_its_own, environment=close.environment, state__in=states)
 
 
 def _found_nowhere_else(close: CloseRun, cases: Sequence[ExceptionCase]) -> list[ExceptionCase]:

@@ -15,12 +15,17 @@ from reconciliation.windows import Parameters, Window
 MAXIMUM_PER_CHECK = 10_000
 """How many breaks of one type a run keeps. Beyond it something is wrong that no case by case work will mend."""
 
+_MORE = "SELECT '', '', NULL::bigint, '', 0::numeric, '{{}}'::jsonb WHERE EXISTS (SELECT FROM {step} OFFSET {most})"
+"""One more row, of no record, when a step has more than is looked at."""
+
 _COLUMNS = "subject, order_reference, operator_id, asset, amount_minor::text, detail"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The breaks of a run. `cut_off` names the checks that found more than is kept: their cases are not healed."""
+    """The breaks of a run. `cut_off` names the checks that found more than is kept, or suspected more than is looked at: there
+    may be breaks that no case names, and their cases are not healed.
+    """
 
     findings: Sequence[Finding]
     per_check: Mapping[str, int]
@@ -38,10 +43,10 @@ def search(
     parameters: Parameters = {**window.parameters(), **day_movements.kept_before(window), "as_of": as_of}
     for check in checks:
         progress.begin(check.title)
-        rows = _ask(cursor, parameters, check)
-        if len(rows) > MAXIMUM_PER_CHECK:
+        told = _ask(cursor, parameters, check)
+        rows = [one for one in told if one.subject][:MAXIMUM_PER_CHECK]
+        if len(rows) < len(told):
             cut_off.add(check.name)
-            rows = rows[:MAXIMUM_PER_CHECK]
         caused = set().union(*(belonging[name] for name in check.follows if name in belonging))
         fresh = [one for one in rows if one.subject not in findings and one.order_reference not in caused]
         findings.update((finding.subject, finding) for finding in fresh)
@@ -51,8 +56,9 @@ def search(
 
 
 def _ask(cursor: CursorWrapper, parameters: Parameters, check: Check) -> list[Finding]:
-    question = f"SELECT {_COLUMNS} FROM ({check.query}) AS found ORDER BY subject LIMIT %(limit)s"  # noqa: S608  our own text
-    cursor.execute(question, {**parameters, "limit": MAXIMUM_PER_CHECK + 1})
+    asked = " UNION ALL ".join([check.query, *(_MORE.format(step=step, most=most) for step, most in check.suspects)])
+    question = f"SELECT {_COLUMNS} FROM ({asked}) AS found ORDER BY subject LIMIT %(limit)s"  # noqa: S608  our own text
+    cursor.execute(question, {**parameters, "limit": MAXIMUM_PER_CHECK + 1 + len(check.suspects)})
     return [
         Finding(
             type=check.name,

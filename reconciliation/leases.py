@@ -1,5 +1,9 @@
-"""A close is run by one process at a time: whoever holds the lease of its row. A dead one's lease runs out."""
+"""A close is run, and its files are made, by one process at a time: whoever holds the lease of its row. A dead one's lease
+runs out.
+"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,7 +23,7 @@ _LONGEST_PAUSE = timedelta(hours=1)
 
 
 class CloseBusy(Refusal):
-    """This close is being run right now."""
+    """This close is being run, or its files are being made, right now."""
 
     code = "close_busy"
     status = 409
@@ -40,17 +44,30 @@ class LeaseLost(RuntimeError):
 
 def take(close: CloseRun) -> str:
     """Take the lease and return its token. Raises CloseBusy or CloseNotOpen."""
-    now = clock.now()
-    token = randomness.octets(16).hex()
-    taken = (
-        CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.OPEN)
-        .filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
-        .update(lease_until=now + _LEASE, lease_token=token)
-    )
-    if taken != 1:
+    token = _taken(CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.OPEN))
+    if not token:
         still_open = CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.OPEN).exists()
         raise CloseBusy if still_open else CloseNotOpen
     return token
+
+
+@contextmanager
+def held(close: CloseRun) -> Iterator[str]:
+    """Hold the lease of a close of any state, and give it back. Raises CloseBusy."""
+    token = _taken(CloseRun.objects.filter(pk=close.pk))
+    if not token:
+        raise CloseBusy
+    try:
+        yield token
+    finally:
+        CloseRun.objects.filter(pk=close.pk, lease_token=token).update(lease_until=None, lease_token="")
+
+
+def keep_held(close: CloseRun, token: str) -> None:
+    """Renew the lease of a close of any state. Raises LeaseLost."""
+    renewed = CloseRun.objects.filter(pk=close.pk, lease_token=token).update(lease_until=clock.now() + _LEASE)
+    if renewed != 1:
+        raise LeaseLost(close.reference)
 
 
 def keep(close: CloseRun, token: str) -> None:
@@ -84,6 +101,14 @@ def give_up(close: CloseRun, token: str, error: BaseException) -> None:
         lease_until=None,
         lease_token="",
     )
+
+
+def _taken(close: "QuerySet[CloseRun]") -> str:
+    """Take the lease of a row that nobody holds and return its token, empty when there is none such."""
+    now = clock.now()
+    token = randomness.octets(16).hex()
+    free = close.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now))
+    return token if free.update(lease_until=now + _LEASE, lease_token=token) == 1 else ""
 
 
 def _mine(close: CloseRun, token: str, **values: object) -> None:

@@ -2,16 +2,22 @@
 
 Rows are chosen by the window, states are read from moves until that instant, and the date takes nothing once it is locked.
 So a difference means that something came late, or that somebody has changed what must not change.
+
+Whoever makes them holds the close's lease: a run, a proof and another who makes them again stay away meanwhile. A person asks
+(`ask`), a worker does it (`restore_asked`) and writes down what it came to.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.db.backends.utils import CursorWrapper
 
+from ledger.controls import bell, clock
+from ledger.controls.redaction import redacted
 from ledger.controls.refusals import Refusal
 from ledger.models import Block, Book
-from reconciliation import artifact_files, totals
+from reconciliation import artifact_files, leases, totals
 from reconciliation.artifact_files import Made
 from reconciliation.artifact_registry import every_artifact
 from reconciliation.close_runs import texts_of, window_of_close
@@ -45,7 +51,10 @@ class Amounts:
 
 
 def compare(close: CloseRun, *, progress: Progress | None = None) -> tuple[Amounts, frozenset[str]]:
-    """Make every file again beside its place, and throw it away. Returns the window's amounts, and the names that differ."""
+    """Make every file again beside its place, and throw it away. Returns the window's amounts, and the names that differ.
+
+    The caller holds the close's lease.
+    """
     with artifact_files.workshop(window_of_close(close)) as folder:
         amounts, made = _made(close, folder, progress or Silent())
     recorded = dict(CloseArtifact.objects.filter(close_reference=close.reference).values_list("name", "sha256"))
@@ -56,17 +65,52 @@ def compare(close: CloseRun, *, progress: Progress | None = None) -> tuple[Amoun
 def restore(close: CloseRun, *, progress: Progress | None = None) -> list[str]:
     """Put the files of a close back in their place when they are, byte for byte, those that were recorded.
 
-    Raises FilesDiffer, and changes nothing then.
+    Raises FilesDiffer, CloseBusy or leases.LeaseLost, and changes nothing then.
     """
     window = window_of_close(close)
-    recorded = dict(CloseArtifact.objects.filter(close_reference=close.reference).values_list("name", "sha256"))
-    with artifact_files.workshop(window) as folder:
+    with leases.held(close) as token, artifact_files.workshop(window) as folder:
+        close = CloseRun.objects.get(pk=close.pk)
+        recorded = dict(CloseArtifact.objects.filter(close_reference=close.reference).values_list("name", "sha256"))
         _, made = _made(close, folder, progress or Silent())
         differing = [file.name for file in made if recorded.get(file.name) != file.sha256]
         if differing:
             raise FilesDiffer(f"{', '.join(differing)} would be other files now.")
+        leases.keep_held(close, token)
         artifact_files.put_in_place(made, window=window)
     return [file.name for file in made]
+
+
+def ask(close: CloseRun, *, actor: str, now: datetime) -> None:
+    """Have a worker put a close's files back in their place. Raises NeverRun."""
+    if close.last_run_at is None:
+        raise NeverRun
+    CloseRun.objects.filter(pk=close.pk).update(files_asked_at=now, files_asked_by=actor)
+    bell.ring_after_commit("closes")
+
+
+def restore_asked(close: CloseRun) -> None:
+    """Do what was asked and write down what it came to. Raises CloseBusy: it is asked for still.
+
+    A defect is written down, and raised.
+    """
+    try:
+        files, failed = len(restore(close)), ""
+    except leases.CloseBusy:
+        raise
+    except Refusal as refusal:
+        files, failed = 0, refusal.message
+    except Exception as error:
+        _came_to(close, files=0, failed=f"{type(error).__name__}: {redacted(str(error))}"[:300])
+        raise
+    _came_to(close, files=files, failed=failed)
+
+
+def _came_to(close: CloseRun, *, files: int, failed: str) -> None:
+    """Whoever has asked again meanwhile gets it made again."""
+    told = {"by": close.files_asked_by, "at": clock.now().isoformat(), "files": files, "failed": failed}
+    CloseRun.objects.filter(pk=close.pk, files_asked_at=close.files_asked_at).update(
+        files_asked_at=None, files_made_again=told
+    )
 
 
 def amounts_to(cursor: CursorWrapper, window: Window) -> Amounts:

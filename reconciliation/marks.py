@@ -1,12 +1,18 @@
-"""Tells the orders of a window what the close made of them, through the one operation of theirs that takes it."""
+"""Tells the orders of a window what the close made of them, through the one operation of theirs that takes it.
+
+Whether the date is locked is asked for each batch, under the lock of the close's row: it may be opened again, or locked once
+more, while its orders are marked.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import connection
+from django.db import transaction as db_transaction
 
 from orders.models import Order
 from orders.operations.mark_reconciled import mark_reconciled, reopen_reconciled
+from reconciliation.models import CloseRun
 from reconciliation.windows import Parameters, Window
 
 _BATCH = 2000
@@ -45,17 +51,27 @@ WHERE o.reconciliation_state = 'closed' AND o.updated_at < %(to)s
 """
 
 
-def close_orders(*, window: Window) -> int:
-    """Mark the orders that ended in a date that is locked; return how many. Safe twice."""
-    return sum(
-        mark_reconciled(references=batch, state=Order.Reconciliation.CLOSED)
-        for batch in _batches(_CLOSED, window.parameters())
-    )
+def close_orders(*, close: CloseRun, window: Window) -> int:
+    """Mark the orders that ended in a date while this very lock of it stands; return how many. Safe twice."""
+    marked = 0
+    for batch in _batches(_CLOSED, window.parameters()):
+        with db_transaction.atomic():
+            now = _locked(close)
+            if (now.state, now.version) != (CloseRun.State.LOCKED, close.version):
+                break
+            marked += mark_reconciled(references=batch, state=Order.Reconciliation.CLOSED)
+    return marked
 
 
-def open_orders(*, window: Window) -> int:
-    """Take that back when the date is opened again: the next run says what they are."""
-    return sum(reopen_reconciled(references=batch) for batch in _batches(_CLOSED_BEFORE, window.parameters()))
+def open_orders(*, close: CloseRun, window: Window) -> int:
+    """Take that back while the date is open again; return how many. Safe twice: a run says what they are."""
+    marked = 0
+    for batch in _batches(_CLOSED_BEFORE, window.parameters()):
+        with db_transaction.atomic():
+            if _locked(close).state == CloseRun.State.LOCKED:
+                break
+            marked += reopen_reconciled(references=batch)
+    return marked
 
 
 def mark_orders(*, window: Window, as_of: datetime) -> int:
@@ -70,6 +86,10 @@ def mark_orders(*, window: Window, as_of: datetime) -> int:
         )
         for batch in _batches(query, parameters)
     )
+
+
+def _locked(close: CloseRun) -> CloseRun:
+    return CloseRun.objects.select_for_update(no_key=True).get(pk=close.pk)
 
 
 def _batches(query: str, parameters: Parameters) -> Iterator[list[str]]:

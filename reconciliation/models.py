@@ -50,6 +50,7 @@ class CloseRun(Stateful):
     runs = models.PositiveIntegerField(default=0)
     last_run_at = models.DateTimeField(null=True)
     available_at = models.DateTimeField(null=True, help_text="when it is due to run next; empty: nothing to do")
+    seen_at = models.DateTimeField(null=True, help_text="when its last run began to look, by the database's clock")
     attempts = models.PositiveIntegerField(default=0, help_text="consecutive runs that raised a defect")
     last_error = models.CharField(max_length=300, default="")
     lease_until = models.DateTimeField(null=True)
@@ -65,6 +66,13 @@ class CloseRun(Stateful):
     reviewer = models.CharField(max_length=150, null=True, help_text="who signed it: somebody else")
     movements_kept_at = models.DateTimeField(null=True, help_text="when what the locked date moved was written down")
     proof = models.JSONField(default=dict, help_text="of a close under review: what making its files again came to")
+    files_asked_at = models.DateTimeField(
+        null=True, help_text="when somebody asked for its files again; empty: nobody waits"
+    )
+    files_asked_by = models.CharField(max_length=150, default="")
+    files_made_again = models.JSONField(
+        default=dict, help_text="what that came to last: by whom, when, files or failure"
+    )
 
     class Meta:
         constraints = [
@@ -181,7 +189,7 @@ class ExceptionCase(Stateful):
     def assign(self) -> None:
         """A person and a next review date were named (again)."""
 
-    @transition(field=state, source=[State.OPEN, State.ASSIGNED], target=State.RESOLVED)
+    @transition(field=state, source=[State.OPEN, State.ASSIGNED, State.APPROVED], target=State.RESOLVED)
     def resolve(self) -> None:
         """A later run no longer finds the break."""
 
@@ -191,7 +199,7 @@ class ExceptionCase(Stateful):
 
     @transition(field=state, source=[State.RESOLVED, State.APPROVED], target=State.OPEN)
     def reopen(self) -> None:
-        """Found again."""
+        """Found again, or what was approved has changed."""
 
     def announcement(self) -> Announcement | None:
         return Announcement(
@@ -263,6 +271,19 @@ class CloseSignature(models.Model):
 
     def __str__(self) -> str:
         return f"{self.close_reference} {self.role} {self.person}"
+
+
+class CloseDownload(models.Model):
+    """Who took which files of a close away, in the console or over REST. Append-only."""
+
+    close_reference = models.CharField(max_length=40, db_index=True)
+    name = models.CharField(max_length=120, help_text="of the file, or of the ZIP of all")
+    actor = models.CharField(max_length=150)
+    api_key_id = models.BigIntegerField(null=True, help_text="over REST: the key")
+    downloaded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.close_reference} {self.name} {self.actor}"
 
 
 class Notice(models.Model):

@@ -2,13 +2,18 @@
 
 A worker does it, between the two signatures, and writes down what it came to and how many records the date had then. The
 reviewer's signature asks for that: it makes no file, and cannot stop half-way in one.
+
+1 no database transaction from before the run is open: what one of them writes, neither the run nor a proof made before its end
+  would have seen
+2 the files are made again, in a snapshot that begins after that
 """
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import Q, QuerySet
 
 from ledger.controls import clock, randomness
 from reconciliation import making_again
@@ -17,6 +22,12 @@ from reconciliation.models import CloseRun
 
 _LEASE: Final = timedelta(minutes=15)
 _PAUSE: Final = timedelta(minutes=1)
+_STILL_OPEN: Final = "A database transaction from before the run is still open: what it writes would come late."
+_OPEN_SINCE_BEFORE: Final = """
+SELECT EXISTS (SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+                 AND xact_start < %s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +42,8 @@ class Proof:
 def prove(close: CloseRun) -> bool:
     """Make a close's files again beside their place and write down what that came to. Outside any transaction.
 
-    Returns whether it is written: not when somebody else is at it, or the close is under review no more.
+    Returns whether it is written: not when somebody else is at it, the close is under review no more, or a transaction from
+    before its run is open; then it is tried again after a minute.
     """
     now = clock.now()
     token = randomness.octets(16).hex()
@@ -43,15 +55,13 @@ def prove(close: CloseRun) -> bool:
     if taken != 1:
         return False
     held = CloseRun.objects.filter(pk=close.pk, lease_token=token)
+    if _old_transaction(close):
+        _put_off(held, _STILL_OPEN)
+        return False
     try:
         amounts, differing = making_again.compare(close)
     except BaseException as error:
-        held.update(
-            lease_until=None,
-            lease_token="",
-            available_at=clock.now() + _PAUSE,
-            last_error=f"{type(error).__name__}: {error}"[:300],
-        )
+        _put_off(held, f"{type(error).__name__}: {error}")
         raise
     proof = {"run": close.runs, "amounts": asdict(amounts), "differing": sorted(differing)}
     written = held.filter(state=CloseRun.State.IN_REVIEW, version=close.version).update(
@@ -68,3 +78,15 @@ def proof_of(close: CloseRun) -> Proof | None:
     if not written or written["run"] != close.runs:
         return None
     return Proof(written["run"], Amounts(**written["amounts"]), tuple(written["differing"]))
+
+
+def _old_transaction(close: CloseRun) -> bool:
+    """Tell whether a transaction is open that began before the run looked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_SINCE_BEFORE, [close.seen_at or close.last_run_at])
+        row = cursor.fetchone()
+    return row is None or bool(row[0])
+
+
+def _put_off(held: QuerySet[CloseRun], because: str) -> None:
+    held.update(lease_until=None, lease_token="", available_at=clock.now() + _PAUSE, last_error=because[:300])

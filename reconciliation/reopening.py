@@ -2,7 +2,7 @@
 
 1 the proposal is one to unlock the date's period, bound to this very lock
 2 approved by another person, in one transaction: the period is unlocked, the close is open, its signatures stay as they were
-3 the orders of the date are open again until the next run says what they are
+3 the orders of the date are open again until the next run says what they are; that run opens those to which nobody came
 """
 
 from datetime import datetime
@@ -73,7 +73,7 @@ def approve_reopening(*, close_reference: str, reason: str, checker: str, now: d
             now=now,
         )
         day_movements.forget(close)
-    marks.open_orders(window=window_of_close(close))
+    marks.open_orders(close=close, window=window_of_close(close))
     return close
 
 

@@ -1,4 +1,5 @@
-"""The close's schedule: every missed date is made, what is due is run, proved or finished. Drain "closes".
+"""The close's schedule: every missed date is made, what is due is run, proved or finished, and files that somebody asked for
+are made again. Drain "closes".
 
 A scheduler that slept catches up: dates are counted from the book's first record, not from when it last looked.
 """
@@ -12,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from ledger.controls import bell, clock, drains
 from ledger.environments import Environment
-from reconciliation import close_runs, proving, signing
+from reconciliation import close_runs, making_again, proving, signing
 from reconciliation.leases import CloseBusy, CloseNotOpen
 from reconciliation.models import CloseRun
 from reconciliation.windows import business_date_of
@@ -49,6 +50,13 @@ def work() -> int:
         except Exception as error:  # one that fails holds up no other; a proof has put itself off
             log.exception("close.not_finished", close=close.reference, error=type(error).__name__)
             CloseRun.objects.filter(pk=close.pk, available_at__lte=now).update(available_at=now + _PAUSE)
+    for close in _asked_for_files(now)[:10]:
+        try:
+            making_again.restore_asked(close)
+        except CloseBusy:
+            continue  # it is asked for still
+        except Exception as error:  # its close says so
+            log.exception("close.files_not_made_again", close=close.reference, error=type(error).__name__)
     for close in _due(now).order_by("available_at", "business_date")[:10]:
         try:
             close_runs.run(close=close)
@@ -72,6 +80,7 @@ def depth() -> int:
     return (
         _due(now).count()
         + _signed_or_reviewed(now).count()
+        + _asked_for_files(now).count()
         + sum(len(missed_dates(environment, now=now)) for environment in Environment)
     )
 
@@ -114,6 +123,11 @@ def _signed_or_reviewed(now: datetime) -> QuerySet[CloseRun]:
         state__in=[CloseRun.State.IN_REVIEW, CloseRun.State.LOCKED], available_at__lte=now
     )
     return waiting.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).order_by("available_at", "pk")
+
+
+def _asked_for_files(now: datetime) -> QuerySet[CloseRun]:
+    waiting = CloseRun.objects.filter(files_asked_at__lte=now)
+    return waiting.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=now)).order_by("files_asked_at", "pk")
 
 
 def _due(now: datetime) -> QuerySet[CloseRun]:

@@ -5,7 +5,8 @@ Submit (the preparer's signature):
 2 the five points of the checklist pass (rule C1)
 3 the files of that run are what is signed: their hashes and the ledger's root stand with the signature
 
-Prove (a worker, `proving`): the files are made again as of the run's instant and are the same bytes: nothing came late.
+Prove (a worker, `proving`): every transaction from before the run has ended, the files are made again as of the run's instant
+and are the same bytes: nothing came late.
 
 Sign (the reviewer's signature), one transaction that makes no file:
 1 another person than the preparer (rule H1), the files that the preparer signed, and their proof
@@ -37,6 +38,7 @@ from reconciliation.leases import CloseBusy
 from reconciliation.models import CloseArtifact, CloseFinding, CloseRun, CloseSignature, ExceptionCase
 from reconciliation.proving import Proof, proof_of
 from reconciliation.windows import Window
+from wallets import operators
 
 log = structlog.get_logger(__name__)
 
@@ -90,13 +92,6 @@ class NotProved(Refusal):
     status = 409
 
 
-class OldTransactions(Refusal):
-    """A database transaction from before the run is still open: what it writes would come late. Try again shortly."""
-
-    code = "close_old_transactions"
-    status = 409
-
-
 def submit_close(*, close_reference: str, close_version: int, comment: str, actor: str, now: datetime) -> CloseRun:
     """Sign as preparer and hand the close to review. Raises the refusals above, StaleVersion or CloseBusy."""
     with db_transaction.atomic():
@@ -134,7 +129,6 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
         raise NotFound(f"There is no close {close_reference}.")
     _need_reviewer(close, actor)
     window = window_of_close(close)
-    _need_no_old_transaction(close)
     now = clock.now()
     with db_transaction.atomic():
         one_run_at_a_time(close.environment)
@@ -151,7 +145,7 @@ def sign_close(*, close_reference: str, close_version: int, comment: str, actor:
                 raise RecordsChanged
         transitions.sign_and_lock(
             close,
-            values={"reviewer": actor, "available_at": now},
+            values={"reviewer": actor, "available_at": now, "operator_id": _whose(close)},
             why=Why(actor, "signed", evidence=signed),
             now=now,
         )
@@ -182,10 +176,14 @@ def send_back(*, close_reference: str, close_version: int, reason: str, actor: s
 
 
 def finish_locked(close: CloseRun) -> None:
-    """Write down what a locked date moved, mark its orders as closed, and note that it is done. Safe twice."""
+    """Write down what a locked date moved, mark its orders as closed, and note that it is done. Safe twice.
+
+    Of this very lock: one that was opened again meanwhile, and perhaps locked once more, is another's to finish.
+    """
     day_movements.keep(close, window=window_of_close(close))
-    marks.close_orders(window=window_of_close(close))
-    CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.LOCKED).update(available_at=None)
+    marks.close_orders(close=close, window=window_of_close(close))
+    same = CloseRun.objects.filter(pk=close.pk, state=CloseRun.State.LOCKED, version=close.version)
+    same.update(available_at=None)
 
 
 def _locked(close_reference: str, close_version: int) -> CloseRun:
@@ -267,17 +265,12 @@ def _need_proof(close: CloseRun) -> Proof:
     return proof
 
 
-def _need_no_old_transaction(close: CloseRun) -> None:
-    """What a transaction from before the run has not committed yet, the run has not seen."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND backend_type = 'client backend' AND xact_start < %s",
-            [close.last_run_at],
-        )
-        row = cursor.fetchone()
-    if row is None or row[0]:
-        raise OldTransactions
+def _whose(close: CloseRun) -> int | None:
+    """Return the house, whose endpoints hear of it, also of a close that was made before the house was."""
+    if close.operator_id is not None:
+        return close.operator_id
+    house = operators.house()
+    return house.pk if house is not None else None
 
 
 def _signed(close: CloseRun) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 from django.db import connection
 from django.db import transaction as db_transaction
@@ -19,3 +20,14 @@ def snapshot() -> Iterator[CursorWrapper]:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         cursor.execute("SET LOCAL jit = off; SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '32MB'")
         yield cursor
+
+
+def began_at(cursor: CursorWrapper) -> datetime:
+    """Return the database's time, asked first in a snapshot: of every transaction begun later it has seen nothing, of one
+    begun before what had been committed.
+    """
+    cursor.execute("SELECT clock_timestamp()")
+    row = cursor.fetchone()
+    assert row is not None
+    instant: datetime = row[0]
+    return instant

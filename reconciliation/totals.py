@@ -1,4 +1,4 @@
-"""Control totals of the book: per asset, what all accounts were credited less what they were debited. It is 0."""
+"""What a run counts of its book: per asset, what all accounts were credited less what they were debited (it is 0), and more."""
 
 from datetime import datetime
 
@@ -28,6 +28,11 @@ WHERE i.environment = %(environment)s AND i.state = 'authorized' AND i.authorize
   AND i.authorized_at + g.pending_horizon_ms * interval '1 millisecond' > %(as_of)s
 """
 
+_ORDERS = """
+SELECT count(*) FROM orders_order o
+WHERE o.environment = %(environment)s AND o.created_at >= %(from)s AND o.created_at < %(to)s
+"""
+
 
 def zero_sum(environment: str) -> dict[str, int]:
     """Return per asset the net of every posting of the environment's book, in minor units: 0, or the book is broken."""
@@ -43,6 +48,14 @@ def zero_sum_of_window(*, cursor: CursorWrapper, window: Window) -> dict[str, in
 def in_flight(*, cursor: CursorWrapper, window: Window, as_of: datetime) -> int:
     """Count the payouts of the window, or before it, that their gateway may still be working on: no break."""
     cursor.execute(_IN_FLIGHT, {**window.parameters(), "as_of": as_of})
+    row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def orders_of_window(*, cursor: CursorWrapper, window: Window) -> int:
+    """Count the orders that were created in the window."""
+    cursor.execute(_ORDERS, window.parameters())
     row = cursor.fetchone()
     assert row is not None
     return int(row[0])

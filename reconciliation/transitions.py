@@ -23,6 +23,15 @@ def found_again(case: ExceptionCase, *, values: Mapping[str, Any], close: CloseR
     move(Change(case, "reopen", values), why=_why(close, "break found again"), now=now)
 
 
+def found_otherwise(
+    case: ExceptionCase, *, values: Mapping[str, Any], approved: Mapping[str, Any], close: CloseRun, now: datetime
+) -> None:
+    """Open a case again whose break is no longer the one that was approved; `approved` says which that was."""
+    found = {"detail": values["detail"], "asset": values["asset"], "amount_minor": str(values["amount_minor"])}
+    why = _why(close, "approved break has changed", approved=approved, found=found)
+    move(Change(case, "reopen", values), why=why, now=now)
+
+
 def healed(cases: Sequence[ExceptionCase], *, close: CloseRun, now: datetime) -> None:
     """Resolve the cases whose breaks a later run no longer finds."""
     values = {"resolution": f"Healed: the close of {close.business_date.isoformat()} no longer finds it."}
@@ -53,11 +62,12 @@ def reopen(close: CloseRun, *, values: Mapping[str, Any], why: Why, now: datetim
     move(Change(close, "reopen", values), why=why, now=now)
 
 
-def _why(close: CloseRun, cause: str) -> Why:
+def _why(close: CloseRun, cause: str, **more: Mapping[str, Any]) -> Why:
     evidence = {
         "close_id": close.reference,
         "business_date": close.business_date.isoformat(),
         "run": close.runs + 1,
+        **more,
     }
     return Why(CLOSE, cause, evidence=evidence)
 

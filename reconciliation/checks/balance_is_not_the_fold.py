@@ -42,6 +42,8 @@ WITH since AS (
 SELECT 'account:' || b.account_id AS subject, '' AS order_reference, NULL::bigint AS operator_id, b.asset,
        abs((b.credits_posted - b.debits_posted) - (f.cp - f.dp)) AS amount_minor,
        jsonb_build_object('reason', 'the balance is not the sum of its postings', 'address', b.address,
+                          'difference', jsonb_build_array(b.debits_posted - f.dp, b.credits_posted - f.cp,
+                                                          b.debits_pending - f.dq, b.credits_pending - f.cq),
                           'balance', jsonb_build_array(b.debits_posted, b.credits_posted, b.debits_pending, b.credits_pending),
                           'postings', jsonb_build_array(f.dp, f.cp, f.dq, f.cq)) AS detail
 FROM folded f
@@ -57,5 +59,7 @@ CHECK = Check(
     first_action="Run verify_ledger: it names the account, and the blocks that still prove what was posted.",
     owner="finance",
     point=3,
+    passing=("balance", "postings"),
+    suspects=(("suspects", 10_000),),
     query=_QUERY,
 )

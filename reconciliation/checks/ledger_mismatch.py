@@ -4,8 +4,8 @@ A trade: each named amount of its terms is one line of its reservation, of its s
 release once it is released or failed. A leg: what the wallet was debited, and what it was given back; what it was
 credited; of a sell that was unwound each line of its trade turned round, where any is (else: returned trade without
 adjustment). A return: what it adjusted, gave back or kept; of a trade taken back the totals per asset, since a receivable
-may share a line. A transfer or payout: its debit, its fee and its VAT, or nothing left standing.
-A pay-in: the gross that its provider moved, its fee and its VAT.
+may share a line; of a late execution what the venue gave and took. A transfer or payout: its debit, its fee and its
+VAT, or nothing left standing. A pay-in: the gross that its provider moved, its fee and its VAT.
 What should stand in the books is what the moves say happened; lines are joined by ids (order, trade), amounts compared
 exactly.
 
@@ -140,18 +140,27 @@ WITH booked_now AS (
                 ELSE 'LATE_EFFECT' END AS adjusted_by,
            CASE r.state WHEN 'given_back' THEN 'RETURN_GIVEN_BACK' WHEN 'kept' THEN 'RETURN_KEPT' END AS ended_by
     FROM close_returns(%(environment)s, %(from)s, %(to)s) r
-    WHERE r.state IN ('adjusted', 'given_back', 'kept') AND r.leg IN ('debit', 'credit', 'reverse', 'submit')
+    WHERE r.state IN ('adjusted', 'given_back', 'kept') AND r.leg IN ('debit', 'credit', 'reverse', 'submit', 'execute')
 ), due_returns AS (
     SELECT r.reference, r.adjusted_by || ' ' || a.asset || ' ' || sum(a.minor) AS line
     FROM returns r
     CROSS JOIN LATERAL (
-        SELECT r.asset, r.amount_minor AS minor WHERE r.kind <> 'trade_returned'
+        SELECT r.asset, r.amount_minor AS minor WHERE r.kind <> 'trade_returned' AND r.leg <> 'execute'
         UNION ALL
         SELECT value ->> 'asset', (value ->> 'minor')::numeric FROM orders_trade t, jsonb_each(t.terms -> 'amounts')
-        WHERE r.kind = 'trade_returned' AND t.reference = r.trade_reference) a
+        WHERE r.kind = 'trade_returned' AND t.reference = r.trade_reference
+        UNION ALL
+        SELECT value ->> 'asset', (value ->> 'minor')::numeric FROM jsonb_each(r.terms -> 'amounts')
+        WHERE r.leg = 'execute') a
     WHERE a.minor <> 0 GROUP BY r.reference, r.adjusted_by, a.asset
     UNION ALL
-    SELECT r.reference, r.ended_by || ' ' || r.asset || ' ' || r.amount_minor FROM returns r WHERE r.ended_by IS NOT NULL
+    SELECT r.reference, r.ended_by || ' ' || r.asset || ' ' || r.amount_minor FROM returns r
+    WHERE r.ended_by IS NOT NULL AND r.leg <> 'execute'
+    UNION ALL
+    SELECT r.reference, r.ended_by || ' ' || (a.value ->> 'asset') || ' ' || sum((a.value ->> 'minor')::numeric)
+    FROM returns r CROSS JOIN LATERAL jsonb_each(r.terms -> 'amounts') AS a
+    WHERE r.ended_by IS NOT NULL AND r.leg = 'execute' AND a.value ->> 'minor' <> '0'
+    GROUP BY r.reference, r.ended_by, a.value ->> 'asset'
 ), booked_returns AS (
     SELECT x.subject AS reference, x.event_type || ' ' || p.asset || ' ' || sum(p.amount_minor) AS line
     FROM returns r
@@ -248,5 +257,6 @@ CHECK = Check(
     owner="finance",
     point=3,
     follows=("webhook_without_ledger_row",),
+    suspects=(("every_suspect_trade", 10_000), ("every_suspect_order", 10_000)),
     query=_QUERY,
 )

@@ -37,5 +37,6 @@ CHECK = Check(
     first_action="Retrieve quote/trade by id if available.",
     owner="ops",
     point=1,
+    suspects=(("every_untraded", 10_000),),
     query=_QUERY,
 )

@@ -78,5 +78,6 @@ CHECK = Check(
     first_action="Poll trusted read and inspect delivery logs.",
     owner="ops",
     point=4,
+    suspects=(("untold", 10_000),),
     query=_QUERY,
 )

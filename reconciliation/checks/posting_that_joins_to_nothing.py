@@ -84,5 +84,6 @@ CHECK = Check(
     owner="finance",
     point=2,
     follows=("missing_quote", "missing_trade", "duplicate_trade_attempt"),
+    suspects=(("unjoined_orders", 10_000),),
     query=_QUERY,
 )

@@ -166,6 +166,7 @@ CHECK = Check(
     first_action="Freeze order and review state transition audit.",
     owner="ops",
     point=1,
+    suspects=(("every_illegal_move", 10_000),),
     query=_QUERY,
     freezes=True,
 )

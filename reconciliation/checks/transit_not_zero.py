@@ -68,5 +68,6 @@ CHECK = Check(
         *("missing_trade", "duplicate_trade_attempt", "webhook_without_ledger_row", "ledger_mismatch"),
         *("returned_trade_without_adjustment", "terminal_state_conflict"),
     ),
+    suspects=(("uneven", 100_000),),
     query=_QUERY,
 )

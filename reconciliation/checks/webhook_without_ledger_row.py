@@ -71,5 +71,6 @@ CHECK = Check(
     first_action="Queue an exception.",
     owner="finance",
     point=1,
+    suspects=(("every_unreserved", 10_000),),
     query=_QUERY,
 )

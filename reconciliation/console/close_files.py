@@ -7,10 +7,10 @@ from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpRes
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET
 
+from ledger.controls.console import actor_of
 from ledger.controls.roles import Section, sees
-from reconciliation import artifact_zip
+from reconciliation import artifact_zip, downloads
 from reconciliation.console import audit_entries
-from reconciliation.downloads import download
 from reconciliation.models import CloseRun
 
 
@@ -23,6 +23,7 @@ def package(request: HttpRequest, reference: str) -> HttpResponseBase:
     except artifact_zip.FilesMissing as missing:
         messages.error(request, missing.message)
         return redirect("admin:close-page", reference)
+    downloads.keep(close, artifact_zip.name_of(close), actor=actor_of(request))
     audit_entries.write(request, close, "close: files downloaded", artifact_zip.name_of(close), flag=CHANGE)
     return StreamingHttpResponse(
         blocks,
@@ -45,8 +46,9 @@ def one(request: HttpRequest, reference: str, name: str) -> HttpResponseBase:
         return redirect("admin:close-page", reference)
     if path is None:
         raise Http404
+    downloads.keep(close, name, actor=actor_of(request))
     audit_entries.write(request, close, "close: file downloaded", name, flag=CHANGE)
-    response = download(path, filename=f"{close.environment}-{close.business_date.isoformat()}-{name}")
+    response = downloads.download(path, filename=f"{close.environment}-{close.business_date.isoformat()}-{name}")
     response["Cache-Control"] = "no-store"
     return response
 

@@ -18,7 +18,7 @@ from reconciliation.check_registry import every_check
 from reconciliation.checklist import checklist_of
 from reconciliation.close_runs import window_of_close
 from reconciliation.console import dialogs
-from reconciliation.models import CloseArtifact, CloseRun, CloseSignature, ExceptionCase
+from reconciliation.models import CloseArtifact, CloseDownload, CloseRun, CloseSignature, ExceptionCase
 from reconciliation.proving import proof_of
 
 _SHOWN = 20
@@ -44,7 +44,9 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "proof": proof_of(close),
         "points": [_point(point) for point in checklist.points],
         "complete": checklist.complete,
-        "breaks": [(check, breaks.get(check.name, 0)) for check in every_check()],
+        "breaks": [
+            (check, breaks.get(check.name, 0), check.name in close.counts.get("cut_off", [])) for check in every_check()
+        ],
         "records": [
             (kind.replace("_", " "), number) for kind, number in sorted(close.counts.get("records", {}).items())
         ],
@@ -53,6 +55,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "in_flight": close.counts.get("in_flight", 0),
         "files": CloseArtifact.objects.filter(close_reference=close.reference).order_by("name"),
         "signatures": CloseSignature.objects.filter(close_reference=close.reference).order_by("id"),
+        "downloads": CloseDownload.objects.filter(close_reference=close.reference).order_by("-id")[:_SHOWN],
         "moves": Move.objects.filter(subject=close.reference).order_by("id"),
         "proposal": proposal,
         "is_maker": proposal is not None and proposal.maker == actor_of(request),
@@ -94,9 +97,13 @@ def act(request: HttpRequest, reference: str, action: str) -> HttpResponse:
 
 
 def _at_work(close: CloseRun) -> bool:
-    """Tell whether a worker runs or proves it, or is about to."""
+    """Tell whether a worker runs or proves it or makes its files again, or is about to."""
     due = close.available_at is not None and close.available_at <= clock.now()
-    return bool(close.step) or (due and close.state in (CloseRun.State.OPEN, CloseRun.State.IN_REVIEW))
+    return (
+        bool(close.step)
+        or close.files_asked_at is not None
+        or (due and close.state in (CloseRun.State.OPEN, CloseRun.State.IN_REVIEW))
+    )
 
 
 def _run(request: HttpRequest, close: CloseRun) -> str:
@@ -175,8 +182,8 @@ def _refuse_reopening(request: HttpRequest, close: CloseRun) -> str:
 
 def _make_again(request: HttpRequest, close: CloseRun) -> str:
     need(request.user, Ability.CLOSE)
-    names = making_again.restore(close)
-    return f"{len(names)} files were made again: they are the same bytes."
+    making_again.ask(close, actor=actor_of(request), now=clock.now())
+    return "A worker makes the files again and compares them."
 
 
 _ACTIONS: dict[str, Callable[[HttpRequest, CloseRun], str]] = {

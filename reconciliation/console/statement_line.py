@@ -118,7 +118,7 @@ def _candidates(line: StatementLine) -> list[dict[str, Any]]:
     window = timedelta(days=line.source.date_window_days)
     shown = [
         _shown(line, one, taken=one.transaction_id in taken)
-        for one in candidates.found(source=line.source, lines=[line])
+        for one in candidates.around(line=line)
         if naming_rule(line, one) is not StatementMatch.Rule.AMOUNT_AND_DATE
         or (one.asset == line.asset and abs(one.on_date - line.booked_on) <= window)
     ]

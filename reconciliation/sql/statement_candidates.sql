@@ -2,7 +2,8 @@
 -- the same asset and exact amount near its date. Each with every id by which others may name it.
 --
 -- Takes %(book)s, %(environment)s, %(account)s, %(operator)s (null for a bank), %(zone)s, %(window)s (days),
--- %(lines)s (ids of rows) and %(also)s (one transaction more, or null).
+-- %(lines)s (ids of rows), %(any_amount)s (those of the same asset near its date, too) and %(also)s (one transaction
+-- more, or null).
 WITH line AS MATERIALIZED (
     SELECT l.id, l.our_key, l.our_reference, l.provider_reference, l.partner_order_id, l.asset, l.amount_minor,
            l.booked_on, l.value_on
@@ -32,10 +33,25 @@ WITH line AS MATERIALIZED (
     SELECT subject FROM owner
     UNION SELECT p.intent_reference FROM owner JOIN orders_payout p
           ON p.reference = owner.subject AND p.environment = %(environment)s
-), near AS (
-    SELECT min(least(l.booked_on, coalesce(l.value_on, l.booked_on))) - %(window)s::integer AS first,
-           max(greatest(l.booked_on, coalesce(l.value_on, l.booked_on))) + %(window)s::integer AS last
-    FROM line l
+), said AS (
+    SELECT subject AS id FROM subject
+    UNION SELECT v.id FROM line l
+          CROSS JOIN LATERAL (VALUES (l.our_key), (l.provider_reference), (l.partner_order_id)) AS v (id) WHERE v.id <> ''
+), wanted AS MATERIALIZED (
+    SELECT DISTINCT l.asset, l.amount_minor, d.day - %(window)s::integer AS first, d.day + %(window)s::integer AS last
+    FROM line l CROSS JOIN LATERAL (VALUES (l.booked_on), (l.value_on)) AS d (day) WHERE d.day IS NOT NULL
+), near AS MATERIALIZED (
+    SELECT x.id, x.refs, (coalesce(x.value_date, x.effective_at) AT TIME ZONE %(zone)s)::date AS on_date
+    FROM (SELECT min(first) AS first, max(last) AS last FROM wanted) AS dates JOIN ledger_transaction x
+      ON x.book_id = %(book)s
+     AND x.effective_at >= dates.first::timestamp AT TIME ZONE %(zone)s
+     AND x.effective_at < (dates.last + 1)::timestamp AT TIME ZONE %(zone)s
+), net AS (
+    SELECT near.id, near.on_date, p.asset,
+           sum(CASE WHEN p.debit_account_id = a.id THEN p.amount_minor ELSE -p.amount_minor END) AS amount_minor
+    FROM near JOIN ledger_posting p ON p.transaction_id = near.id AND p.kind IN ('posted', 'post')
+    JOIN account a ON a.id IN (p.debit_account_id, p.credit_account_id)
+    GROUP BY near.id, near.on_date, p.asset
 ), found AS (
     SELECT x.id FROM ledger_transaction x JOIN subject ON subject.subject = x.subject WHERE x.book_id = %(book)s
     UNION
@@ -44,10 +60,14 @@ WITH line AS MATERIALIZED (
     UNION
     SELECT x.id FROM ledger_transaction x WHERE x.id = %(also)s::uuid AND x.book_id = %(book)s
     UNION
-    SELECT x.id FROM near JOIN ledger_transaction x
-      ON x.book_id = %(book)s
-     AND x.effective_at >= near.first::timestamp AT TIME ZONE %(zone)s
-     AND x.effective_at < (near.last + 1)::timestamp AT TIME ZONE %(zone)s
+    SELECT net.id FROM net JOIN wanted w ON w.asset = net.asset AND w.amount_minor = net.amount_minor
+     AND net.on_date BETWEEN w.first AND w.last
+    UNION
+    SELECT net.id FROM net JOIN wanted w ON w.asset = net.asset AND net.on_date BETWEEN w.first AND w.last
+    WHERE %(any_amount)s
+    UNION
+    SELECT net.id FROM net JOIN near ON near.id = net.id CROSS JOIN LATERAL jsonb_each_text(near.refs) AS ref
+    JOIN said ON said.id = ref.value
 ), moved AS (
     SELECT x.id, x.key, x.subject, x.refs, x.event_type, p.asset,
            (coalesce(x.value_date, x.effective_at) AT TIME ZONE %(zone)s)::date AS on_date, x.effective_at,

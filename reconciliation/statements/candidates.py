@@ -32,8 +32,15 @@ class Candidate:
 
 
 def found(*, source: StatementSource, lines: Sequence[StatementLine]) -> list[Candidate]:
-    """Return every transaction that an id of these lines names, or that lies near them, oldest first. One query."""
+    """Return every transaction that an id of these lines names, or that has the exact amount of one near its date, oldest
+    first. One query.
+    """
     return _asked(source, lines, None) if lines else []
+
+
+def around(*, line: StatementLine) -> list[Candidate]:
+    """Return what a person may look at: every transaction that an id of a line names, or of its asset near its date."""
+    return _asked(line.source, [line], None, any_amount=True)
 
 
 def of_transaction(*, source: StatementSource, transaction_id: UUID, asset: str) -> Candidate | None:
@@ -41,7 +48,9 @@ def of_transaction(*, source: StatementSource, transaction_id: UUID, asset: str)
     return next((one for one in _asked(source, [], transaction_id) if one.asset == asset), None)
 
 
-def _asked(source: StatementSource, lines: Sequence[StatementLine], also: UUID | None) -> list[Candidate]:
+def _asked(
+    source: StatementSource, lines: Sequence[StatementLine], also: UUID | None, *, any_amount: bool = False
+) -> list[Candidate]:
     with connection.cursor() as cursor:
         cursor.execute(
             _SQL,
@@ -54,6 +63,7 @@ def _asked(source: StatementSource, lines: Sequence[StatementLine], also: UUID |
                 "window": source.date_window_days,
                 "lines": [line.pk for line in lines],
                 "also": also,
+                "any_amount": any_amount,
             },
         )
         rows = cursor.fetchall()

@@ -45,9 +45,10 @@ def pair(
     taken: Collection[UUID],
     apart: Collection[tuple[int, UUID]],
     window: timedelta,
+    ids_only: bool = False,
 ) -> Pairing:
     """Pair lines with candidates, each candidate at most once. `taken` are transactions that another line of the source has;
-    `apart` are those that a person took from a line.
+    `apart` are those that a person took from a line. `ids_only`: says nothing of lines that no id names anything for.
     """
     by_id = _Index(candidates)
     free = {candidate.transaction_id for candidate in candidates} - set(taken)
@@ -73,6 +74,8 @@ def pair(
             continue
         free.discard(chosen.transaction_id)
         pairs.append(Pair(line, chosen, naming_rule(line, chosen)))
+    if ids_only:
+        return Pairing(pairs, because)
     by_amount, alone = _by_amount(nameless, candidates, free, apart, window)
     return Pairing([*pairs, *by_amount], [*because, *alone])
 

@@ -15,6 +15,7 @@ from reconciliation.statements.csv_lines import NotThisFormat
 from reconciliation.statements.importing import FileTooLarge, Shown
 
 MOST_SHOWN: Final = 500
+_MOST_BESIDE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,24 @@ def _tried(found: DryRun, file: StatementFile, now: datetime) -> DryRun:
         with db_transaction.atomic():
             importing.take_in(reference=file.reference, actor="dry run", now=now)
             lines = list(StatementLine.objects.filter(file__reference=file.reference).order_by("pk")[:MOST_SHOWN])
-            pairing = matching.looked_at(source=file.source, lines=lines)
+            pairing = matching.looked_at(source=file.source, lines=[*lines, *_beside(file, lines)])
             db_transaction.set_rollback(True)
     except Refusal as refusal:
         return replace(found, fault=refusal.message)
-    told = {one.line.number: f"{one.rule.label}: {one.candidate.key}" for one in pairing.pairs}
-    told |= {line.number: because for line, because in pairing.because}
-    matched = {one.line.number for one in pairing.pairs}
+    shown = {line.pk for line in lines}
+    pairs = [one for one in pairing.pairs if one.line.pk in shown]
+    told = {one.line.number: f"{one.rule.label}: {one.candidate.key}" for one in pairs}
+    told |= {line.number: because for line, because in pairing.because if line.pk in shown}
+    matched = {one.line.number for one in pairs}
     rows = [replace(row, match=told.get(row.number, ""), matched=row.number in matched) for row in found.rows]
     return replace(found, rows=rows)
+
+
+def _beside(file: StatementFile, lines: Sequence[StatementLine]) -> list[StatementLine]:
+    """Return the source's other open lines of the same amounts: they may name, or want, what these would be matched with."""
+    others = matching.unmatched().filter(
+        source=file.source,
+        asset__in={line.asset for line in lines},
+        amount_minor__in={line.amount_minor for line in lines},
+    )
+    return list(others.exclude(pk__in=[line.pk for line in lines]).order_by("pk")[:_MOST_BESIDE])

@@ -18,7 +18,7 @@ from ledger.controls import clock, drains
 from ledger.models import Approval, Move
 from orders.models import Order
 from reconciliation import close_runs
-from reconciliation.models import CloseArtifact, CloseRun, CloseSignature, ExceptionCase, ExceptionNote
+from reconciliation.models import CloseArtifact, CloseDownload, CloseRun, CloseSignature, ExceptionCase, ExceptionNote
 from tests.orders.desk import Desk
 
 pytestmark = pytest.mark.usefixtures("database", "desk")
@@ -88,7 +88,10 @@ def test_a_close_from_exception_to_lock_and_open_again(signed_in: SignIn, closed
     assert list(CloseSignature.objects.order_by("id").values_list("role", "person", "comment")) == [
         *(("preparer", "user:fiona", "all there"), ("reviewer", "user:frank", "agreed")),
     ]
-    assert "they are the same bytes" in _act(fiona, closed, "make-again")
+    assert "A worker makes the files again" in _act(fiona, closed, "make-again")
+    drains.drain("closes")
+    page = fiona.get(reverse("admin:close-page", args=[closed.reference])).content.decode()
+    assert "11 files, they are the same bytes" in page
 
     assert "a second person has to approve" in _act(fiona, closed, "propose-reopening", reason="a late statement")
     assert "Your role may not" in _act(fiona, closed, "approve-reopening", reason="mine")
@@ -121,7 +124,12 @@ def test_downloads_are_audited_and_are_the_recorded_files(signed_in: SignIn, clo
         (closed.reference, f"close-test-{closed.business_date}.zip"),
         (closed.reference, "orders.csv"),
     ]
+    assert list(CloseDownload.objects.order_by("id").values_list("close_reference", "name", "actor", "api_key_id")) == [
+        (closed.reference, f"close-test-{closed.business_date}.zip", "user:ada", None),
+        (closed.reference, "orders.csv", "user:ada", None),
+    ]
     page = auditor.get(reverse("admin:close-page", args=[closed.reference])).content.decode()
+    assert 'id="downloads"' in page
     assert 'id="run"' not in page
     assert "Your role may not" in _act(auditor, closed, "run")
 
@@ -131,7 +139,8 @@ def test_missing_files_are_a_message(signed_in: SignIn, closed: CloseRun, settin
     fiona = signed_in("fiona", "finance")
     answer = fiona.get(reverse("admin:close-package", args=[closed.reference]), follow=True)
     assert "This close has no files in their place" in answer.content.decode()
-    assert "they are the same bytes" in _act(fiona, closed, "make-again")
+    assert "user:fiona asked for them" in _act(fiona, closed, "make-again")
+    drains.drain("closes")
     assert fiona.get(reverse("admin:close-package", args=[closed.reference])).status_code == 200
 
 
@@ -192,3 +201,15 @@ def test_no_get_changes_anything_and_nobody_is_not_found(signed_in: SignIn, clos
     ):
         assert frank.get(url).status_code == 404
     assert frank.post(reverse("admin:close-act", args=[closed.reference, "nonsense"])).status_code == 404
+
+
+def test_a_run_that_was_cut_off_is_told_above_the_cases_and_on_its_close(signed_in: SignIn, closed: CloseRun) -> None:
+    fiona = signed_in("fiona", "finance")
+    cases = reverse("admin:reconciliation_exceptioncase_changelist")
+    page = reverse("admin:close-page", args=[closed.reference])
+    assert "cut off" not in fiona.get(cases).content.decode() + fiona.get(page).content.decode()
+    CloseRun.objects.filter(pk=closed.pk).update(counts={**closed.counts, "cut_off": ["ledger_mismatch"]})
+    listed = fiona.get(cases).content.decode()
+    assert f"{closed.business_date} (test)</a> was cut off: Ledger mismatch." in listed
+    assert "Ledger mismatch: cut off, there were more than a run looks at" in fiona.get(page).content.decode()
+    assert "Blocked: point" in _act(fiona, closed, "submit")

@@ -44,6 +44,7 @@ TABLES: Final = {
     "orders_payin": APPEND,
     "orders_reviewnote": APPEND,
     "reconciliation_closesignature": APPEND,
+    "reconciliation_closedownload": APPEND,
     "reconciliation_exceptionnote": APPEND,
     "orders_walletentry": APPEND,
     "wallets_apirequest": APPEND,

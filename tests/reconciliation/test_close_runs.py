@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from ledger.controls import clock, drains
-from reconciliation import close_runs, findings, leases, proving, schedule
+from reconciliation import close_runs, findings, leases, making_again, proving, schedule
 from reconciliation.close_runs import DateNotBegun
 from reconciliation.models import CloseRun
 from tests.orders.desk import START
@@ -137,14 +137,27 @@ def test_a_date_that_no_book_has_is_refused(day_given: date, database: None) -> 
 
 
 def test_a_close_that_cannot_be_proved_holds_up_no_other(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = close_runs.ensure(environment="test", business_date=DATE - timedelta(days=1))
+    broken = close_runs.ensure(environment="test", business_date=DATE - timedelta(days=1))
     day.processed()
-    day.desk.later(hours=30)
+    day.after_midnight()
+    sound = day.close().close
+    day.after_midnight(days=2)
+    due = close_runs.ensure(environment="test", business_date=DATE + timedelta(days=1))
+    day.plant(
+        "UPDATE reconciliation_closerun SET state = 'in_review', available_at = %s WHERE id = ANY(%s)",
+        *(clock.now(), [broken.pk, sound.pk]),
+    )
+    really = making_again.compare
 
-    def fail(close: CloseRun) -> None:
-        raise ValueError("planted")
+    def fail(close: CloseRun) -> object:
+        if close.pk == broken.pk:
+            raise ValueError("planted")
+        return really(close)
 
-    monkeypatch.setattr(schedule, "_signed_or_reviewed", lambda now: [first])
-    monkeypatch.setattr(proving, "prove", fail)
+    monkeypatch.setattr(making_again, "compare", fail)
     assert schedule.work() == 1
-    assert CloseRun.objects.get(business_date=DATE).last_run_at or CloseRun.objects.get(pk=first.pk).last_run_at
+    broken = CloseRun.objects.get(pk=broken.pk)
+    assert (broken.proof, broken.last_error, broken.lease_until) == ({}, "ValueError: planted", None)
+    assert broken.available_at == clock.now() + timedelta(minutes=1)
+    assert proving.proof_of(CloseRun.objects.get(pk=sound.pk)) is not None
+    assert CloseRun.objects.get(pk=due.pk).last_run_at == clock.now()

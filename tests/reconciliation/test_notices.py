@@ -15,6 +15,7 @@ from ledger.money import Money
 from orders.models import ReviewCase
 from reconciliation import close_runs, notices
 from reconciliation.models import CloseRun, ExceptionCase, Notice
+from tests.reconciliation.day import Day
 from tests.wallets.rules import fee, in_force
 from tests.webhooks.receiver import Answer, running_receiver
 from wallets.conditions import ConditionFailed
@@ -152,27 +153,31 @@ def test_review_date_is_told_once_for_each_date_that_passes() -> None:
     assert "by fiona" in mail.outbox[0].body
 
 
-def test_break_rate_is_told_when_a_final_close_has_more_breaks_than_the_limit(settings: Settings) -> None:
-    settings.BREAK_RATE_LIMIT = 100
-    with clock.use(FixedClock(NOW)):
-        close = close_runs.ensure(environment="test", business_date=date(2026, 3, 13))
-        CloseRun.objects.update(provisional=False, runs=1)
-        assert notices.work() == 0
-        case = ExceptionCase(
-            reference="exc_1",
-            environment="test",
-            type="missing_trade",
-            subject="ord_1",
-            business_date=date(2026, 3, 13),
-            next_review_on=date(2026, 3, 20),
-            first_action="Retrieve it.",
-            last_seen_at=NOW,
-        )
-        with db_transaction.atomic():
-            move(Birth(case), why=Why("test", "planted"), now=NOW)
-        assert notices.work() == 1
-    assert Notice.objects.get().subject == close.reference
-    assert "1 breaks among 0 orders" in mail.outbox[0].body
+def test_break_rate_is_told_when_a_final_close_has_more_breaks_than_the_limit(day: Day, settings: Settings) -> None:
+    """By what its last run counted: looking every few seconds counts no orders and no cases."""
+    settings.BREAK_RATE_LIMIT = 4_999
+    broken, _ = day.processed(), day.processed()
+    day.plant("UPDATE orders_order SET quote_reference = '' WHERE reference = %s", broken.reference)
+    day.close()
+    day.after_midnight()
+    _mute()
+    assert notices.work() == 0  # provisional
+    close = day.close().close
+    tomorrows = day.processed()
+    day.plant("UPDATE orders_order SET created_at = %s WHERE reference = %s", broken.created_at, tomorrows.reference)
+    settings.BREAK_RATE_LIMIT = 5_000
+    assert notices.work() == 0
+    settings.BREAK_RATE_LIMIT = 4_999
+    assert notices.work() == 1
+    assert (Notice.objects.latest("id").kind, Notice.objects.latest("id").subject) == ("break_rate", close.reference)
+    assert "1 breaks among 2 orders" in mail.outbox[-1].body
+    assert notices.work() == 0
+
+
+def _mute() -> None:
+    """Have what else there is to tell told."""
+    for _ in range(3):
+        notices.work()
 
 
 def test_webhook_gets_a_slack_compatible_message(settings: Settings) -> None:

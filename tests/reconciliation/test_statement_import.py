@@ -52,6 +52,24 @@ def refused(content: bytes, *, source: Any = None) -> str:
     return found.fault or " ".join(error_ for row in found.rows for error_ in row.errors) or str(error.value)
 
 
+def test_a_dry_run_knows_the_lines_that_it_does_not_show(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "MOST_SHOWN", 1)
+    named, _ = day.processed("10.00"), day.processed("20.00")
+    source = operator_source()
+    later = f"t2,{ON},10.00,debit,,{named.reference}:debit:v1,"
+    (shown,) = trial.dry_run(
+        file=receive(source, text(HEADER, [f"t1,{ON},10.00,debit,,,", later])), now=clock.now()
+    ).rows
+    assert (shown.matched, shown.match) == (
+        False,
+        "Nothing in the book has its ids, or its amount near its date.",
+    )
+    (shown,) = trial.dry_run(
+        file=receive(source, text(HEADER, [f"t1,{ON},20.00,debit,,,", later])), now=clock.now()
+    ).rows
+    assert shown.matched
+
+
 def test_the_same_file_and_the_same_line_come_in_once(day: Day) -> None:
     source = operator_source()
     rows = [f"t1,{ON},10.00,debit,,,", f"t2,{ON},20.00,debit,,,"]

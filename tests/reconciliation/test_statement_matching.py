@@ -9,7 +9,7 @@ from ledger.controls import clock
 from ledger.models import Move, Transaction
 from orders.models import Order
 from reconciliation.models import ExceptionCase, StatementLine, StatementMatch
-from reconciliation.statements import matches, matching
+from reconciliation.statements import candidates, matches, matching
 from tests.orders.books import world
 from tests.reconciliation.day import DATE, Day
 from tests.reconciliation.statements import (
@@ -104,6 +104,63 @@ def test_two_lines_of_one_amount_do_not_share_or_guess(day: Day) -> None:
     day.processed("10.00")
     bring(operator_source(), text(HEADER, [f"t1,{ON},10.00,debit,,,", f"t2,{ON},10.00,debit,,,"]))
     assert rules() == {"t1": SEVERAL, "t2": SEVERAL}
+
+
+def test_what_a_later_line_names_no_earlier_line_takes_by_its_amount(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "_BATCH", 1)
+    monkeypatch.setattr(matching, "_BATCH_BY_AMOUNT", 1)
+    named, left = day.processed("10.00"), day.processed("20.00")
+    lines = [f"t1,{ON},10.00,debit,,,", f"t2,{ON},20.00,debit,,,", f"t3,{ON},10.00,debit,,{key(named)},"]
+    bring(operator_source(), text(HEADER, lines))
+    assert rules() == {"t1": NOTHING, "t2": "amount_and_date", "t3": "our_key"}
+    found = {match.line.line_id: match.transaction_id for match in StatementMatch.objects.select_related("line")}
+    assert found == {"t2": debited(left).pk, "t3": debited(named).pk}
+
+
+def test_what_a_later_line_names_with_others_no_earlier_line_takes_by_its_amount(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "_BATCH", 1)
+    monkeypatch.setattr(matching, "_BATCH_BY_AMOUNT", 1)
+    source = bank_source()
+    for number, minor in enumerate((1_000, 2_000)):
+        received(f"B:{number}", minor, subject=f"int_{number}", provider_batch="B")
+    on = DATE.strftime("%d.%m.%Y")
+    bring(source, text(BANK_HEADER, [f"b1;{on};;10,00;;;;by no name", f"b2;{on};;30,00;;;B;both of them"]))
+    assert rules() == {"b1": NOTHING, "b2": "provider_reference"}
+
+
+def test_two_lines_of_one_amount_do_not_guess_when_they_are_far_apart_in_a_statement(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching, "_BATCH", 1)
+    monkeypatch.setattr(matching, "_BATCH_BY_AMOUNT", 2)
+    day.processed("10.00")
+    other = day.processed("20.00")
+    amounts = {"t1": "10.00", "t2": "20.00", "t3": "7.00", "t4": "10.00", "t5": "8.00", "t6": "10.00"}
+    bring(operator_source(), text(HEADER, [f"{name},{ON},{amount},debit,,," for name, amount in amounts.items()]))
+    assert rules() == {
+        "t1": SEVERAL,
+        "t2": "amount_and_date",
+        "t3": NOTHING,
+        "t4": SEVERAL,
+        "t5": NOTHING,
+        "t6": SEVERAL,
+    }
+    assert StatementMatch.objects.get().transaction_id == debited(other).pk
+
+
+def test_only_what_has_a_lines_amount_or_id_is_read_for_it(day: Day) -> None:
+    orders = [day.processed(amount) for amount in ("10.00", "20.00", "30.00", "40.00")]
+    source = operator_source()
+    bring(source, text(HEADER, [f"t1,{ON},10.00,debit,,,", f"t2,{ON},99.00,debit,{orders[1].partner_order_id},,"]))
+    lines = list(StatementLine.objects.order_by("line_id"))
+    read = candidates.found(source=source, lines=lines)
+    assert [(one.key, one.amount_minor) for one in read] == [
+        (f"{orders[0].reference}:debit_confirmed", 1_000),
+        (f"{orders[1].reference}:debit_confirmed", 2_000),
+    ]
+    assert [one.amount_minor for one in candidates.around(line=lines[0])] == [1_000, 2_000, 3_000, 4_000]
 
 
 @pytest.mark.parametrize(

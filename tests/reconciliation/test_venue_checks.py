@@ -78,3 +78,38 @@ def test_a_late_execution_is_a_late_effect_alone_and_its_return_can_be_worked(da
     assert [one["return_id"] for one in trace.trace_of(order, inside=True)["returns"]] == [found.reference]
     assert decide(found.reference, "adjust")
     assert decide(found.reference, "keep", second="user:lena")
+
+
+@pytest.mark.parametrize("event_type", ["LATE_EFFECT", "RETURN_KEPT"])
+@pytest.mark.parametrize("asset", ["EUR", "USDT"])
+def test_postings_of_a_late_execution_are_compared_with_its_terms(event_type: str, asset: str, day: Day) -> None:
+    _, found = executed_late(day.desk, open_lanes(day.desk))
+    assert decide(found.reference, "adjust")
+    assert day.close().breaks["ledger_mismatch"] == 0
+    assert decide(found.reference, "keep", second="user:lena")
+    assert day.close().breaks["ledger_mismatch"] == 0
+    day.plant(
+        "UPDATE ledger_posting p SET amount_minor = p.amount_minor + 1 FROM ledger_transaction x"
+        " WHERE x.id = p.transaction_id AND x.subject = %s AND x.event_type = %s AND p.asset = %s",
+        *(found.reference, event_type, asset),
+    )
+    day.refold()
+    assert day.close().breaks["ledger_mismatch"] == 1
+    case = ExceptionCase.objects.get(type="ledger_mismatch")
+    assert (case.subject, case.order_reference) == (found.reference, found.order_reference)
+    assert case.detail["reason"] == "the return's postings differ from its terms"
+    assert len(case.detail["due"]) == 4
+    (differs,) = set(case.detail["due"]) - set(case.detail["booked"])
+    assert differs.startswith(f"{event_type} {asset} ")
+
+
+def test_a_late_execution_that_was_adjusted_without_a_posting_is_found(day: Day) -> None:
+    _, found = executed_late(day.desk, open_lanes(day.desk))
+    assert decide(found.reference, "adjust")
+    day.plant(
+        "DELETE FROM ledger_posting p USING ledger_transaction x WHERE x.id = p.transaction_id AND x.subject = %s",
+        found.reference,
+    )
+    day.refold()
+    assert day.close().breaks["ledger_mismatch"] == 1
+    assert ExceptionCase.objects.get(type="ledger_mismatch").detail["booked"] is None

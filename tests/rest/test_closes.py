@@ -12,10 +12,11 @@ from pytest_django.fixtures import Settings
 
 from ledger.controls import clock
 from reconciliation import close_runs
-from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase
+from reconciliation.models import CloseArtifact, CloseDownload, CloseRun, ExceptionCase
 from tests.rest.calls import Api
 from tests.rest.conftest import Shop, open_house
 from tests.rest.world import make_world
+from wallets.models import OperatorKey
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -63,6 +64,18 @@ def test_artifacts_are_one_zip_of_the_very_files(closed: CloseRun, house: Api) -
     assert house.get(f"/v1/closes/{closed.business_date}/artifacts").body == answer.body
     one = house.get(f"/v1/closes/{closed.business_date}/artifacts/orders.csv")
     assert one.body == package.read("orders.csv")
+
+
+def test_each_download_is_kept_with_the_key_that_made_it(closed: CloseRun, house: Api) -> None:
+    for path in ("artifacts", "artifacts/orders.csv"):
+        assert house.get(f"/v1/closes/{closed.business_date}/{path}").status == 200
+    assert house.get(f"/v1/closes/{closed.business_date}/artifacts/passwords.csv").status == 404
+    key = OperatorKey.objects.get(operator__kind="house")
+    kept = CloseDownload.objects.order_by("id").values_list("close_reference", "name", "actor", "api_key_id")
+    assert list(kept) == [
+        (closed.reference, f"close-test-{closed.business_date}.zip", f"operator:{key.operator.reference}", key.pk),
+        (closed.reference, "orders.csv", f"operator:{key.operator.reference}", key.pk),
+    ]
 
 
 def test_what_is_not_there_is_not_found(closed: CloseRun, house: Api, settings: Settings, tmp_path: Path) -> None:
