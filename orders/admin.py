@@ -83,6 +83,7 @@ class OrderAdmin(ReadOnlyAdmin):
 @admin.register(Intent)
 class IntentAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "partner_reference", "payer", "payee", "reference_number", "request_id")
     list_display = (
         *("page", "shown_state", "kind", "channel", "status_reason", "shown_amount", "payer", "payee"),
@@ -108,8 +109,8 @@ class IntentAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_age(self, row: Intent) -> str:
-        return age(row.updated_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
 
 class InFlight(admin.SimpleListFilter):
@@ -136,6 +137,7 @@ class InFlight(admin.SimpleListFilter):
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
+    tells_age = True
     exact = ("reference", "intent_reference")
     list_display = (
         *(
@@ -169,12 +171,12 @@ class PayoutAdmin(ReadOnlyAdmin):
         return amount(row.amount_minor, row.asset)
 
     @admin.display(description="in this state for")
-    def shown_wait(self, row: Payout) -> str:
-        return age(row.updated_at)
+    def shown_wait(self, row: Any) -> str:
+        return age(row.updated_at, row.seen_at)
 
     @admin.display(description="age", ordering="created_at")
-    def shown_age(self, row: Payout) -> str:
-        return age(row.created_at)
+    def shown_age(self, row: Any) -> str:
+        return age(row.created_at, row.seen_at)
 
 
 @admin.register(Quote)

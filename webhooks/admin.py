@@ -71,21 +71,23 @@ class DeliveryAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["endpoint", *super().get_fields(request, obj), "each_attempt", "resend"]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read what its fields show once: each of them is asked for its value several times."""
+        row: Any = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.went_to = Endpoint.objects.get(pk=row.endpoint_id)
+            attempts = DeliveryAttempt.objects.filter(delivery_id=row.pk).order_by("number")
+            row.made = list(attempts[:_MOST_ATTEMPTS])
+        return row
+
     @admin.display(description="endpoint")
-    def endpoint(self, row: Delivery) -> str:
-        found = Endpoint.objects.get(pk=row.endpoint_id)
+    def endpoint(self, row: Any) -> str:
+        found = row.went_to
         url = reverse("admin:endpoint-page", args=[found.reference])
-        return format_html(
-            '<a class="{}" href="{}">{}</a> {}',
-            _LINK,
-            url,
-            found.reference,
-            found.url,
-        )
+        return format_html('<a class="{}" href="{}">{}</a> {}', _LINK, url, found.reference, found.url)
 
     @admin.display(description="each attempt")
-    def each_attempt(self, row: Delivery) -> str:
-        made = DeliveryAttempt.objects.filter(delivery_id=row.pk).order_by("number")[:_MOST_ATTEMPTS]
+    def each_attempt(self, row: Any) -> str:
         found = (
             (
                 one.number,
@@ -93,7 +95,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
                 f"{one.started_at:%Y-%m-%d %H:%M:%S} UTC, {one.duration_ms} ms",
                 one.excerpt,
             )
-            for one in made
+            for one in row.made
         )
         line = '{}: {} <span style="opacity:.7">{}</span><div style="overflow-wrap:anywhere;opacity:.7">{}</div>'
         return format_html_join("", line, found) or "none"
@@ -182,9 +184,16 @@ class ProviderAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_fields(request, obj), "secrets_valid", "refused", "what_can_be_done"]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read what its fields show once: each of them is asked for its value several times."""
+        row: Any = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.kept = list(row.secrets.order_by("-created_at", "-pk")[:8])
+            row.counted = list(InboxCount.objects.filter(provider_code=row.code).order_by("-day", "reason")[:10])
+        return row
+
     @admin.display(description="secrets (never shown)")
-    def secrets_valid(self, row: Provider) -> str:
-        kept = row.secrets.order_by("-created_at", "-pk")[:8]
+    def secrets_valid(self, row: Any) -> str:
         return format_html_join(
             mark_safe("<br>"),
             "made {}: {}",
@@ -193,14 +202,13 @@ class ProviderAdmin(ReadOnlyAdmin):
                     f"{one.created_at:%Y-%m-%d %H:%M} UTC",
                     f"until {one.expires_at:%Y-%m-%d %H:%M} UTC" if one.expires_at else "valid",
                 )
-                for one in kept
+                for one in row.kept
             ),
         )
 
     @admin.display(description="refused or repeated, newest days")
-    def refused(self, row: Provider) -> str:
-        counted = InboxCount.objects.filter(provider_code=row.code).order_by("-day", "reason")[:10]
-        found = ((one.day, one.reason.replace("_", " "), one.count) for one in counted)
+    def refused(self, row: Any) -> str:
+        found = ((one.day, one.reason.replace("_", " "), one.count) for one in row.counted)
         return format_html_join(mark_safe("<br>"), "{} {}: {}", found) or "nothing"
 
     @admin.display(description="by admins")

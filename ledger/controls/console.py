@@ -1,10 +1,12 @@
 """What every page of the console is: read-only, seen by role, searched by exact id, never a 500 for a refusal."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet, Value
@@ -95,9 +97,9 @@ class ReadOnlyAdmin(ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = queryset.filter(_any_of(self.exact, term))
+        found = queryset.filter(_any_of(self.model, self.exact, term))
         if self.rarely and not found.exists():
-            return queryset.filter(_any_of(self.rarely, term)), False
+            return queryset.filter(_any_of(self.model, self.rarely, term)), False
         return found, False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -159,11 +161,19 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-def _any_of(columns: Sequence[str], term: str) -> Q:
-    wanted = Q()
+def _any_of(model: type[models.Model], columns: Sequence[str], term: str) -> Q:
+    """Return the condition that one of the columns is the term; one that cannot be, a date's, is left out."""
+    wanted = Q(pk__in=())
     for column in columns:
-        wanted |= Q(**{column: term})
+        with suppress(ValidationError):
+            wanted |= Q(**{column: _field(model, column).to_python(term)})
     return wanted
+
+
+def _field(model: type[models.Model], column: str) -> Any:
+    first, _, rest = column.partition("__")
+    field: Any = model._meta.get_field(first)
+    return _field(field.related_model, rest) if rest else field
 
 
 def _amount_of(column: str, asset: str, *, title: str, help: str) -> Callable[[Any], str | None]:

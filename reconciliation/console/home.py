@@ -26,6 +26,7 @@ from webhooks.models import Endpoint, InboundEvent
 _ENDPOINTS_SHOWN: Final = 8
 _NOTICES_SHOWN: Final = 10
 _DAYS: Final = 14
+_AMOUNT: Final = ("asset", "amount_minor")
 _REVIEW: Final = "Manual review"
 _QUEUES: Final = 6
 """Tiles of the queues, after which comes what nobody drives."""
@@ -62,8 +63,8 @@ class _Asked:
     rows: "QuerySet[Any]"
     url: str
     query: str = ""
-    asset: str = ""
-    minor: str = ""
+    money: tuple[str, str] | None = None
+    """Its columns: the asset and the minor units."""
     since: str = "created_at"
     alarming: bool = True
 
@@ -77,7 +78,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
         url = "admin:reconciliation_exceptioncase_changelist"
-        asked.append(_Asked("Exceptions", open_cases, url, asset="asset", minor="amount_minor"))
+        asked.append(_Asked("Exceptions", open_cases, url, money=_AMOUNT))
     if sees(request.user, Section.WEBHOOKS):
         asked += _messages()
     tiles = _counted(asked, now)
@@ -105,15 +106,15 @@ def _queues(now: datetime) -> list[_Asked]:
     sent = Payout.objects.exclude(state=Payout.State.COMPLETE)
     dead = Payout.objects.filter(state__in=(Payout.State.DEAD_LETTER, Payout.State.MANUAL_REVIEW))
     case, order, payout = (f"admin:orders_{name}_changelist" for name in ("reviewcase", "order", "payout"))
-    sums, source = ({"asset": "asset", "minor": "amount_minor"}, {"asset": "source_asset", "minor": "source_minor"})
+    source = ("source_asset", "source_minor")
     return [
-        _Asked(_REVIEW, reviews, case, **sums),
-        _Asked("Compensation", back, order, "?state__exact=compensation_pending", **source),
-        _Asked("In flight", flying, order, alarming=False, **source),
+        _Asked(_REVIEW, reviews, case, money=_AMOUNT),
+        _Asked("Compensation", back, order, "?state__exact=compensation_pending", money=source),
+        _Asked("In flight", flying, order, alarming=False, money=source),
         # past their deadline, or that nobody looked at on their day
-        _Asked("Overdue reviews", reviews.filter(deadlines.overdue(now=now)), case, "?queue=overdue", **sums),
-        _Asked("Payouts in flight", sent, payout, "?in_flight=yes", alarming=False, **sums),
-        _Asked("Payout dead letters", dead, payout, "?in_flight=dead", **sums),
+        _Asked("Overdue reviews", reviews.filter(deadlines.overdue(now=now)), case, "?queue=overdue", money=_AMOUNT),
+        _Asked("Payouts in flight", sent, payout, "?in_flight=yes", alarming=False, money=_AMOUNT),
+        _Asked("Payout dead letters", dead, payout, "?in_flight=dead", money=_AMOUNT),
     ]
 
 
@@ -141,7 +142,9 @@ def _messages() -> list[_Asked]:
 
 def _most(rows: "QuerySet[Any]", since: str) -> "QuerySet[Any]":
     """Return as many of these rows as a list counts, the oldest of them."""
-    return rows.model._default_manager.filter(pk__in=rows.order_by(since).values("pk")[: BoundedPaginator.MOST])
+    oldest = rows.order_by(since).values("pk")[: BoundedPaginator.MOST]
+    found: QuerySet[Any] = rows.model._default_manager.filter(pk__in=oldest)
+    return found
 
 
 def _counted(asked: Sequence[_Asked], now: datetime) -> list[Tile]:
@@ -150,11 +153,11 @@ def _counted(asked: Sequence[_Asked], now: datetime) -> list[Tile]:
         return []
     first, *others = (
         one.rows.order_by()
-        .annotate(tile=Value(number), of=F(one.asset) if one.asset else Value(""))
+        .annotate(tile=Value(number), of=F(one.money[0]) if one.money else Value(""))
         .values("tile", "of")
         .annotate(
             number=Count("pk"),
-            total=Sum(one.minor) if one.minor else Value(None, DecimalField()),
+            total=Sum(one.money[1]) if one.money else Value(None, DecimalField()),
             oldest=Min(one.since),
         )
         .values_list("tile", "of", "number", "total", "oldest")
