@@ -1,6 +1,6 @@
 """Quotes, orders, trades, pools and intents, read-only."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -28,6 +28,8 @@ from orders.models import (
     Trade,
     Venue,
 )
+
+_OPEN: Final = (*(Intent.State.CREATED, Intent.State.VALIDATED, Intent.State.AUTHORIZED, Intent.State.MANUAL_REVIEW),)
 
 
 @admin.register(Order)
@@ -84,12 +86,18 @@ class OrderAdmin(ReadOnlyAdmin):
 class IntentAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     tells_age = True
-    exact = ("reference", "partner_reference", "payer", "payee", "reference_number", "request_id")
+    exact = ("reference", "partner_reference", "payer", "payee", "reference_number")
+    rarely = ("request_id",)
     list_display = (
         *("page", "shown_state", "kind", "channel", "status_reason", "shown_amount", "payer", "payee"),
         *("partner_reference", "scheduled_for", "shown_age"),
     )
     list_filter = ("state", "kind", "channel", "environment", "asset")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Look for what has not ended among what has not ended: few, and in an index."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.filter(ended_at__isnull=True) if request.GET.get("state__exact") in _OPEN else rows
 
     @admin.display(description="intent", ordering="reference")
     def page(self, row: Intent) -> str:
@@ -152,7 +160,7 @@ class PayoutAdmin(ReadOnlyAdmin):
         ),
     )
     list_filter = (InFlight, "state", "environment", "asset")
-    ordering = ("created_at",)
+    ordering = ("pk",)
 
     @admin.display(description="intent")
     def page(self, row: Payout) -> str:
@@ -302,7 +310,8 @@ class SagaRunAdmin(ReadOnlyAdmin):
 @admin.register(PayIn)
 class PayInAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("reference", "wallet", "provider_transaction", "collection", "inbound_event")
+    exact = ("reference", "wallet", "provider_transaction", "collection")
+    rarely = ("inbound_event",)
     list_display = ("reference", "kind", "gross", "fees", "net", "wallet", "provider_code", "occurred_at")
     list_filter = ("kind", "environment", "provider_code")
 

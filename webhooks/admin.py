@@ -1,6 +1,7 @@
 """Endpoints, deliveries and what arrives, read-only. Secrets are never shown."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from ledger import event_ids
 from ledger.controls.console import ReadOnlyAdmin, lamp
 from ledger.controls.redaction import redacted
 from ledger.controls.roles import Section
@@ -63,10 +65,14 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """A page per delivery: where it goes, each attempt, and how to send it again."""
 
     section = Section.WEBHOOKS
-    exact = ("reference", "event_reference", "aggregate")
+    exact = ("reference",)
+    elsewhere = ("event_reference", "aggregate")
     hidden = ("lease_token", "endpoint_id", "event_id", "operator_id", "version")
     list_display = ("reference", "topic", "shown_state", "attempts", "aggregate", "created_at")
     list_filter = ("state", GivenUp, "topic")
+
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        return [Delivery.objects.filter(event_id__in=event_ids.named(term)).values("pk")]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["endpoint", *super().get_fields(request, obj), "each_attempt", "resend"]
@@ -115,7 +121,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 @admin.register(DeliveryAttempt)
 class DeliveryAttemptAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
-    exact = ("request_id",)
+    rarely = ("request_id",)
     list_display = ("delivery_id", "number", "http_status", "failure", "duration_ms", "started_at")
 
 
@@ -124,7 +130,9 @@ class InboundEventAdmin(ReadOnlyAdmin):
     """A list by state and reason; a page per event: what it did or why it was ignored, its body redacted."""
 
     section = Section.WEBHOOKS
-    exact = ("reference", "provider_event_id", "provider_transaction", "request_id")
+    exact = ("reference", "provider_transaction")
+    elsewhere = ("provider_event_id",)
+    rarely = ("request_id",)
     hidden = ("body", "version", "provider_id", "operator_id")
     list_display = (
         "reference",
@@ -138,6 +146,11 @@ class InboundEventAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "provider_code", "kind")
     ordering = ("-created_at", "-id")
+
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        """Find a provider's event by the index of each provider's."""
+        of_any = Provider.objects.values("pk")
+        return [InboundEvent.objects.filter(provider_id__in=of_any, provider_event_id=term).values("pk")]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)

@@ -40,8 +40,10 @@ SELECT s.state, NULL AS day,
        (SELECT count(*) FROM (SELECT FROM orders_order o WHERE o.state = s.state LIMIT %(most)s + 1) AS found)
 FROM unnest(%(states)s::text[]) AS s (state)
 UNION ALL
-SELECT '', (created_at AT TIME ZONE 'UTC')::date AS day, count(*)
-FROM orders_order WHERE environment = ANY (%(environments)s) AND created_at >= %(since)s GROUP BY day
+SELECT '', d.day, (SELECT count(*) FROM orders_order o WHERE o.environment = ANY (%(environments)s)
+                   AND o.created_at >= d.day::timestamp AT TIME ZONE 'UTC'
+                   AND o.created_at < (d.day + 1)::timestamp AT TIME ZONE 'UTC')
+FROM unnest(%(days)s::date[]) AS d (day)
 """
 
 
@@ -200,22 +202,21 @@ def _volume(now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the orders in each state, most first, counted no further than a list counts, and those of the last fourteen
     days as bars: height in per cent of the tallest. In indexes, not row by row.
     """
-    since = (now - timedelta(days=_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = [now.date() - timedelta(days=n) for n in reversed(range(_DAYS))]
     most = BoundedPaginator.MOST
     with connection.cursor() as cursor:
         cursor.execute(
             _COUNT_ORDERS,
-            {"states": Order.State.values, "most": most, "since": since, "environments": Environment.values},
+            {"states": Order.State.values, "most": most, "days": days, "environments": Environment.values},
         )
         rows = cursor.fetchall()
     states = sorted((-number, state) for state, day, number in rows if day is None and number)
     by_day = {day: number for _, day, number in rows if day is not None}
     tallest = max(by_day.values(), default=0) or 1
-    days = [(since + timedelta(days=n)).date() for n in range(_DAYS)]
     return [
         {"state": state, "words": state.replace("_", " "), "number": min(-number, most), "more": -number > most}
         for number, state in states
     ], [
-        {"day": day, "number": by_day.get(day, 0), "height": 100 * by_day.get(day, 0) // tallest, "x": 24 * n}
+        {"day": day, "number": by_day[day], "height": 100 * by_day[day] // tallest, "x": 24 * n}
         for n, day in enumerate(days)
     ]

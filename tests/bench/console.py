@@ -178,7 +178,7 @@ def _pages() -> Iterator[Page]:
 
 
 def _lists() -> Iterator[Page]:
-    """Every list of the console, and its search by each of the columns that it searches, for a row in its middle."""
+    """Every list of the console, and its search by each of its columns: for a row in its middle, or the newest."""
     from django.contrib import admin
 
     from ledger.controls.console import ReadOnlyAdmin
@@ -190,12 +190,12 @@ def _lists() -> Iterator[Page]:
         name = str(model._meta.verbose_name_plural)
         yield Page(name, url, " result")
         rows = model._default_manager.order_by("pk")
-        row = rows[rows.count() // 2]
-        for column in (*shown.exact, *shown.rarely):
-            value: Any = reduce(getattr, column.split("__"), row)
+        middle, newest = rows[rows.count() // 2], rows[rows.count() - 1]
+        for column in shown.search_fields:
+            value: Any = reduce(getattr, column.split("__"), newest if column in shown.rarely else middle)
             if value:
                 yield Page(f"search {name} by {column}", f"{url}?{urlencode({'q': str(value)})}", " result")
-        if shown.exact:
+        if shown.search_fields:
             yield Page(f"search {name} by nothing", f"{url}?q=nobody-has-this", "0 results")
 
 

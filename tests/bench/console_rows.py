@@ -457,6 +457,7 @@ def _book() -> Iterator[_Rows]:
         {"id": number, "key": "'ord_' || id || ':hold'", "event_type": "'ORDER_DEBIT_CONFIRMED'", "phase": "'reserve'"}
         | {"subject": "'ord_' || id", "request_id": "'req_' || id", "effective_at": "at", "recorded_at": "at", **book},
     )
+    yield _Rows("ledger_key", "filled", {"key": "'ord_' || id || ':hold'", "transaction_id": number, **book})
     yield _Rows(
         "ledger_posting",
         "filled",

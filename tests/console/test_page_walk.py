@@ -1,6 +1,8 @@
 """Every page of the console, with rows of everything, asks few questions: of lists, of searches, of records (F12)."""
 
+import re
 from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -20,7 +22,7 @@ from ledger.controls import clock
 from ledger.controls.clock import DatabaseClock
 from ledger.controls.console import ReadOnlyAdmin
 from ledger.drafts import Draft
-from ledger.models import ChartVersion, PostingTemplate
+from ledger.models import ChartVersion, Claim, PostingTemplate
 from ledger.money import Money
 from reconciliation.console import urls
 from reconciliation.console.operations import OPERATIONS
@@ -37,6 +39,7 @@ MOST_OF_A_REVIEW = 80
 """A review's page carries out each resolution that is allowed, and rolls it back, to show what it would do."""
 
 ORDERS = 4_000
+_NOTHING_FOUND = re.compile(r"\b0 results")
 _REVIEWED = 3_950
 """An order in manual review; the one after next, 4000, is a payout's."""
 
@@ -80,6 +83,25 @@ def test_every_list_and_row_asks_few_questions_with_many_rows(everyone: Client) 
     assert {url: count for url, count in asked.items() if count > MOST} == {}
 
 
+def test_a_search_for_what_a_column_cannot_be_finds_nothing(signed_in: SignIn) -> None:
+    """A date's column is compared with dates alone."""
+    url = reverse("admin:ledger_periodchange_changelist")
+    body = signed_in("anna", "auditor").get(url, {"q": "user:fred"}).content.decode()
+    assert "0 results" in body
+
+
+def test_what_has_no_index_is_looked_for_in_the_newest_rows_alone(
+    everyone: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = reverse("admin:ledger_claim_changelist")
+    claims = Claim.objects.order_by("-pk").values_list("request_id", flat=True)
+    monkeypatch.setattr(ReadOnlyAdmin, "RARELY_LOOKS_AT", 10)
+    shown = {number: everyone.get(url, {"q": claims[number]}).content.decode() for number in (9, 10)}
+    assert "1 result" in shown[9]
+    assert "0 results" in shown[10]
+    assert "in the newest" in shown[9]
+
+
 def test_every_page_of_a_record_asks_few_questions(everyone: Client) -> None:
     pages = dict(_pages())
     there = {str(one.name) for one in (*urls.patterns(admin.site), *ledger_urls.patterns(admin.site))}
@@ -94,6 +116,8 @@ def _queries(client: Client, url: str) -> int:
     with clock.use(DatabaseClock()), CaptureQueriesContext(connection) as captured:
         answer = client.get(url)
     assert answer.status_code in (200, 302), (url, answer.status_code)
+    if "?q=" in url:
+        assert not _NOTHING_FOUND.search(answer.content.decode()), url
     return len(captured)
 
 
@@ -103,9 +127,10 @@ def _of(model: type[Model], shown: ReadOnlyAdmin) -> Iterator[str]:
     rows = model._default_manager.order_by("-pk")
     assert rows.count() >= 30, model
     yield reverse(f"{name}_changelist")
-    for column in (*shown.exact, *shown.rarely):
+    for column in (*shown.exact, *shown.elsewhere, *shown.rarely):
         value = rows.values_list(column, flat=True)[0]
-        yield reverse(f"{name}_changelist") + f"?q={value or 'nothing'}"
+        if value:
+            yield f"{reverse(f'{name}_changelist')}?{urlencode({'q': str(value)})}"
     yield reverse(f"{name}_change", args=[rows[0].pk])
 
 
