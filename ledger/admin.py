@@ -1,9 +1,10 @@
 """The book, the moves and the events, read-only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -14,9 +15,11 @@ from ledger.controls.roles import Section
 from ledger.models import (
     Account,
     Approval,
+    Book,
     Claim,
     Event,
     Hold,
+    LedgerKey,
     Move,
     PeriodChange,
     Posting,
@@ -26,13 +29,18 @@ from ledger.models import (
 )
 
 
+def _of_key(key: str) -> QuerySet[Any, Any]:
+    """Return the ids of the transactions of a key, by the index of each book's keys."""
+    return LedgerKey.objects.filter(book_id__in=Book.objects.values("pk"), key=key).values("transaction_id")
+
+
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
-    exact = ("address", "asset", "gl_code")
+    exact = ("address",)
     list_display = ("address", "asset", "gl_code", "account_class", "debits", "credits", "balance_rule", "page")
-    list_filter = ("asset", "account_class")
-    ordering = ("address", "asset")
+    list_filter = ("asset", "account_class", "gl_code")
+    ordering = ("book_id", "address", "asset")
 
     @admin.display(description="posted debits (folded)")
     def debits(self, row: Account) -> str:
@@ -51,11 +59,15 @@ class AccountAdmin(ReadOnlyAdmin):
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
-    exact = ("key", "subject")
+    exact = ("subject",)
+    elsewhere = ("key",)
     rarely = ("request_id",)
     list_display = ("key", "event_type", "phase", "subject", "template", "effective_at", "page")
     list_filter = ("event_type", "phase")
-    ordering = ("-recorded_at", "-id")
+    ordering = ("-id",)  # which tells the time
+
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        return [_of_key(term)]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Name the template version of each row in the same query."""
@@ -90,11 +102,15 @@ class TransactionAdmin(ReadOnlyAdmin):
 @admin.register(Posting)
 class PostingAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
-    exact = ("transaction__subject", "transaction__key")
+    exact = ("transaction__subject",)
+    elsewhere = ("transaction__key",)
     list_display = ("reference", "kind", "debit_account", "credit_account", "shown_amount", "transaction")
     list_filter = ("kind", "asset")
     list_select_related = ("debit_account", "credit_account", "transaction")
     ordering = ("-id",)
+
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        return [Posting.objects.filter(transaction_id__in=_of_key(term)).values("pk")]
 
     @admin.display(description="amount")
     def shown_amount(self, row: Posting) -> str:
@@ -104,10 +120,14 @@ class PostingAdmin(ReadOnlyAdmin):
 @admin.register(Hold)
 class HoldAdmin(ReadOnlyAdmin):
     section = Section.LEDGER
-    exact = ("transaction__key", "transaction__subject")
+    exact = ("transaction__subject",)
+    elsewhere = ("transaction__key",)
     list_display = ("transaction", "state", "expires_at", "ended_at")
     list_filter = ("state",)
     list_select_related = ("transaction",)
+
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        return [Hold.objects.filter(pk__in=_of_key(term)).values("pk")]
 
 
 @admin.register(Move)
@@ -151,7 +171,8 @@ class QueuedEventAdmin(ReadOnlyAdmin):
 @admin.register(Claim)
 class ClaimAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
-    exact = ("key", "request_id", "anchor")
+    exact = ("key",)
+    rarely = ("request_id", "anchor")
     hidden = ("answer_body", "answer_headers", "digest")
     list_display = ("key", "route", "answer_status", "request_id", "claimed_at")
 

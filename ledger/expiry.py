@@ -1,10 +1,10 @@
 """The sweep of holds whose timeout has passed: their amounts return. Also a kind of work that the drains know."""
 
-from collections.abc import Sequence
-
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 
 from ledger.controls import clock, drains
+from ledger.models import Hold, HoldState
 
 _BATCH = 500
 
@@ -36,16 +36,11 @@ def due() -> int:
     return int(row[0])
 
 
-def expired_among(subjects: Sequence[str]) -> set[str]:
-    """Return those subjects that have a hold which ended by its timeout, and none that was posted."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT t.subject FROM ledger_transaction AS t JOIN ledger_hold AS h ON h.transaction_id = t.id"
-            " WHERE t.subject = ANY (%s) GROUP BY t.subject"
-            " HAVING bool_or(h.state = 'expired') AND NOT bool_or(h.state IN ('open', 'posted'))",
-            [list(subjects)],
-        )
-        return {str(row[0]) for row in cursor.fetchall()}
+def expired(subject: OuterRef) -> Q:
+    """Return the condition of a subject that has a hold which ended by its timeout, and none that is open or posted."""
+    holds = Hold.objects.filter(transaction__subject=subject)
+    ended = Exists(holds.filter(state=HoldState.EXPIRED))
+    return Q(ended) & ~Q(Exists(holds.filter(state__in=(HoldState.OPEN, HoldState.POSTED))))
 
 
 def register() -> None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Exists, F, Min, OuterRef, QuerySet, Value
+from django.db.models import Case, Count, Exists, F, Min, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Concat
 
 from ledger import expiry
 from ledger.controls import clock, metrics
 from orders.models import Intent, Order, Payout, Return, ReviewCase, SagaRun, StaleFinding, Trade
 from orders.sagas.venue_legs import RELEASE
 from wallets import remote_operations
-from wallets.remote_operations import Unfinished
 
 # A step ends in one transaction that leaves a work row, or in an end; whoever has none after this was lost.
 GRACE: Final = timedelta(seconds=30)
@@ -45,14 +45,9 @@ class Stale:
 
 
 def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) -> list[Stale]:
-    """Return what waits undriven for that long, the oldest of each kind first."""
-    before = now - unseen_for
-    waiting = _waiting(before, now, most)
-    asked = _asked_of(waiting)
-    expired = _expired_of(waiting)
-    told = [one for one in waiting if one.kind not in asked or one.owner in asked[one.kind]]
-    told = [one for one in told if one.kind != StaleFinding.Kind.HOLD or one.owner in expired]
-    return sorted([*told, *_operations(before, now, most)], key=lambda one: (_ORDER.index(one.kind), one.since))
+    """Return what waits undriven for that long, the oldest of each kind first, in one question: no more than `most` a kind."""
+    first, *others = (rows.order_by("updated_at")[:most] for rows in _kinds(now - unseen_for, now))
+    return sorted(_read(first.union(*others, all=True)), key=lambda one: (_ORDER.index(one.kind), one.since))
 
 
 def driven(now: datetime) -> "QuerySet[SagaRun]":
@@ -66,77 +61,58 @@ def drivers(now: datetime) -> Sequence[QuerySet[Any, Any]]:
     return [rows, Trade.objects.filter(order_reference__in=rows, terms__has_key="venue_quote").values("reference")]
 
 
-def of_operations(found: Sequence[Unfinished]) -> list[Stale]:
-    """Return operations as findings, each with the owner whose saga would drive it."""
-    orders = _orders_of_trades([one.owner for one in found if one.leg != RELEASE])
-    return [
-        Stale(
-            StaleFinding.Kind.OPERATION,
-            one.key,
-            one.environment,
-            one.state,
-            orders.get(one.owner, one.owner),
-            one.since,
-        )
-        for one in found
-    ]
+def of_operations(rows: "QuerySet[Any, Any]", *, most: int) -> list[Stale]:
+    """Return operations as findings, the first first, each with the owner whose saga would drive it."""
+    return _read(_operations(rows).order_by("pk")[:most])
 
 
-def _waiting(before: datetime, now: datetime, most: int) -> list[Stale]:
-    """Return what stands still of each kind, in one question: one list a kind, each no longer than `most`."""
+def _kinds(before: datetime, now: datetime) -> "Iterator[QuerySet[Any, Any]]":
+    """Yield what stands still of each kind, unchanged since `before`: the columns of `Stale`."""
     row = Exists(driven(now).filter(subject=OuterRef("reference")))
     orders = Order.objects.filter(state__in=LIVING)
     trades = Trade.objects.filter(state=Trade.State.RESERVED)
     reserved = Exists(trades.filter(order_reference=OuterRef("reference")))
     living = Exists(orders.filter(reference=OuterRef("order_reference")))
     open_case = ReviewCase.objects.filter(subject=OuterRef("reference")).exclude(state=ReviewCase.State.RESOLVED)
+    asked = remote_operations.written_for(OuterRef("reference"))
     transfers = Intent.objects.filter(kind=Intent.Kind.TRANSFER, ended_at__isnull=True, scheduled_for__lt=before)
     kinds: list[tuple[StaleFinding.Kind, QuerySet[Any], str]] = [
         (StaleFinding.Kind.ORDER, orders.filter(~row), "reference"),
         # those that are being given back; the others wait for people, who have their queue
-        (StaleFinding.Kind.RETURN, Return.objects.filter(~row, ~Exists(open_case), state=_ADJUSTED), "reference"),
+        (
+            StaleFinding.Kind.RETURN,
+            Return.objects.filter(~row, ~Exists(open_case), asked, state=_ADJUSTED),
+            "reference",
+        ),
         # payouts of authorized intents: their saga was never requested, or its row is lost (OneWallet)
         (StaleFinding.Kind.PAYOUT, Payout.objects.filter(~row).exclude(state=Payout.State.COMPLETE), "reference"),
         # reservations whose order has ended: nothing settles or releases them
         (StaleFinding.Kind.TRADE, trades.filter(~living), "order_reference"),
-        (StaleFinding.Kind.HOLD, orders.filter(reserved), "reference"),
+        # living orders whose hold has run out
+        (StaleFinding.Kind.HOLD, orders.filter(reserved, expiry.expired(OuterRef("reference"))), "reference"),
         # scheduled transfers that are due, or hold funds
         (StaleFinding.Kind.INTENT, transfers.filter(~row), "reference"),
     ]
-    first, *others = (
-        rows.filter(updated_at__lt=before)
-        .order_by("updated_at")
-        .values_list(Value(kind.value), "reference", "environment", "state", F(owner), "updated_at")[:most]
-        for kind, rows, owner in kinds
+    for kind, rows, owner in kinds:
+        subject = Concat("reference", Value(":hold")) if kind == StaleFinding.Kind.HOLD else F("reference")
+        yield rows.filter(updated_at__lt=before).values_list(
+            Value(kind.value), subject, "environment", "state", F(owner), "updated_at"
+        )
+    # operations whose owner has no work row: the living owner's saga looks them up, else the poller
+    yield _operations(remote_operations.unfinished(before=before, driven=drivers(now)))
+
+
+def _operations(rows: "QuerySet[Any, Any]") -> "QuerySet[Any, Any]":
+    """Return operations as the columns of `Stale`. A trade's legs are its order's saga's; a release has a saga of its own."""
+    order = Trade.objects.filter(reference=OuterRef("owner")).values("order_reference")
+    driver = Case(When(leg=RELEASE, then=F("owner")), default=Coalesce(Subquery(order), F("owner")))
+    return rows.values_list(
+        Value(StaleFinding.Kind.OPERATION.value), "key", "environment", "state", driver, "updated_at"
     )
-    return [
-        Stale(StaleFinding.Kind(kind), f"{subject}:hold" if kind == StaleFinding.Kind.HOLD else subject, *rest)
-        for kind, subject, *rest in first.union(*others, all=True)
-    ]
 
 
-def _asked_of(waiting: Sequence[Stale]) -> Mapping[StaleFinding.Kind, set[str]]:
-    """Return the returns of which anything was asked already: only these are being given back."""
-    returns = [one.owner for one in waiting if one.kind == StaleFinding.Kind.RETURN]
-    return {StaleFinding.Kind.RETURN: remote_operations.owners_among(returns) if returns else set()}
-
-
-def _expired_of(waiting: Sequence[Stale]) -> set[str]:
-    """Return the orders whose hold has run out while they live."""
-    holding = [one.owner for one in waiting if one.kind == StaleFinding.Kind.HOLD]
-    return expiry.expired_among(holding) if holding else set()
-
-
-def _operations(before: datetime, now: datetime, most: int) -> list[Stale]:
-    """Operations whose owner has no work row: the living owner's saga looks them up, else the poller."""
-    return of_operations(remote_operations.unfinished(before=before, driven=drivers(now), most=most))
-
-
-def _orders_of_trades(owners: Sequence[str]) -> Mapping[str, str]:
-    """Return the orders whose sagas drive these trades' legs; a release has a saga of its own."""
-    if not owners:
-        return {}
-    return dict(Trade.objects.filter(reference__in=owners).values_list("reference", "order_reference"))
+def _read(rows: "QuerySet[Any, Any]") -> list[Stale]:
+    return [Stale(StaleFinding.Kind(kind), *columns) for kind, *columns in rows]
 
 
 def register() -> None:

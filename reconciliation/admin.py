@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from ledger.controls import clock
 from ledger.controls.console import ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
 from reconciliation import aging
@@ -22,6 +21,7 @@ _MOST_CUT_OFF = 20
 @admin.register(ExceptionCase)
 class ExceptionCaseAdmin(ReadOnlyAdmin):
     section = Section.CLOSE
+    tells_age = True
     exact = ("reference", "subject", "order_reference")
     list_display = (
         *("reference", "shown_state", "shown_type", "subject", "at_risk", "shown_age", "owner", "next_review_on"),
@@ -47,8 +47,8 @@ class ExceptionCaseAdmin(ReadOnlyAdmin):
         return check.title if check else row.type
 
     @admin.display(description="age", ordering="created_at")
-    def shown_age(self, row: ExceptionCase) -> str:
-        return aging.bucket(opened_at=row.created_at, now=clock.now())
+    def shown_age(self, row: Any) -> str:
+        return aging.bucket(opened_at=row.created_at, now=row.seen_at)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

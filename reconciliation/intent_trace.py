@@ -16,8 +16,7 @@ from orders.models import Intent, Payout, Return, ReviewCase, WalletEntry
 from reconciliation import trace
 from reconciliation.inbound_trace import inbound_events, inbound_rows
 from reconciliation.models import ExceptionCase
-from reconciliation.trace import MOST, Record
-from wallets.models import RemoteOperation
+from reconciliation.trace import MOST, Record, Walked
 
 _FIND: Final = (Path(__file__).parent / "sql" / "find_intents.sql").read_text(encoding="utf-8")
 
@@ -36,10 +35,15 @@ def find_intents(identifier: str) -> list[Intent]:
 
 def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
     """Walk the whole join graph of an intent: its payout, ledger, history, operations, moves, requests and events."""
+    return walk(intent, inside=inside).record
+
+
+def walk(intent: Intent, *, inside: bool) -> Walked:
+    """Walk it, and hand over the rows that a page draws."""
     payouts = list(Payout.objects.filter(intent_reference=intent.reference))
     returns = list(Return.objects.filter(intent_reference=intent.reference).order_by("pk")[:MOST])
     owners = [intent.reference, *(row.reference for row in (*payouts, *returns))]
-    operations = list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk")[:MOST])
+    operations = trace.operations_of(owners)
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
     inbound = inbound_events(intent, [*owners, *(one.key for one in operations)], inside=inside)
     subjects = [
@@ -51,6 +55,7 @@ def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
     ledger = trace.ledger_rows(owners, [], inside=inside)
     events = trace.event_rows(subjects, inside=inside)
     requests = trace.request_rows(intent, subjects)
+    moves = trace.moves_of(subjects)
     traced: Record = {
         "record": {
             "intent_id": intent.reference,
@@ -68,7 +73,7 @@ def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
         "ledger": ledger,
         "history": _history(intent),
         "operations": trace.operation_rows(operations, inside=inside),
-        "moves": trace.move_rows(subjects, inside=inside),
+        "moves": trace.move_rows(moves, inside=inside),
         "requests": requests,
         "inbound_events": inbound_rows(inbound, inside=inside),
         "events": events,
@@ -79,7 +84,7 @@ def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
         traced["review_cases"] = [trace.review_row(case) for case in cases]
         named_by = ExceptionCase.objects.filter(environment=intent.environment, subject__in=owners)
         traced["exception_cases"] = trace.exception_rows(named_by)
-    return traced
+    return Walked(traced, payouts, moves)
 
 
 def _payout(payout: Payout) -> Record:

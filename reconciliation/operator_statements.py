@@ -106,18 +106,28 @@ class StatementMovement:
 
 def statement(*, operator: Operator, environment: str, business_date: date, now: datetime) -> OperatorStatement:
     """Return an operator's statement of a date. Raises Malformed for a date that no book has."""
-    day = settle_operator.statement_day(operator=operator, environment=environment, business_date=business_date)
-    return OperatorStatement(
-        operator=operator,
-        environment=environment,
-        business_date=business_date,
-        zone=day.zone,
-        start=day.start,
-        end=day.end,
-        final=day.final,
-        over=now >= day.end,
-        parts=[_part(found) for found in _told(day)],
-    )
+    return statements(operators=[operator], environment=environment, business_date=business_date, now=now)[0]
+
+
+def statements(
+    *, operators: Sequence[Operator], environment: str, business_date: date, now: datetime
+) -> list[OperatorStatement]:
+    """Return the statements of these operators, in as many questions as of one."""
+    days = settle_operator.statement_days(operators=operators, environment=environment, business_date=business_date)
+    return [
+        OperatorStatement(
+            operator=operator,
+            environment=environment,
+            business_date=business_date,
+            zone=day.zone,
+            start=day.start,
+            end=day.end,
+            final=day.final,
+            over=now >= day.end,
+            parts=[_part(found) for found in _told(day)],
+        )
+        for operator, day in days
+    ]
 
 
 def movements(found: OperatorStatement) -> Iterator[StatementMovement]:

@@ -31,17 +31,10 @@ class _Matched(admin.SimpleListFilter):
 @admin.register(StatementLine)
 class StatementLineAdmin(ReadOnlyAdmin):
     section = Section.CLOSE
-    exact = (
-        "reference",
-        "line_id",
-        "our_key",
-        "our_reference",
-        "provider_reference",
-        "partner_order_id",
-    )
+    exact = ("reference", "line_id", "partner_order_id")
+    rarely = ("our_key", "our_reference", "provider_reference")
     list_display = ("reference", "source", "line_id", "booked_on", "shown_amount", "rule", "unmatched_because")
     list_filter = (_Matched, "source", "environment")
-    ordering = ("-business_date", "-id")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         standing = StatementMatch.objects.filter(line=OuterRef("pk"), state=StatementMatch.State.STANDING)
@@ -81,7 +74,8 @@ class StatementFileAdmin(ReadOnlyAdmin):
 @admin.register(StatementMatch)
 class StatementMatchAdmin(ReadOnlyAdmin):
     section = Section.CLOSE
-    exact = ("reference", "transaction_key", "line__reference")
+    exact = ("reference", "line__reference")
+    rarely = ("transaction_key",)
     list_display = ("reference", "line", "transaction_key", "rule", "state", "matched_by", "reason", "created_at")
     list_filter = ("state", "rule", "source")
 

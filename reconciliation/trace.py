@@ -6,31 +6,50 @@ staff and no evidence; the inside view adds them for those who work here.
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 
 from ledger import assets
 from ledger.controls.rest.answers import instant, instant_or_none
-from ledger.models import Event, Move, Posting
+from ledger.controls.states import Stateful
+from ledger.models import Move, Posting
 from orders import answers
 from orders.models import Intent, Order, Quote, Return, ReviewCase, Trade
 from reconciliation.inbound_trace import inbound_events, inbound_rows
 from reconciliation.models import ExceptionCase
 from wallets.models import ApiRequest, RemoteAttempt, RemoteOperation
-from webhooks.models import Delivery, DeliveryAttempt
 
 MOST: Final = 1000
 """Rows of one kind that a trace shows at most."""
 
+_EVENTS: Final = (Path(__file__).parent / "sql" / "trace_events.sql").read_text(encoding="utf-8")
 _FIND: Final = (Path(__file__).parent / "sql" / "find_orders.sql").read_text(encoding="utf-8")
 _POSTING: Final = re.compile(r"led_([0-9a-f]{32})")
 _LONGEST_ID: Final = 255
 
 Record = dict[str, Any]
+
+_ATTEMPT: Final = (
+    *("number", "kind", "request_id", "outcome", "started_at", "duration_ms", "http_status", "late", "detail"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A trace, and the rows on its way whose machines a page draws: trades of an order or payouts of an intent, all moves."""
+
+    record: Record
+    driven: Sequence[Stateful]
+    moves: Sequence[Move]
 
 
 def find_orders(identifier: str) -> list[Order]:
@@ -59,6 +78,11 @@ def posting_id(wanted: str) -> str:
 
 def trace_of(order: Order, *, inside: bool) -> Record:
     """Walk the whole join graph of an order. It opens with 0Pools' two records, in their names and order."""
+    return walk(order, inside=inside).record
+
+
+def walk(order: Order, *, inside: bool) -> Walked:
+    """Walk it, and hand over the rows that a page draws."""
     quote = Quote.objects.filter(reference=order.quote_reference).first()
     trades = list(Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST])
     found_returns = Return.objects.filter(order_reference=order.reference).order_by("pk")
@@ -70,7 +94,7 @@ def trace_of(order: Order, *, inside: bool) -> Record:
         *owners,
         *(trade.reference for trade in trades if inside),
     ]  # a trade's are a venue's: nobody's but the house's
-    operations = list(RemoteOperation.objects.filter(owner__in=asked).order_by("pk")[:MOST])
+    operations = operations_of(asked)
     cases = list(ReviewCase.objects.filter(subject__in=owners).order_by("pk")[:MOST])
     named = [*owners, order.quote_reference, *(trade.reference for trade in trades), *(one.key for one in operations)]
     inbound = inbound_events(order, named, inside=inside)
@@ -85,6 +109,7 @@ def trace_of(order: Order, *, inside: bool) -> Record:
     events = event_rows(subjects, inside=inside)
     ledger = ledger_rows([order.reference, *owners[1:]], trades, inside=inside)
     requests = request_rows(order, subjects)
+    moves = moves_of(subjects)
     newest = trades[-1] if trades else None
     traced: Record = {
         "record": _minimal(order, newest, ledger=ledger, events=events, requests=requests),
@@ -94,7 +119,7 @@ def trace_of(order: Order, *, inside: bool) -> Record:
         "trades": [_trade(trade) for trade in trades],
         "ledger": ledger,
         "operations": operation_rows(operations, inside=inside),
-        "moves": move_rows(subjects, inside=inside),
+        "moves": move_rows(moves, inside=inside),
         "requests": requests,
         "inbound_events": inbound_rows(inbound, inside=inside),
         "events": events,
@@ -104,7 +129,7 @@ def trace_of(order: Order, *, inside: bool) -> Record:
         traced["review_cases"] = [review_row(case) for case in cases]
         named_by = ExceptionCase.objects.filter(environment=order.environment, order_reference=order.reference)
         traced["exception_cases"] = exception_rows(named_by)
-    return traced
+    return Walked(traced, trades, moves)
 
 
 def _minimal(
@@ -181,12 +206,15 @@ def ledger_rows(subjects: Sequence[str], trades: Iterable[Trade], *, inside: boo
     return shown
 
 
-def operation_rows(operations: Sequence[RemoteOperation], *, inside: bool) -> list[Record]:
-    attempts = list(
-        RemoteAttempt.objects.filter(operation_id__in=[one.pk for one in operations]).order_by(
-            "operation_id", "number"
-        )[:MOST]
-    )
+def operations_of(owners: Sequence[str]) -> "Sequence[Any]":
+    """Return the operations of these owners, each with what was asked as `tried`, in one question."""
+    attempts = RemoteAttempt.objects.filter(operation_id=OuterRef("pk")).order_by("number")
+    tried = ArraySubquery(attempts.values(shown=JSONObject(**{name: name for name in _ATTEMPT}))[:MOST])
+    return list(RemoteOperation.objects.filter(owner__in=owners).annotate(tried=tried).order_by("pk")[:MOST])
+
+
+def operation_rows(operations: "Sequence[Any]", *, inside: bool) -> list[Record]:
+    """Show what `operations_of` returned."""
     return [
         {
             "idempotency_key": one.key,
@@ -197,28 +225,22 @@ def operation_rows(operations: Sequence[RemoteOperation], *, inside: bool) -> li
             "remote_ref": one.remote_ref or None,
             "asked_at": instant_or_none(one.asked_at),
             "answered_at": instant_or_none(one.answered_at),
-            "attempts": [_attempt(each, inside=inside) for each in attempts if each.operation_id == one.pk],
+            "attempts": [_attempt(each, inside=inside) for each in one.tried],
         }
         for one in operations
     ]
 
 
-def _attempt(attempt: RemoteAttempt, *, inside: bool) -> Record:
-    shown: Record = {
-        "number": attempt.number,
-        "kind": attempt.kind,
-        "request_id": attempt.request_id,
-        "outcome": attempt.outcome,
-        "started_at": instant(attempt.started_at),
-        "duration_ms": attempt.duration_ms,
-        "http_status": attempt.http_status,
-        "late": attempt.late,
-    }
-    return shown | {"detail": attempt.detail} if inside else shown
+def _attempt(attempt: Record, *, inside: bool) -> Record:
+    shown = {name: attempt[name] for name in _ATTEMPT if inside or name != "detail"}
+    return shown | {"started_at": instant(datetime.fromisoformat(attempt["started_at"]))}
 
 
-def move_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:
-    rows = Move.objects.filter(subject__in=subjects).order_by("moved_at", "pk")[:MOST]
+def moves_of(subjects: Sequence[str]) -> list[Move]:
+    return list(Move.objects.filter(subject__in=subjects).order_by("moved_at", "pk")[:MOST])
+
+
+def move_rows(rows: Sequence[Move], *, inside: bool) -> list[Record]:
     shown: list[Record] = []
     for row in rows:
         entry: Record = {
@@ -262,42 +284,41 @@ def records_of(order: Order) -> Record:
 
 
 def event_rows(subjects: Sequence[str], *, inside: bool) -> list[Record]:
-    rows = Event.objects.filter(aggregate__in=subjects).order_by("recorded_at", "pk")
-    events = list((rows if inside else rows.filter(public=True))[:MOST])
-    deliveries = list(Delivery.objects.filter(event_id__in=[event.pk for event in events]).order_by("pk")[:MOST])
-    tried = list(
-        DeliveryAttempt.objects.filter(delivery_id__in=[one.pk for one in deliveries]).order_by(
-            "delivery_id", "number"
-        )[:MOST]
-    )
+    """Show the events of these subjects with their deliveries and each attempt, in one question."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EVENTS, {"subjects": list(subjects), "inside": inside, "most": MOST})
+        rows = cursor.fetchall()
     return [
         {
-            "event_id": event.reference,
-            "topic": event.topic,
-            "subject": event.aggregate,
-            "sequence": event.sequence,
-            "recorded_at": instant(event.recorded_at),
-            "deliveries": [
+            "event_id": event_id,
+            "topic": topic,
+            "subject": subject,
+            "sequence": sequence,
+            "recorded_at": instant(recorded_at),
+            "deliveries": _deliveries([row[5:] for row in tried if row[5] is not None]),
+        }
+        for (event_id, topic, subject, sequence, recorded_at), tried in groupby(rows, key=lambda row: row[:5])
+    ]
+
+
+def _deliveries(rows: Sequence[tuple[Any, ...]]) -> list[Record]:
+    return [
+        {
+            "delivery_id": delivery_id,
+            "status": state,
+            "ended_at": instant_or_none(ended_at),
+            "attempts": [
                 {
-                    "delivery_id": one.reference,
-                    "status": one.state,
-                    "ended_at": instant_or_none(one.ended_at),
-                    "attempts": [
-                        {
-                            "number": each.number,
-                            "started_at": instant(each.started_at),
-                            "duration_ms": each.duration_ms,
-                            "http_status": each.http_status,
-                        }
-                        for each in tried
-                        if each.delivery_id == one.pk
-                    ],
+                    "number": number,
+                    "started_at": instant(started_at),
+                    "duration_ms": duration_ms,
+                    "http_status": http_status,
                 }
-                for one in deliveries
-                if one.event_id == event.pk
+                for *_, number, started_at, duration_ms, http_status in tried
+                if number is not None
             ],
         }
-        for event in events
+        for (delivery_id, state, ended_at), tried in groupby(rows, key=lambda row: row[:3])
     ]
 
 

@@ -177,7 +177,12 @@ def balances_of(wallet: Wallet) -> list[AssetBalance]:
 
 def is_empty(wallet: Wallet) -> bool:
     """Tell whether it has no money, holds or debts in any asset."""
-    return not any(one.posted or one.held or one.receivable or one.incoming for one in balances_of(wallet))
+    return are_empty(balances_of(wallet))
+
+
+def are_empty(found: Sequence[AssetBalance]) -> bool:
+    """Tell the same of balances that were read already."""
+    return not any(one.posted or one.held or one.receivable or one.incoming for one in found)
 
 
 def freeze_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> WalletFreeze:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from ledger.controls import references, request_context
 from ledger.controls.moves import Birth, Change
@@ -31,7 +31,6 @@ __all__ = [
     "OtherContent",
     "Performed",
     "Standing",
-    "Unfinished",
     "Unfounded",
     "birth",
     "grant_ask_again",
@@ -41,11 +40,11 @@ __all__ = [
     "look_up",
     "open_keys",
     "outcome_of",
-    "owners_among",
     "perform",
     "standing",
     "unfinished",
     "withdrawal",
+    "written_for",
 ]
 
 _State = RemoteOperation.State
@@ -81,18 +80,6 @@ class Standing:
     def rejected(self) -> bool:
         """Tell whether it surely did not happen, by the other side's own word."""
         return self.state == _State.REJECTED
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """One operation without a known outcome, and when its row changed last."""
-
-    key: str
-    owner: str
-    leg: str
-    environment: str
-    state: str
-    since: datetime
 
 
 def birth(leg: Leg) -> Birth:
@@ -176,32 +163,31 @@ def open_keys(*, owner: str) -> list[str]:
     return list(found.values_list("key", flat=True))
 
 
-def unfinished(*, before: datetime, driven: "Sequence[QuerySet[Any, Any]]", most: int) -> list[Unfinished]:
-    """Return operations whose outcome nobody knows, unchanged since `before`, that no owner in `driven` is after."""
+def unfinished(*, before: datetime, driven: "Sequence[QuerySet[Any, Any]]") -> "QuerySet[Any, Any]":
+    """Return operations whose outcome nobody knows, unchanged since `before`, that no owner in `driven` is after.
+
+    Rows for the caller's own question: `key`, `owner`, `leg`, `environment`, `state` and `updated_at` are theirs to read.
+    """
     open_ones = RemoteOperation.objects.filter(
         state__in=(_State.PREPARED, _State.ASKED, _State.UNKNOWN), updated_at__lt=before
     ).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=before))
-    for owners in driven:
-        open_ones = open_ones.exclude(owner__in=owners)
-    return [_unfinished(row) for row in open_ones.order_by("updated_at")[:most]]
+    return _without(open_ones, driven)
 
 
 def left_absent(
-    *, since: datetime, driven: "Sequence[QuerySet[Any, Any]]", noted: "QuerySet[Any, Any]", most: int
-) -> list[Unfinished]:
+    *, since: datetime, driven: "Sequence[QuerySet[Any, Any]]", noted: "QuerySet[Any, Any]"
+) -> "QuerySet[Any, Any]":
     """Return operations proven absent that were asked since then, that no owner in `driven` is after: some turn up late.
 
-    Keys in `noted` are left out.
+    Keys in `noted` are left out. Rows as those of `unfinished`.
     """
     rows = RemoteOperation.objects.filter(state=_State.ABSENT, asked_at__gte=since).exclude(key__in=noted)
-    for owners in driven:
-        rows = rows.exclude(owner__in=owners)
-    return [_unfinished(row) for row in rows.order_by("pk")[:most]]
+    return _without(rows, driven)
 
 
-def owners_among(owners: Sequence[str]) -> set[str]:
-    """Return those of these owners that have any operation."""
-    return set(RemoteOperation.objects.filter(owner__in=owners).values_list("owner", flat=True))
+def written_for(owner: OuterRef) -> Exists:
+    """Return the condition that an owner has any operation."""
+    return Exists(RemoteOperation.objects.filter(owner=owner))
 
 
 def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:
@@ -239,8 +225,10 @@ def grant_ask_again(*, key: str, actor: str) -> None:
     assert granted == 1, f"{key} is not absent"
 
 
-def _unfinished(row: RemoteOperation) -> Unfinished:
-    return Unfinished(row.key, row.owner, row.leg, row.environment, row.state, row.updated_at)
+def _without(rows: "QuerySet[Any, Any]", driven: "Sequence[QuerySet[Any, Any]]") -> "QuerySet[Any, Any]":
+    for owners in driven:
+        rows = rows.exclude(owner__in=owners)
+    return rows
 
 
 def _refuse_transaction() -> None:

@@ -1,6 +1,7 @@
 """Endpoints, deliveries and what arrives, read-only. Secrets are never shown."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.contrib import admin
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
+from ledger import event_ids
 from ledger.controls.console import ReadOnlyAdmin, lamp
 from ledger.controls.redaction import redacted
 from ledger.controls.roles import Section
@@ -63,29 +65,35 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """A page per delivery: where it goes, each attempt, and how to send it again."""
 
     section = Section.WEBHOOKS
-    exact = ("reference", "event_reference", "aggregate")
+    exact = ("reference",)
+    elsewhere = ("event_reference", "aggregate")
     hidden = ("lease_token", "endpoint_id", "event_id", "operator_id", "version")
     list_display = ("reference", "topic", "shown_state", "attempts", "aggregate", "created_at")
     list_filter = ("state", GivenUp, "topic")
 
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        return [Delivery.objects.filter(event_id__in=event_ids.named(term)).values("pk")]
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["endpoint", *super().get_fields(request, obj), "each_attempt", "resend"]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read what its fields show once: each of them is asked for its value several times."""
+        row: Any = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.went_to = Endpoint.objects.get(pk=row.endpoint_id)
+            attempts = DeliveryAttempt.objects.filter(delivery_id=row.pk).order_by("number")
+            row.made = list(attempts[:_MOST_ATTEMPTS])
+        return row
+
     @admin.display(description="endpoint")
-    def endpoint(self, row: Delivery) -> str:
-        found = Endpoint.objects.get(pk=row.endpoint_id)
+    def endpoint(self, row: Any) -> str:
+        found = row.went_to
         url = reverse("admin:endpoint-page", args=[found.reference])
-        return format_html(
-            '<a class="{}" href="{}">{}</a> {}',
-            _LINK,
-            url,
-            found.reference,
-            found.url,
-        )
+        return format_html('<a class="{}" href="{}">{}</a> {}', _LINK, url, found.reference, found.url)
 
     @admin.display(description="each attempt")
-    def each_attempt(self, row: Delivery) -> str:
-        made = DeliveryAttempt.objects.filter(delivery_id=row.pk).order_by("number")[:_MOST_ATTEMPTS]
+    def each_attempt(self, row: Any) -> str:
         found = (
             (
                 one.number,
@@ -93,7 +101,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
                 f"{one.started_at:%Y-%m-%d %H:%M:%S} UTC, {one.duration_ms} ms",
                 one.excerpt,
             )
-            for one in made
+            for one in row.made
         )
         line = '{}: {} <span style="opacity:.7">{}</span><div style="overflow-wrap:anywhere;opacity:.7">{}</div>'
         return format_html_join("", line, found) or "none"
@@ -113,7 +121,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 @admin.register(DeliveryAttempt)
 class DeliveryAttemptAdmin(ReadOnlyAdmin):
     section = Section.WEBHOOKS
-    exact = ("request_id",)
+    rarely = ("request_id",)
     list_display = ("delivery_id", "number", "http_status", "failure", "duration_ms", "started_at")
 
 
@@ -122,7 +130,9 @@ class InboundEventAdmin(ReadOnlyAdmin):
     """A list by state and reason; a page per event: what it did or why it was ignored, its body redacted."""
 
     section = Section.WEBHOOKS
-    exact = ("reference", "provider_event_id", "provider_transaction", "request_id")
+    exact = ("reference", "provider_transaction")
+    elsewhere = ("provider_event_id",)
+    rarely = ("request_id",)
     hidden = ("body", "version", "provider_id", "operator_id")
     list_display = (
         "reference",
@@ -136,6 +146,11 @@ class InboundEventAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "provider_code", "kind")
     ordering = ("-created_at", "-id")
+
+    def also_found(self, term: str) -> Sequence[QuerySet[Any, Any]]:
+        """Find a provider's event by the index of each provider's."""
+        of_any = Provider.objects.values("pk")
+        return [InboundEvent.objects.filter(provider_id__in=of_any, provider_event_id=term).values("pk")]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
@@ -182,9 +197,16 @@ class ProviderAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [*super().get_fields(request, obj), "secrets_valid", "refused", "what_can_be_done"]
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read what its fields show once: each of them is asked for its value several times."""
+        row: Any = super().get_object(request, object_id, from_field)
+        if row is not None:
+            row.kept = list(row.secrets.order_by("-created_at", "-pk")[:8])
+            row.counted = list(InboxCount.objects.filter(provider_code=row.code).order_by("-day", "reason")[:10])
+        return row
+
     @admin.display(description="secrets (never shown)")
-    def secrets_valid(self, row: Provider) -> str:
-        kept = row.secrets.order_by("-created_at", "-pk")[:8]
+    def secrets_valid(self, row: Any) -> str:
         return format_html_join(
             mark_safe("<br>"),
             "made {}: {}",
@@ -193,14 +215,13 @@ class ProviderAdmin(ReadOnlyAdmin):
                     f"{one.created_at:%Y-%m-%d %H:%M} UTC",
                     f"until {one.expires_at:%Y-%m-%d %H:%M} UTC" if one.expires_at else "valid",
                 )
-                for one in kept
+                for one in row.kept
             ),
         )
 
     @admin.display(description="refused or repeated, newest days")
-    def refused(self, row: Provider) -> str:
-        counted = InboxCount.objects.filter(provider_code=row.code).order_by("-day", "reason")[:10]
-        found = ((one.day, one.reason.replace("_", " "), one.count) for one in counted)
+    def refused(self, row: Any) -> str:
+        found = ((one.day, one.reason.replace("_", " "), one.count) for one in row.counted)
         return format_html_join(mark_safe("<br>"), "{} {}: {}", found) or "nothing"
 
     @admin.display(description="by admins")

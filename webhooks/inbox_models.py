@@ -101,6 +101,11 @@ class InboundEvent(Stateful):
             ),
             models.Index(fields=["judged_at"], condition=models.Q(state="dead"), name="inbound_event_dead"),
             models.Index(fields=["-created_at", "-id"], name="inbound_event_newest"),
+            models.Index(
+                fields=["provider_transaction"],
+                condition=~models.Q(provider_transaction=""),
+                name="inbound_event_of_theirs",
+            ),
         ]
 
     @transition(field=state, source=[State.RECEIVED, State.PARKED], target=State.APPLIED)

@@ -1,5 +1,6 @@
 """The console: Django's admin under django-unfold."""
 
+AUTHENTICATION_BACKENDS = ["config.console.people.PeopleBackend"]
 LOGIN_URL = "/console/login/"
 LOGIN_REDIRECT_URL = "/console/"
 

@@ -1,10 +1,12 @@
 """What every page of the console is: read-only, seen by role, searched by exact id, never a 500 for a refusal."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet, Value
@@ -63,13 +65,16 @@ class RecentValues(admin.FieldListFilter):
 class ReadOnlyAdmin(ModelAdmin):
     """Rows that nobody changes here. `exact` names the columns that the search box compares, whole.
 
-    Each of them has an index; those in `rarely` have none, and are compared only when no other has what is searched for.
+    Each of them has an index. Those in `elsewhere` are found by another table's (`also_found`); those in `rarely` have none:
+    they are compared only when no other has what is searched for, and in the newest rows alone.
     `tells_age` gives each row the instant at which it was read, as `seen_at`.
     """
 
     section: ClassVar[Section]
     exact: ClassVar[Sequence[str]] = ()
+    elsewhere: ClassVar[Sequence[str]] = ()
     rarely: ClassVar[Sequence[str]] = ()
+    RARELY_LOOKS_AT: ClassVar[int] = 100_000
     tells_age: ClassVar[bool] = False
     hidden: ClassVar[Sequence[str]] = ()
     list_per_page = 50
@@ -84,7 +89,8 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.search_fields = tuple(self.exact)
+        self.search_fields = (*self.exact, *self.elsewhere, *self.rarely)
+        self.search_help_text = self._told()
         self.list_display_links = tuple(self.list_display[:1]) if self.list_display else None
         if not self.ordering:
             self.ordering = ("-pk",)
@@ -95,10 +101,35 @@ class ReadOnlyAdmin(ModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        found = queryset.filter(_any_of(self.exact, term))
+        found = queryset.filter(pk__in=self._by_index(term))
         if self.rarely and not found.exists():
-            return queryset.filter(_any_of(self.rarely, term)), False
+            return self._newest(queryset).filter(_any_of(self.model, self.rarely, term)), False
         return found, False
+
+    def also_found(self, term: str) -> "Sequence[QuerySet[Any, Any]]":
+        """Return the primary keys of rows that another table's index leads to: the columns `elsewhere`."""
+        return ()
+
+    def _by_index(self, term: str) -> "QuerySet[Any, Any]":
+        """Return the primary keys of what is found, each column in a question of its own: one OR over them would read all."""
+        rows = self.model._default_manager.all()
+        arms = [rows.filter(_any_of(self.model, [column], term)).values("pk") for column in self.exact]
+        first, *others = [*arms, *self.also_found(term)] or [rows.none().values("pk")]
+        found: QuerySet[Any, Any] = first.union(*others, all=True) if others else first
+        return found
+
+    def _newest(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        numbers = self.model._default_manager.order_by("-pk").values_list("pk", flat=True)
+        before = numbers[self.RARELY_LOOKS_AT : self.RARELY_LOOKS_AT + 1].first()
+        return rows if before is None else rows.filter(pk__gt=before)
+
+    def _told(self) -> str:
+        """Say what the search box compares."""
+        names = [_words(one) for one in (*self.exact, *self.elsewhere)]
+        newest = [_words(one) for one in self.rarely]
+        said = [f"Whole {', '.join(names)}" if names else ""]
+        said += [f"in the newest {self.RARELY_LOOKS_AT:,} rows {', '.join(newest)}" if newest else ""]
+        return "; ".join(one for one in said if one)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
@@ -159,11 +190,23 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
-def _any_of(columns: Sequence[str], term: str) -> Q:
-    wanted = Q()
+def _any_of(model: type[models.Model], columns: Sequence[str], term: str) -> Q:
+    """Return the condition that one of the columns is the term; one that cannot be, a date's, is left out."""
+    wanted = Q(pk__in=())
     for column in columns:
-        wanted |= Q(**{column: term})
+        with suppress(ValidationError):
+            wanted |= Q(**{column: _field(model, column).to_python(term)})
     return wanted
+
+
+def _words(column: str) -> str:
+    return column.replace("__", " ").replace("_", " ")
+
+
+def _field(model: type[models.Model], column: str) -> Any:
+    first, _, rest = column.partition("__")
+    field: Any = model._meta.get_field(first)
+    return _field(field.related_model, rest) if rest else field
 
 
 def _amount_of(column: str, asset: str, *, title: str, help: str) -> Callable[[Any], str | None]:

@@ -3,6 +3,9 @@
 from enum import StrEnum
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
+
 from ledger.controls.refusals import Forbidden
 
 
@@ -98,13 +101,22 @@ class NotYourRole(Forbidden):
     code = "not_your_role"
 
 
+def with_roles(people: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Have the names of each person's groups read in the same question."""
+    from django.contrib.auth.models import Group
+
+    names = Group.objects.filter(user=OuterRef("pk")).values("name")
+    found: QuerySet[Any] = people.annotate(role_names=ArraySubquery(names))
+    return found
+
+
 def roles_of(user: Any) -> frozenset[str]:
     """Return the names of a person's groups, read once per request's user."""
-    known = getattr(user, "_role_names", None)
+    known = getattr(user, "role_names", None)
     if known is None:
-        known = frozenset(user.groups.values_list("name", flat=True)) if user.is_authenticated else frozenset()
-        user._role_names = known
-    return known
+        known = user.groups.values_list("name", flat=True) if user.is_authenticated else ()
+        user.role_names = known = frozenset(known)
+    return frozenset(known)
 
 
 def roles_that(ability: Ability) -> frozenset[Role]:

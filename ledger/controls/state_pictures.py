@@ -59,9 +59,9 @@ class Picture:
 
 
 def picture_of(machine: Machine, *, row: Stateful | None = None, moves: Sequence[Move] | None = None) -> Picture:
-    """Draw a machine; with a row, lit by its state and its moves (read when they are not handed over)."""
+    """Draw a machine; with a row, lit by its state and its moves (read when they are not among those handed over)."""
     state = "" if row is None else str(getattr(row, "state"))  # noqa: B009  # a Stateful's subclasses have the field
-    made = _made(row) if moves is None else list(moves)
+    made = _made(row) if moves is None else _of(row, moves)
     declared = machine.moves()
     diagram = diagrams.laid_out(states=machine.states(), edges=machine.edges()[1:])
     walked = tuple(move.to_state for move in made)
@@ -92,6 +92,11 @@ def _made(row: Stateful | None) -> list[Move]:
         return []
     found = Move.objects.filter(machine=row.MACHINE, subject=row.reference).order_by("sequence")
     return list(found[:_MOST_MOVES])
+
+
+def _of(row: Stateful | None, moves: Sequence[Move]) -> list[Move]:
+    found = [one for one in moves if row is None or (one.machine, one.subject) == (row.MACHINE, row.reference)]
+    return sorted(found, key=lambda one: one.sequence)[:_MOST_MOVES]
 
 
 def _kind_of_box(box: str, state: str, walked: Sequence[str], possible: Sequence[DeclaredMove]) -> str:

@@ -63,33 +63,45 @@ class AccountDay:
 
 def day(*, environment: str, address: str, business_date: date) -> AccountDay:
     """Return an address's date in its book's zone; no asset when there is no such account. Raises Malformed."""
+    return days(environment=environment, addresses=[address], business_date=business_date)[address]
+
+
+def days(*, environment: str, addresses: Sequence[str], business_date: date) -> Mapping[str, AccountDay]:
+    """Return the same of many addresses, each by its own, in as many questions as of one."""
     if not date(2000, 1, 1) <= business_date <= date(2200, 1, 1):
         raise Malformed("A date lies between 2000 and 2200.")
     zone = zone_of(environment)
     start, end = midnight(business_date, zone), midnight(business_date + timedelta(days=1), zone)
     final = periods.is_locked(environment, business_date)
     with connection.cursor() as cursor:
-        cursor.execute(_SQL, {"book": number_of(environment), "address": address, "start": start, "end": end})
+        cursor.execute(_SQL, {"book": number_of(environment), "addresses": list(addresses), "start": start, "end": end})
         rows = cursor.fetchall()
-    net: dict[str, int] = {}
-    moved: dict[tuple[str, bool], list[Moved]] = {}
-    for asset, now, event_type, after, transactions, debited, credited in rows:
-        net[asset] = int(now)
+    net: dict[str, dict[str, int]] = {address: {} for address in addresses}
+    moved: dict[tuple[str, str, bool], list[Moved]] = {}
+    for address, asset, now, event_type, after, transactions, debited, credited in rows:
+        net[address][asset] = int(now)
         if event_type is not None:
             found = Moved(event_type, int(transactions), int(debited), int(credited))
-            moved.setdefault((asset, after), []).append(found)
-    return AccountDay(
-        environment=environment,
-        address=address,
-        business_date=business_date,
-        zone=zone,
-        start=start,
-        end=end,
-        final=final,
-        assets={asset: _asset_day(asset, now, moved) for asset, now in net.items()},
-    )
+            moved.setdefault((address, asset, after), []).append(found)
+    return {
+        address: AccountDay(
+            environment=environment,
+            address=address,
+            business_date=business_date,
+            zone=zone,
+            start=start,
+            end=end,
+            final=final,
+            assets={
+                asset: _asset_day(
+                    asset, now, moved.get((address, asset, False), ()), moved.get((address, asset, True), ())
+                )
+                for asset, now in found_net.items()
+            },
+        )
+        for address, found_net in net.items()
+    }
 
 
-def _asset_day(asset: str, net: int, moved: Mapping[tuple[str, bool], Sequence[Moved]]) -> AssetDay:
-    after = moved.get((asset, True), ())
-    return AssetDay(asset, net - sum(one.net for one in after), moved.get((asset, False), ()), after)
+def _asset_day(asset: str, net: int, within: Sequence[Moved], after: Sequence[Moved]) -> AssetDay:
+    return AssetDay(asset, net - sum(one.net for one in after), within, after)

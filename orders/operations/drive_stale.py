@@ -77,10 +77,8 @@ def _not_noted(found: Sequence[Stale], *, now: datetime) -> list[Stale]:
 def _left_absent(now: datetime) -> list[Stale]:
     """Return the absent operations that nobody drives and whose time to be looked at has come."""
     noted = StaleFinding.objects.filter(again_at__gt=now).values("subject")
-    absent = remote_operations.left_absent(
-        since=now - _TURNS_UP_WITHIN, driven=stale.drivers(now), noted=noted, most=_MOST_ABSENT
-    )
-    return stale.of_operations(absent)
+    absent = remote_operations.left_absent(since=now - _TURNS_UP_WITHIN, driven=stale.drivers(now), noted=noted)
+    return stale.of_operations(absent, most=_MOST_ABSENT)
 
 
 def _living(owners: Sequence[str]) -> set[str]:

@@ -7,9 +7,8 @@ from typing import Final
 from django.conf import settings
 from django.db.models import Q
 
-from ledger.books import business_date
+from ledger.books import business_date, business_date_of_row
 from ledger.controls.refusals import Refusal
-from ledger.environments import Environment
 from orders.models import ReviewCase
 
 ANY_REASON: Final = "*"
@@ -44,10 +43,7 @@ def next_review(case: ReviewCase, *, wanted: date | None, now: datetime) -> date
 
 def overdue(*, now: datetime) -> Q:
     """Return the condition of cases that nobody has resolved in time, or looked at on their day."""
-    late = Q(due_at__lt=now)
-    for environment in Environment.values:
-        today = business_date(environment=environment, instant=now)
-        late |= Q(environment=environment, next_review_on__lt=today)
+    late = Q(due_at__lt=now) | Q(next_review_on__lt=business_date_of_row(instant=now))
     return late & ~Q(state=ReviewCase.State.RESOLVED)
 
 

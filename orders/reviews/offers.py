@@ -24,18 +24,21 @@ class Offer:
 def offers(*, case: ReviewCase) -> list[Offer]:
     """Return every resolution of the case's subject, from the stored evidence alone. Moves nothing."""
     matter = matter_of(case.subject)
-    return [_offer(resolution, choice, matter, case) for resolution, choice in matter.choices.items()]
+    above = _above_threshold(case)
+    return [_offer(resolution, choice, matter, above=above) for resolution, choice in matter.choices.items()]
 
 
 def takes_two(*, choice: Choice, case: ReviewCase) -> bool:
     """Tell whether a second person must approve: by its kind, or above the asset's threshold (none set: always)."""
-    if choice.two_people:
-        return True
+    return choice.two_people or _above_threshold(case)
+
+
+def _above_threshold(case: ReviewCase) -> bool:
     threshold = ApprovalThreshold.objects.filter(environment=case.environment, asset=case.asset).first()
     return threshold is None or case.amount_minor >= threshold.amount_minor
 
 
-def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewCase) -> Offer:
+def _offer(resolution: Resolution, choice: Choice, matter: Matter, *, above: bool) -> Offer:
     refusal = matter.why_not(resolution)
     return Offer(
         resolution=resolution,
@@ -43,6 +46,6 @@ def _offer(resolution: Resolution, choice: Choice, matter: Matter, case: ReviewC
         allowed=not refusal,
         why_not=refusal,
         ends_in=choice.ends_in,
-        two_people=takes_two(choice=choice, case=case),
+        two_people=choice.two_people or above,
         by_agreement=choice.by_agreement,
     )

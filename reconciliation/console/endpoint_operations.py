@@ -1,6 +1,6 @@
 """The console's operations on webhook endpoints: what an operator can do over REST, done for it, and a little more."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -167,8 +167,9 @@ def _settle(form: Form, actor: str) -> str:
     return f"{number} notices about {row.reference} are settled; it stays as it is."
 
 
-def _references() -> list[str]:
-    return list(Endpoint.objects.order_by("-pk").values_list("reference", flat=True)[:_MOST_LISTED])
+def _references() -> Iterable[str]:
+    """Return them unread: a dialog on an endpoint's own page does not offer them."""
+    return Endpoint.objects.order_by("-pk").values_list("reference", flat=True)[:_MOST_LISTED]
 
 
 _WHICH: Final = ("which", "Which events", [_UNDELIVERED, _ALL])

@@ -44,16 +44,17 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         raise Http404
     found = health.of([endpoint])[endpoint.pk]
     operations = [(name, OPERATIONS[name]) for name in _DIALOGS if may(request.user, OPERATIONS[name].ability)]
+    now = clock.now()
     context = {
         **admin.site.each_context(request),
         "title": "Webhook endpoint",
         "endpoint": endpoint,
         "operator": Operator.objects.filter(pk=endpoint.operator_id).first(),
         "health": found,
-        "oldest_waiting": age(found.oldest_waiting),
-        "last_success": age(found.last_success_at),
-        "failing_for": age(endpoint.failing_since),
-        "old_secrets_end": rotation.ends_of([endpoint], now=clock.now())[endpoint.pk],
+        "oldest_waiting": age(found.oldest_waiting, now),
+        "last_success": age(found.last_success_at, now),
+        "failing_for": age(endpoint.failing_since, now),
+        "old_secrets_end": rotation.ends_of([endpoint], now=now)[endpoint.pk],
         "notices": Notice.objects.filter(endpoint_reference=reference).order_by("-pk")[:10],
         "deliveries": _deliveries(endpoint),
         "dialogs": [

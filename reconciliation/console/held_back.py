@@ -1,8 +1,8 @@
 """What the home page says is held back now: asks to a paused gateway, or to one that does not answer."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from ledger.controls import clock
 from ledger.controls.console import age
 from wallets import pauses
 from wallets.gateway_terms import WALLET
@@ -17,7 +17,7 @@ class HeldBack:
     why: str
 
 
-def held_back() -> list[HeldBack]:
+def held_back(now: datetime) -> list[HeldBack]:
     """Return every action that does not go out now, the pauses first."""
     found = [
         HeldBack(
@@ -25,13 +25,13 @@ def held_back() -> list[HeldBack]:
             f"Paused by {pause.paused_by.removeprefix('user:')} until {pause.expires_at:%Y-%m-%d %H:%M} UTC:"
             f" {pause.reason}. Lookups go on.",
         )
-        for pause in pauses.current(clock.now())
+        for pause in pauses.current(now)
     ]
     open_ones = Breaker.objects.filter(open_until__isnull=False).select_related("gateway__operator").order_by("pk")
     return found + [
         HeldBack(
             _asking(breaker.gateway),
-            f"It has not answered {breaker.failures} questions in a row, for {age(breaker.failing_since)}."
+            f"It has not answered {breaker.failures} questions in a row, for {age(breaker.failing_since, now)}."
             " One question at a time tries whether it does again.",
         )
         for breaker in open_ones

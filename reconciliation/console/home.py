@@ -1,12 +1,12 @@
 """The home page: tiles with count, oldest age and amount, each opening its filtered queue; volume of the last days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Count, Min, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import Count, DecimalField, F, Min, QuerySet, Sum, Value
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -25,10 +25,25 @@ from webhooks.models import Endpoint, InboundEvent
 
 _ENDPOINTS_SHOWN: Final = 8
 _NOTICES_SHOWN: Final = 10
-_COUNT_STATES: Final = """
-SELECT s.state,
-       (SELECT count(*) FROM (SELECT FROM orders_order o WHERE o.state = s.state LIMIT %(most)s + 1) AS found) AS number
-FROM unnest(%(states)s::text[]) AS s (state) ORDER BY number DESC, s.state
+_DAYS: Final = 14
+_AMOUNT: Final = ("asset", "amount_minor")
+_REVIEW: Final = "Manual review"
+_QUEUES: Final = 6
+"""Tiles of the queues, after which comes what nobody drives."""
+
+_FLYING: Final = (
+    *(Order.State.QUEUED, Order.State.PROCESSING, Order.State.OPERATOR_DEBIT_PENDING),
+    *(Order.State.OPERATOR_DEBITED, Order.State.OPERATOR_CREDIT_PENDING),
+)
+_COUNT_ORDERS: Final = """
+SELECT s.state, NULL AS day,
+       (SELECT count(*) FROM (SELECT FROM orders_order o WHERE o.state = s.state LIMIT %(most)s + 1) AS found)
+FROM unnest(%(states)s::text[]) AS s (state)
+UNION ALL
+SELECT '', d.day, (SELECT count(*) FROM orders_order o WHERE o.environment = ANY (%(environments)s)
+                   AND o.created_at >= d.day::timestamp AT TIME ZONE 'UTC'
+                   AND o.created_at < (d.day + 1)::timestamp AT TIME ZONE 'UTC')
+FROM unnest(%(days)s::date[]) AS d (day)
 """
 
 
@@ -42,115 +57,125 @@ class Tile:
     alarming: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a tile counts: rows, by their asset if they have one, and the instant since which each waits."""
+
+    title: str
+    rows: "QuerySet[Any]"
+    url: str
+    query: str = ""
+    money: tuple[str, str] | None = None
+    """Its columns: the asset and the minor units."""
+    since: str = "created_at"
+    alarming: bool = True
+
+
 def home(request: HttpRequest) -> dict[str, Any]:
     """Return the context of the home page, by what this person sees."""
     now = clock.now()
-    reviews = ReviewCase.objects.exclude(state=ReviewCase.State.RESOLVED)
-    tiles: list[Tile] = []
+    asked: list[_Asked] = []
     if sees(request.user, Section.QUEUES):
-        tiles += [
-            _tile(
-                "Manual review", reviews, "amount_minor", "asset", "admin:orders_reviewcase_changelist", "", True, now
-            ),
-            _tile(
-                "Compensation",
-                Order.objects.filter(state=Order.State.COMPENSATION_PENDING),
-                "source_minor",
-                "source_asset",
-                "admin:orders_order_changelist",
-                "?state__exact=compensation_pending",
-                True,
-                now,
-            ),
-            _tile(
-                "In flight",
-                Order.objects.filter(
-                    state__in=[
-                        Order.State.QUEUED,
-                        Order.State.PROCESSING,
-                        Order.State.OPERATOR_DEBIT_PENDING,
-                        Order.State.OPERATOR_DEBITED,
-                        Order.State.OPERATOR_CREDIT_PENDING,
-                    ]
-                ),
-                "source_minor",
-                "source_asset",
-                "admin:orders_order_changelist",
-                "",
-                False,
-                now,
-            ),
-        ]
-        tiles += [_overdue(reviews, now), *_payouts(now), _unseen(now)]
+        asked += _queues(now)
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
-        tiles.append(
-            _tile(
-                "Exceptions",
-                open_cases,
-                "amount_minor",
-                "asset",
-                "admin:reconciliation_exceptioncase_changelist",
-                "",
-                True,
-                now,
-            )
-        )
+        url = "admin:reconciliation_exceptioncase_changelist"
+        asked.append(_Asked("Exceptions", open_cases, url, money=_AMOUNT))
     if sees(request.user, Section.WEBHOOKS):
-        tiles += [_dead_deliveries(now), _outbox(now), _dead_events(now), _dead_inbound(now)]
+        asked += _messages()
+    tiles = _counted(asked, now)
+    if sees(request.user, Section.QUEUES):
+        tiles.insert(_QUEUES, _unseen(now))
+    states, chart = _volume(now)
     return {
         "tiles": tiles,
-        "open_reviews": reviews.count() if sees(request.user, Section.QUEUES) else 0,
-        "held_back": held_back() if sees(request.user, Section.QUEUES) else [],
-        "chart": _chart(now),
+        "open_reviews": next((tile.count for tile in tiles if tile.title == _REVIEW), 0),
+        "held_back": held_back(now) if sees(request.user, Section.QUEUES) else [],
+        "chart": chart,
         **(_endpoints(now) if sees(request.user, Section.WEBHOOKS) else {}),
-        "states": _states(),
+        "states": states,
         "may_open_orders": sees(request.user, Section.ORDERS),
         "may_open_closes": sees(request.user, Section.CLOSE),
         "last_close": CloseRun.objects.order_by("-last_run_at").first(),
     }
 
 
-def _states() -> list[dict[str, Any]]:
-    """Count the orders in each state, no further than a list counts: in its index, not row by row."""
-    most = BoundedPaginator.MOST
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT_STATES, {"states": Order.State.values, "most": most})
-        return [
-            {"state": state, "words": state.replace("_", " "), "number": min(number, most), "more": number > most}
-            for state, number in cursor.fetchall()
-            if number
-        ]
-
-
-def _tile(
-    title: str, rows: "QuerySet[Any]", minor: str, asset: str, url: str, query: str, alarming: bool, now: datetime
-) -> Tile:
-    found = list(
-        rows.values(asset).annotate(number=Count("id"), total=Sum(minor), oldest=Min("created_at")).order_by(asset)
-    )
-    count = sum(row["number"] for row in found)
-    oldest = min((row["oldest"] for row in found), default=None)
-    money = [amount(row["total"], row[asset]) for row in found]
-    return Tile(title, count, age(oldest, now), money, reverse(url) + query, alarming and count > 0)
-
-
-def _overdue(reviews: "QuerySet[ReviewCase]", now: datetime) -> Tile:
-    """Reviews past their deadline, or that nobody looked at on their day."""
-    late = reviews.filter(deadlines.overdue(now=now))
-    url = "admin:orders_reviewcase_changelist"
-    return _tile("Overdue reviews", late, "amount_minor", "asset", url, "?queue=overdue", True, now)
-
-
-def _payouts(now: datetime) -> list[Tile]:
-    """Payouts by age: those that are on their way, and those whose way has ended at people's desk."""
-    flying = Payout.objects.exclude(state=Payout.State.COMPLETE)
+def _queues(now: datetime) -> list[_Asked]:
+    """What waits for people, and what is on its way: reviews, orders, and payouts by age."""
+    reviews = ReviewCase.objects.exclude(state=ReviewCase.State.RESOLVED)
+    back = Order.objects.filter(state=Order.State.COMPENSATION_PENDING)
+    flying = Order.objects.filter(state__in=_FLYING)
+    sent = Payout.objects.exclude(state=Payout.State.COMPLETE)
     dead = Payout.objects.filter(state__in=(Payout.State.DEAD_LETTER, Payout.State.MANUAL_REVIEW))
-    url = "admin:orders_payout_changelist"
+    case, order, payout = (f"admin:orders_{name}_changelist" for name in ("reviewcase", "order", "payout"))
+    source = ("source_asset", "source_minor")
     return [
-        _tile("Payouts in flight", flying, "amount_minor", "asset", url, "?in_flight=yes", False, now),
-        _tile("Payout dead letters", dead, "amount_minor", "asset", url, "?in_flight=dead", True, now),
+        _Asked(_REVIEW, reviews, case, money=_AMOUNT),
+        _Asked("Compensation", back, order, "?state__exact=compensation_pending", money=source),
+        _Asked("In flight", flying, order, alarming=False, money=source),
+        # past their deadline, or that nobody looked at on their day
+        _Asked("Overdue reviews", reviews.filter(deadlines.overdue(now=now)), case, "?queue=overdue", money=_AMOUNT),
+        _Asked("Payouts in flight", sent, payout, "?in_flight=yes", alarming=False, money=_AMOUNT),
+        _Asked("Payout dead letters", dead, payout, "?in_flight=dead", money=_AMOUNT),
     ]
+
+
+def _messages() -> list[_Asked]:
+    """What was not taken, or could not be applied: no further than a list counts."""
+    waiting = QueuedEvent.objects.filter(dead_at__isnull=True)
+    given_up_events = QueuedEvent.objects.filter(dead_at__isnull=False)
+    inbound = InboundEvent.objects.filter(state=InboundEvent.State.DEAD)
+    outbox, inbox = "admin:ledger_queuedevent_changelist", "admin:webhooks_inboundevent_changelist"
+    deliveries = "admin:webhooks_delivery_changelist"
+    return [
+        # what was sent to endpoints in vain, and not taken since
+        _Asked(
+            "Dead deliveries", _most(given_up.left_to_do(), "ended_at"), deliveries, "?given_up=left", since="ended_at"
+        ),
+        _Asked("Outbox", waiting, outbox, "?dead_at__isempty=1", since="available_at", alarming=False),
+        # what the relay has given up: neither an endpoint nor our own sagas have heard of it
+        _Asked(
+            "Outbox dead letters", _most(given_up_events, "dead_at"), outbox, "?dead_at__isempty=0", since="dead_at"
+        ),
+        # what came in and could not be applied in all its tries
+        _Asked("Inbox dead letters", _most(inbound, "judged_at"), inbox, "?state__exact=dead", since="judged_at"),
+    ]
+
+
+def _most(rows: "QuerySet[Any]", since: str) -> "QuerySet[Any]":
+    """Return as many of these rows as a list counts, the oldest of them."""
+    oldest = rows.order_by(since).values("pk")[: BoundedPaginator.MOST]
+    found: QuerySet[Any] = rows.model._default_manager.filter(pk__in=oldest)
+    return found
+
+
+def _counted(asked: Sequence[_Asked], now: datetime) -> list[Tile]:
+    """Count all of them in one question, the amounts of each by their assets."""
+    if not asked:
+        return []
+    first, *others = (
+        one.rows.order_by()
+        .annotate(tile=Value(number), of=F(one.money[0]) if one.money else Value(""))
+        .values("tile", "of")
+        .annotate(
+            number=Count("pk"),
+            total=Sum(one.money[1]) if one.money else Value(None, DecimalField()),
+            oldest=Min(one.since),
+        )
+        .values_list("tile", "of", "number", "total", "oldest")
+        for number, one in enumerate(asked)
+    )
+    found: dict[int, list[tuple[str, int, Any, Any]]] = {}
+    for number, *counted in first.union(*others, all=True):
+        found.setdefault(number, []).append(tuple(counted))
+    return [_tile(one, sorted(found.get(number, [])), now) for number, one in enumerate(asked)]
+
+
+def _tile(one: _Asked, found: Sequence[tuple[str, int, Any, Any]], now: datetime) -> Tile:
+    count = sum(number for _, number, _, _ in found)
+    oldest = min((since for *_, since in found if since), default=None)
+    money = [amount(total, asset) for asset, _, total, _ in found if total is not None]
+    return Tile(one.title, count, age(oldest, now), money, reverse(one.url) + one.query, one.alarming and count > 0)
 
 
 def _unseen(now: datetime) -> Tile:
@@ -159,38 +184,6 @@ def _unseen(now: datetime) -> Tile:
     oldest = min((one.since for one in waiting), default=None)
     url = reverse("admin:orders_stalefinding_changelist")
     return Tile("Waiting, driven by nobody", len(waiting), age(oldest, now), [], url, bool(waiting))
-
-
-def _dead_deliveries(now: datetime) -> Tile:
-    """What was sent to endpoints in vain, and not taken since."""
-    url = "admin:webhooks_delivery_changelist"
-    return _alarm("Dead deliveries", given_up.left_to_do(), "ended_at", url, "?given_up=left", now)
-
-
-def _outbox(now: datetime) -> Tile:
-    waiting = QueuedEvent.objects.filter(dead_at__isnull=True)
-    found = waiting.aggregate(number=Count("event_id"), oldest=Min("available_at"))
-    url = reverse("admin:ledger_queuedevent_changelist")
-    return Tile("Outbox", found["number"], age(found["oldest"], now), [], url + "?dead_at__isempty=1", False)
-
-
-def _dead_events(now: datetime) -> Tile:
-    """What the relay has given up: neither an endpoint nor our own sagas have heard of it."""
-    dead = QueuedEvent.objects.filter(dead_at__isnull=False)
-    url = "admin:ledger_queuedevent_changelist"
-    return _alarm("Outbox dead letters", dead, "dead_at", url, "?dead_at__isempty=0", now)
-
-
-def _dead_inbound(now: datetime) -> Tile:
-    """What came in and could not be applied in all its tries."""
-    dead = InboundEvent.objects.filter(state=InboundEvent.State.DEAD)
-    url = "admin:webhooks_inboundevent_changelist"
-    return _alarm("Inbox dead letters", dead, "judged_at", url, "?state__exact=dead", now)
-
-
-def _alarm(title: str, rows: "QuerySet[Any]", since: str, url: str, query: str, now: datetime) -> Tile:
-    found = rows.order_by(since)[: BoundedPaginator.MOST].aggregate(number=Count("pk"), oldest=Min(since))
-    return Tile(title, found["number"], age(found["oldest"], now), [], reverse(url) + query, found["number"] > 0)
 
 
 def _endpoints(now: datetime) -> dict[str, Any]:
@@ -205,22 +198,25 @@ def _endpoints(now: datetime) -> dict[str, Any]:
     }
 
 
-def _chart(now: datetime) -> list[dict[str, Any]]:
-    """Return the orders of the last fourteen days as bars: height in per cent of the tallest."""
-    since = now - timedelta(days=13)
-    rows = {
-        row["day"]: row["number"]
-        for row in Order.objects.filter(
-            environment__in=Environment.values,  # by the index of an environment's window
-            created_at__gte=since.replace(hour=0, minute=0, second=0, microsecond=0),
+def _volume(now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the orders in each state, most first, counted no further than a list counts, and those of the last fourteen
+    days as bars: height in per cent of the tallest. In indexes, not row by row.
+    """
+    days = [now.date() - timedelta(days=n) for n in reversed(range(_DAYS))]
+    most = BoundedPaginator.MOST
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _COUNT_ORDERS,
+            {"states": Order.State.values, "most": most, "days": days, "environments": Environment.values},
         )
-        .annotate(day=TruncDate("created_at"))
-        .values("day")
-        .annotate(number=Count("created_at"))
-    }
-    days = [(since + timedelta(days=n)).date() for n in range(14)]
-    tallest = max(rows.values(), default=0) or 1
+        rows = cursor.fetchall()
+    states = sorted((-number, state) for state, day, number in rows if day is None and number)
+    by_day = {day: number for _, day, number in rows if day is not None}
+    tallest = max(by_day.values(), default=0) or 1
     return [
-        {"day": day, "number": rows.get(day, 0), "height": 100 * rows.get(day, 0) // tallest, "x": 24 * n}
+        {"state": state, "words": state.replace("_", " "), "number": min(-number, most), "more": -number > most}
+        for number, state in states
+    ], [
+        {"day": day, "number": by_day[day], "height": 100 * by_day[day] // tallest, "x": 24 * n}
         for n, day in enumerate(days)
     ]

@@ -10,22 +10,24 @@ from ledger.controls import clock
 from ledger.controls.console import lamp
 from ledger.controls.roles import Section, sees
 from orders.freeze_card import freeze_card
-from orders.models import Intent, Payout
+from orders.models import Intent
 from reconciliation import packets
-from reconciliation.intent_trace import trace_of_intent
+from reconciliation.intent_trace import walk
 
 
 @require_GET
 def page(request: HttpRequest, reference: str) -> HttpResponse:
     """Show one intent's whole join graph."""
     intent = _intent(request, reference)
+    walked = walk(intent, inside=True)
     context = {
         **admin.site.each_context(request),
         "title": f"{intent.kind.capitalize()} {intent.reference}",
         "intent": intent,
         "state": lamp(intent.state),
-        "payout": Payout.objects.filter(intent_reference=reference).first(),
-        "traced": trace_of_intent(intent, inside=True),
+        "traced": walked.record,
+        "drawn": [*walked.driven, intent],
+        "moves": walked.moves,
         **freeze_card(request, intent),
     }
     return render(request, "console/intent.html", context)

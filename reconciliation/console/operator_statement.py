@@ -39,10 +39,8 @@ def page(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     yesterday = business_date_of(environment=environment, instant=now) - timedelta(days=1)
     day = _date(request.GET["date"]) if request.GET.get("date") else yesterday
-    found = [
-        operator_statements.statement(operator=operator, environment=environment, business_date=day, now=now)
-        for operator in Operator.objects.filter(kind=Operator.Kind.OPERATOR).order_by("slug")
-    ]
+    operators = list(Operator.objects.filter(kind=Operator.Kind.OPERATOR).order_by("slug"))
+    found = operator_statements.statements(operators=operators, environment=environment, business_date=day, now=now)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "Operators' statements",

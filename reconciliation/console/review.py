@@ -1,7 +1,7 @@
 """The page of a review case: our book beside theirs, the timeline, and what may be done about it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -26,6 +26,8 @@ from reconciliation.models import StatementLine
 from reconciliation.previews import Foreseen, foreseen
 from reconciliation.review_history import history_of
 from wallets.models import RemoteAttempt, RemoteOperation
+
+_LINES_SHOWN: Final = 5
 
 
 @require_GET
@@ -68,9 +70,11 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "trades": records.trades,
         "postings": _postings(records.subjects),
         "operations": _operations(operations),
-        "moves": Move.objects.filter(
-            subject__in=[*records.owners, case.reference, *(one.reference for one in operations)]
-        ).order_by("moved_at", "id"),
+        "moves": list(
+            Move.objects.filter(
+                subject__in=[*records.owners, case.reference, *(one.reference for one in operations)]
+            ).order_by("moved_at", "id")
+        ),
         "history": history_of(case),
         "offers": [_shown(one) for one in chosen_from],
         "proposal": proposal,
@@ -193,13 +197,17 @@ def _postings(subjects: list[str]) -> list[dict[str, Any]]:
 
 def _operations(found: list[RemoteOperation]) -> list[dict[str, Any]]:
     attempts = list(RemoteAttempt.objects.filter(operation_id__in=[row.pk for row in found]).order_by("number"))
+    keys = [row.key for row in found]
+    lines = list(StatementLine.objects.filter(our_key__in=keys).order_by("pk")[: _LINES_SHOWN * len(keys)])
     return [
         {
             "row": row,
             "amount": amount(row.amount_minor, row.asset),
             "attempts": [one for one in attempts if one.operation_id == row.pk],
             "open": row.state in ("asked", "unknown", "absent"),
-            "lines": StatementLine.objects.filter(environment=row.environment, our_key=row.key).order_by("pk")[:5],
+            "lines": [line for line in lines if (line.environment, line.our_key) == (row.environment, row.key)][
+                :_LINES_SHOWN
+            ],
         }
         for row in found
     ]

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_GET
 from ledger.controls import clock
 from ledger.controls.console import amount, lamp
 from ledger.controls.roles import Section, sees
-from orders.models import Order, Trade
+from orders.models import Order
 from reconciliation import packets
 from reconciliation.intent_trace import find_intents
-from reconciliation.trace import find_orders, trace_of
+from reconciliation.trace import find_orders, walk
 
 MOST_TRADES_DRAWN: Final = 5
 
@@ -57,14 +57,15 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     """Show one order's whole join graph."""
     _need(request)
     order = _order(reference)
-    traced = trace_of(order, inside=True)
+    walked = walk(order, inside=True)
     context = {
         **admin.site.each_context(request),
         "title": f"Trace {order.reference}",
         "order": order,
         "state": lamp(order.state),
-        "traced": traced,
-        "trades": Trade.objects.filter(order_reference=order.reference).order_by("pk")[:MOST_TRADES_DRAWN],
+        "traced": walked.record,
+        "drawn": [order, *walked.driven[:MOST_TRADES_DRAWN]],
+        "moves": walked.moves,
     }
     return render(request, "console/trace.html", context)
 

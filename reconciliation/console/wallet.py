@@ -32,7 +32,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     asset = request.GET.get("asset", codes[0] if codes else "")
     if codes and asset not in codes:
         raise Http404
-    freeze = holders.current_freeze(wallet)
+    freezes = list(WalletFreeze.objects.filter(wallet=wallet).order_by("-pk")[:_SHOWN])
+    freeze = next((one for one in freezes if one.lifted_at is None), None)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": f"Wallet of {wallet.user_reference}",
@@ -61,8 +62,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
             {"row": row, "used": amount(row.used_minor, row.asset)}
             for row in LimitUsage.objects.filter(wallet=reference).order_by("-day", "name")[:_SHOWN]
         ],
-        "freezes": WalletFreeze.objects.filter(wallet=wallet).order_by("-pk")[:_SHOWN],
-        "buttons": _buttons(request, wallet, frozen=freeze is not None),
+        "freezes": freezes,
+        "buttons": _buttons(request, wallet, frozen=freeze is not None, empty=holders.are_empty(balances)),
     }
     return render(request, "console/wallet.html", context)
 
@@ -105,7 +106,7 @@ def _signed(minor: int, asset: str) -> str:
     return ("+" if minor > 0 else "") + amount(minor, asset) if minor else ""
 
 
-def _buttons(request: HttpRequest, wallet: Wallet, *, frozen: bool) -> list[dict[str, Any]]:
+def _buttons(request: HttpRequest, wallet: Wallet, *, frozen: bool, empty: bool) -> list[dict[str, Any]]:
     """Return the page's dialogs, each with why it cannot be opened now, if so."""
     shown = []
     for name in OF_ONE_WALLET:
@@ -117,7 +118,7 @@ def _buttons(request: HttpRequest, wallet: Wallet, *, frozen: bool) -> list[dict
             why_not = "It is frozen already."
         elif name == "lift-wallet-freeze" and not frozen:
             why_not = "It is not frozen."
-        elif name == "close-wallet" and not holders.is_empty(wallet):
+        elif name == "close-wallet" and not empty:
             why_not = "A wallet with money, holds or debts in it cannot be closed."
         elif not may(request.user, operation.ability):
             why_not = f"Your role may not {operation.ability}."

@@ -35,7 +35,8 @@ WITH inbound AS (
     UNION SELECT c.subject FROM orders_reviewcase c WHERE c.reference = %(id)s
     UNION SELECT x.subject FROM ledger_posting g JOIN ledger_transaction x ON x.id = g.transaction_id
         WHERE g.id = %(posting)s::uuid
-    UNION SELECT x.subject FROM ledger_key k JOIN ledger_transaction x ON x.id = k.transaction_id WHERE k.key = %(id)s
+    UNION SELECT x.subject FROM ledger_book b JOIN ledger_key k  -- by its index
+        ON k.book_id = b.id AND k.key = %(id)s JOIN ledger_transaction x ON x.id = k.transaction_id
 ), resolved AS (
     SELECT n.subject AS reference FROM named n
     UNION SELECT p.intent_reference FROM named n JOIN orders_payout p ON p.reference = n.subject

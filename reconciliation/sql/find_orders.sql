@@ -29,7 +29,8 @@ WITH inbound AS (
     UNION SELECT x.order_reference FROM reconciliation_exceptioncase x WHERE x.reference = %(id)s
     UNION SELECT x.subject FROM ledger_posting g JOIN ledger_transaction x ON x.id = g.transaction_id
         WHERE g.id = %(posting)s::uuid
-    UNION SELECT x.subject FROM ledger_key k JOIN ledger_transaction x ON x.id = k.transaction_id WHERE k.key = %(id)s
+    UNION SELECT x.subject FROM ledger_book b JOIN ledger_key k  -- by its index
+        ON k.book_id = b.id AND k.key = %(id)s JOIN ledger_transaction x ON x.id = k.transaction_id
 ), resolved AS (
     SELECT n.subject AS reference FROM named n
     UNION SELECT t.order_reference FROM named n JOIN orders_trade t ON t.reference = n.subject

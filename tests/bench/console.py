@@ -1,99 +1,33 @@
 """F12: the console's queues and searches over a million orders, each page as a person's browser asks for it.
 
-The rows are made in bulk by SQL, as they lie after months: one order in fifty had a case, few of them are open. The pages
-are those of the console, through all its middleware; times are those of the server, in this process.
+The rows are made in bulk by SQL (`console_rows.py`), as they lie after months: one order in fifty had a case, few of them are
+open. The pages are those of the console, through all its middleware; times are those of the server, in this process.
 """
 
 import json
 import os
+import re
 import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import psycopg
 
 from config.local.stack import LocalStack
+from tests.bench import console_rows
 from tests.bench.rows import Row
 
 ORDERS: Final = int(os.environ.get("BENCH_ORDERS", "1000000"))
 _TIMES: Final = int(os.environ.get("BENCH_TIMES", "20"))
 _MOST_QUERIES: Final = 15
 _MOST_MS: Final = 300
+_NOTHING: Final = re.compile(r"\b0 results")
 _DEAR: Final = 15_000.0
 """The planner's cost of a query from which on it reads a table of a million rows, or most of one."""
-
-_NUMBERED: Final = """
-CREATE TEMP TABLE filled AS SELECT n, lpad(n::text, 26, '0') AS id,
-    clock_timestamp() - ({orders} - n) * interval '8 seconds' AS at,
-    CASE WHEN n % 50 = 0 AND n > {orders} - {orders} / 40 THEN 'manual_review'
-         WHEN n > {orders} - 200 THEN 'operator_debit_pending'
-         WHEN n % 997 = 0 THEN 'compensated' WHEN n % 31 = 0 THEN 'failed' ELSE 'processed' END AS state
-FROM generate_series(1, {orders}) AS n
-"""
-
-_FILL: Final = (
-    """
-    INSERT INTO orders_quote (reference, environment, operator_id, version, created_at, updated_at, state, pool_id, pool_code,
-        side, user_reference, source_asset, source_minor, fee_minor, vat_minor, fee_items, cash_asset, cash_minor, fx_source,
-        target_asset, target_minor, venue_quote_id, expires_at, accepted_at, order_reference)
-    SELECT 'quo_' || id, 'test', 1, 2, at, at, 'accepted', 1, 'EUR-USDT', 'buy', 'user' || n % 100000, 'EUR', 10000, 70, 13,
-        '[]', 'EUR', 9917, '', 'USDT', 106000000, '', at + interval '1 minute', at, 'ord_' || id
-    FROM filled
-    """,
-    """
-    INSERT INTO orders_order (reference, environment, operator_id, version, created_at, updated_at, state, side, status_reason,
-        partner_order_id, user_reference, quote_reference, pool_code, idempotency_key, request_id, source_asset, source_minor,
-        target_asset, target_minor, execute_by, ended_at, reconciliation_state)
-    SELECT 'ord_' || id, 'test', 1, 5, at, at, state, 'buy', '', 'shop-' || n, 'user' || n % 100000, 'quo_' || id, 'EUR-USDT',
-        'shop-' || n || ':accept:v1', 'req_' || id, 'EUR', 10000, 'USDT', 106000000, at + interval '15 minutes',
-        CASE WHEN state IN ('processed', 'failed', 'compensated') THEN at END, 'matched'
-    FROM filled
-    """,
-    """
-    INSERT INTO orders_trade (reference, environment, operator_id, version, created_at, updated_at, state, order_reference,
-        quote_reference, pool_id, pool_code, idempotency_key, hold_key, terms, retry_of, ended_at)
-    SELECT 'trd_' || id, 'test', 1, 2, at, at, CASE WHEN state = 'processed' THEN 'settled' ELSE 'reserved' END, 'ord_' || id,
-        'quo_' || id, 1, 'EUR-USDT', 'shop-' || n || ':accept:v1', 'ord_' || id || ':hold', '{}', '', at
-    FROM filled
-    """,
-    """
-    INSERT INTO wallets_remoteoperation (reference, environment, operator_id, version, created_at, updated_at, state, key,
-        owner, leg, leg_version, gateway_id, asset, amount_minor, request, request_digest, asks, lookups, counted_lookups,
-        ask_again_granted, unknown_cause, remote_ref, rejected_reason, late, lease_token)
-    SELECT 'rop_' || id, 'test', 1, 3, at, at, CASE WHEN state IN ('manual_review', 'operator_debit_pending') THEN 'unknown'
-        ELSE 'confirmed' END, 'ord_' || id || ':debit:v1', 'ord_' || id, 'debit', 1, 1, 'EUR', 10000, '{}', '', 1, 0, 0, '', '',
-        'wal_' || id, '', false, ''
-    FROM filled
-    """,
-    """
-    INSERT INTO wallets_apirequest (request_id, operator_id, environment, key_id, method, route, subject, idempotency_key,
-        replay, status, duration_ms, received_at)
-    SELECT 'req_' || id, 1, 'test', 1, 'POST', 'POST /v1/orders', 'ord_' || id, 'shop-' || n || ':accept:v1', 'first', 202,
-        20, at
-    FROM filled
-    """,
-    """
-    INSERT INTO ledger_move (environment, operator_id, machine, subject, sequence, from_state, to_state, actor, cause,
-        request_id, event_reference, moved_at)
-    SELECT 'test', 1, 'order', 'ord_' || id, step, CASE step WHEN 1 THEN '' ELSE 'queued' END,
-        CASE step WHEN 1 THEN 'queued' ELSE state END, 'saga', 'bench', 'req_' || id, '', at
-    FROM filled CROSS JOIN generate_series(1, 2) AS step
-    """,
-    """
-    INSERT INTO orders_reviewcase (reference, environment, operator_id, version, created_at, updated_at, state, subject, reason,
-        owner, next_action, asset, amount_minor, due_at, resolution, resolved_by, resolved_at)
-    SELECT 'rev_' || id, 'test', 1, 3, at, at, CASE state WHEN 'manual_review' THEN 'open' ELSE 'resolved' END, 'ord_' || id,
-        'debit_unknown', '', 'Look it up.', 'EUR', 10000, at + interval '4 hours', '', '', NULL
-    FROM filled WHERE n % 50 = 0
-    """,
-)
-
-_TABLES: Final = (
-    *("orders_quote", "orders_order", "orders_trade", "orders_reviewcase"),
-    *("wallets_remoteoperation", "wallets_apirequest", "ledger_move"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +58,7 @@ def queues_and_searches(stack: LocalStack, say: Any) -> Row:
     django.conf.settings.ALLOWED_HOSTS = ["testserver"]
     client = _auditor()
     measured = []
-    for page in _pages():
+    for page in {page.url: page for page in (*_pages(), *_lists())}.values():
         one = _asked(client, page)
         measured.append(one)
         say(
@@ -151,13 +85,7 @@ def queues_and_searches(stack: LocalStack, say: Any) -> Row:
 def _filled(stack: LocalStack) -> float:
     began = time.monotonic()
     with psycopg.connect(stack.superuser_url(), autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute("SET synchronous_commit = off")
-        connection.execute(_NUMBERED.format(orders=ORDERS))
-        for statement in _FILL:
-            connection.execute(statement)
-        for table in _TABLES:
-            connection.execute(f"VACUUM ANALYZE {table}")
+        console_rows.fill(connection, orders=ORDERS)
     return time.monotonic() - began
 
 
@@ -198,6 +126,28 @@ def _pages() -> Iterator[Page]:
         yield Page(f"{name}, page 20", f"/console/{name}/?p=20", shows)
         for state in states:
             yield Page(f"{name}, {state}", f"/console/{name}/?state__exact={state}", shows)
+    queues = {
+        "payouts in flight": ("orders/payout/?in_flight=yes", "pay_"),
+        "payout dead letters": ("orders/payout/?in_flight=dead", "pay_"),
+        "payouts, complete": ("orders/payout/?in_flight=no", "pay_"),
+        "scheduled transfers": ("orders/intent/?state__exact=created&kind__exact=transfer", "int_"),
+        "intents, settled": ("orders/intent/?state__exact=settled", "int_"),
+        "compensation": ("orders/order/?state__exact=compensation_pending", "ord_"),
+        "deliveries left": ("webhooks/delivery/?given_up=left", "dlv_"),
+        "deliveries, dead": ("webhooks/delivery/?state__exact=dead", "dlv_"),
+        "deliveries, delivered": ("webhooks/delivery/?state__exact=delivered", "dlv_"),
+        "outbox": ("ledger/queuedevent/?dead_at__isempty=1", "ord_"),
+        "outbox dead letters": ("ledger/queuedevent/?dead_at__isempty=0", "ord_"),
+        "inbox dead letters": ("webhooks/inboundevent/?state__exact=dead", "inb_"),
+        "inbound events, applied": ("webhooks/inboundevent/?state__exact=applied", "inb_"),
+        "exceptions, open": ("reconciliation/exceptioncase/?state__exact=open", "exc_"),
+        "statement lines, unmatched": ("reconciliation/statementline/?match=none", "stl_"),
+        "statement lines, matched": ("reconciliation/statementline/?match=some", "stl_"),
+        "frozen wallets": ("wallets/walletfreeze/?lifted_at__isnull=True", "stolen phone"),
+        "holds, open": ("ledger/hold/?state=open", "ord_"),
+    }
+    for name, (url, shows) in queues.items():
+        yield Page(name, f"/console/{url}", shows)
     yield Page("orders of a pool", "/console/orders/order/?pool_code=EUR-USDT", "ord_")
     yield Page("API requests", "/console/wallets/apirequest/", "req_")
     yield Page("moves", "/console/ledger/move/", "ord_")
@@ -217,14 +167,36 @@ def _pages() -> Iterator[Page]:
     yield Page("search quotes by user", f"/console/orders/quote/?q=user{number % 100000}", quote)
     yield Page("search trades by order", f"/console/orders/trade/?q={order}", trade)
     yield Page("search operations by owner", f"/console/wallets/remoteoperation/?q={order}", order)
-    yield Page("search operations by their id", f"/console/wallets/remoteoperation/?q=wal_{n}", order)
+    yield Page("search operations by their id", f"/console/wallets/remoteoperation/?q=bnk_{n}", order)
     yield Page("search requests by order", f"/console/wallets/apirequest/?q={order}", f"req_{n}")
     yield Page("search moves by subject", f"/console/ledger/move/?q={order}", order)
-    for column, value in {"order": order, "request": f"req_{n}", "trade": trade, "their id": f"wal_{n}"}.items():
+    for column, value in {"order": order, "request": f"req_{n}", "trade": trade, "their id": f"bnk_{n}"}.items():
         yield Page(f"trace by {column}", f"/console/trace/?id={value}", "")
     yield Page("trace by nothing", "/console/trace/?id=nobody-has-this", "No record has this id")
     yield Page("trace of an order", f"/console/trace/{order}/", trade)
     yield Page("order", f"/console/orders/order/{number}/change/", order)
+
+
+def _lists() -> Iterator[Page]:
+    """Every list of the console, and its search by each of its columns: for a row in its middle, or the newest."""
+    from django.contrib import admin
+
+    from ledger.controls.console import ReadOnlyAdmin
+
+    for model, shown in admin.site._registry.items():
+        if not isinstance(shown, ReadOnlyAdmin):
+            continue
+        url = f"/console/{model._meta.app_label}/{model._meta.model_name}/"
+        name = str(model._meta.verbose_name_plural)
+        yield Page(name, url, " result")
+        rows = model._default_manager.order_by("pk")
+        middle, newest = rows[rows.count() // 2], rows[rows.count() - 1]
+        for column in shown.search_fields:
+            value: Any = reduce(getattr, column.split("__"), newest if column in shown.rarely else middle)
+            if value:
+                yield Page(f"search {name} by {column}", f"{url}?{urlencode({'q': str(value)})}", " result")
+        if shown.search_fields:
+            yield Page(f"search {name} by nothing", f"{url}?q=nobody-has-this", "0 results")
 
 
 class _Counter:
@@ -252,7 +224,9 @@ def _asked(client: Any, page: Page) -> Measured:
     with connection.execute_wrapper(counter):
         answer = client.get(page.url)
     assert answer.status_code in (200, 302), (page, answer.status_code)
-    assert page.shows in answer.content.decode(), page
+    body = answer.content.decode()
+    assert page.shows in body, page
+    assert page.shows == "0 results" or not _NOTHING.search(body), page
     dearest = max((_cost(sql, params) for sql, params in counter.read), default=0.0)
     times, in_database = [], []
     for _ in range(_TIMES):

@@ -71,7 +71,6 @@ def test_lists_and_pages_take_few_queries_and_no_more_for_more_rows(root: Client
             *("admin:trace-search", "admin:orders_trade_changelist", "admin:wallets_remoteoperation_changelist"),
         )
     }
-    few[reverse("admin:index")] = 40  # its tiles ask one question each
     few[reverse("admin:orders_reviewcase_changelist") + "?queue=overdue"] = MOST
     few[reverse("admin:orders_order_changelist") + f"?q={order.reference}"] = MOST
     few[reverse("admin:orders_order_change", args=[order.pk])] = MOST

@@ -80,10 +80,19 @@ class Owed:
         return self.closing + self.settled_since
 
 
+def statement_days(
+    *, operators: Sequence[Operator], environment: str, business_date: date
+) -> Sequence[tuple[Operator, AccountDay]]:
+    """Return each operator with its account over a date."""
+    addresses = [accounts.operator_due(operator.slug) for operator in operators]
+    found = account_days.days(environment=environment, addresses=addresses, business_date=business_date)
+    return [(operator, found[address]) for operator, address in zip(operators, addresses, strict=True)]
+
+
 def statement_day(*, operator: Operator, environment: str, business_date: date) -> AccountDay:
     """Return an operator's account over a date."""
-    address = accounts.operator_due(operator.slug)
-    return account_days.day(environment=environment, address=address, business_date=business_date)
+    [(_, found)] = statement_days(operators=[operator], environment=environment, business_date=business_date)
+    return found
 
 
 def owed(found: AssetDay) -> Owed:
