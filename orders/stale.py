@@ -44,9 +44,13 @@ class Stale:
     since: datetime
 
 
-def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST) -> list[Stale]:
-    """Return what waits undriven for that long, the oldest of each kind first, in one question: no more than `most` a kind."""
-    first, *others = (rows.order_by("updated_at")[:most] for rows in _kinds(now - unseen_for, now))
+def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST, but_noted: bool = False) -> list[Stale]:
+    """Return what waits undriven for that long, the oldest of each kind first, in one question: no more than `most` a kind.
+
+    `but_noted`: without what was found in this state before and whose time has not come again: it leaves room for others.
+    """
+    kinds = _kinds(now - unseen_for, now, noted=_noted(now) if but_noted else StaleFinding.objects.none())
+    first, *others = (rows.order_by("updated_at")[:most] for rows in kinds)
     return sorted(_read(first.union(*others, all=True)), key=lambda one: (_ORDER.index(one.kind), one.since))
 
 
@@ -66,8 +70,12 @@ def of_operations(rows: "QuerySet[Any, Any]", *, most: int) -> list[Stale]:
     return _read(_operations(rows).order_by("pk")[:most])
 
 
-def _kinds(before: datetime, now: datetime) -> "Iterator[QuerySet[Any, Any]]":
-    """Yield what stands still of each kind, unchanged since `before`: the columns of `Stale`."""
+def _noted(now: datetime) -> "QuerySet[StaleFinding]":
+    return StaleFinding.objects.filter(again_at__gt=now)
+
+
+def _kinds(before: datetime, now: datetime, *, noted: "QuerySet[StaleFinding]") -> "Iterator[QuerySet[Any, Any]]":
+    """Yield what stands still of each kind, unchanged since `before` and not noted: the columns of `Stale`."""
     row = Exists(driven(now).filter(subject=OuterRef("reference")))
     orders = Order.objects.filter(state__in=LIVING)
     trades = Trade.objects.filter(state=Trade.State.RESERVED)
@@ -94,12 +102,14 @@ def _kinds(before: datetime, now: datetime) -> "Iterator[QuerySet[Any, Any]]":
         (StaleFinding.Kind.INTENT, transfers.filter(~row), "reference"),
     ]
     for kind, rows, owner in kinds:
-        subject = Concat("reference", Value(":hold")) if kind == StaleFinding.Kind.HOLD else F("reference")
-        yield rows.filter(updated_at__lt=before).values_list(
-            Value(kind.value), subject, "environment", "state", F(owner), "updated_at"
+        ending = Value(":hold" if kind == StaleFinding.Kind.HOLD else "")
+        known = Exists(noted.filter(subject=Concat(OuterRef("reference"), ending), state=OuterRef("state")))
+        yield rows.filter(~known, updated_at__lt=before).values_list(
+            Value(kind.value), Concat("reference", ending), "environment", "state", F(owner), "updated_at"
         )
     # operations whose owner has no work row: the living owner's saga looks them up, else the poller
-    yield _operations(remote_operations.unfinished(before=before, driven=drivers(now)))
+    known = Exists(noted.filter(subject=OuterRef("key"), state=OuterRef("state")))
+    yield _operations(remote_operations.unfinished(before=before, driven=drivers(now)).filter(~known))
 
 
 def _operations(rows: "QuerySet[Any, Any]") -> "QuerySet[Any, Any]":

@@ -43,7 +43,7 @@ ON CONFLICT (subject) DO UPDATE SET
 def drive_stale() -> int:
     """Have a batch driven again; return how many were found."""
     now = clock.now()
-    found = [*_not_noted(stale.found(now=now), now=now), *_left_absent(now)]
+    found = [*stale.found(now=now, but_noted=True), *_left_absent(now)]
     living = _living([one.owner for one in found])
     for one in found:
         if one.owner in living:
@@ -64,14 +64,7 @@ def register() -> None:
 def due() -> int:
     """Count what the poller would find now."""
     now = clock.now()
-    return len(_not_noted(stale.found(now=now), now=now)) + len(_left_absent(now))
-
-
-def _not_noted(found: Sequence[Stale], *, now: datetime) -> list[Stale]:
-    """Leave out what was found in this state before and whose time has not come again."""
-    notes = StaleFinding.objects.filter(subject__in=[one.subject for one in found], again_at__gt=now)
-    noted = set(notes.values_list("subject", "state"))
-    return [one for one in found if (one.subject, one.state) not in noted]
+    return len(stale.found(now=now, but_noted=True)) + len(_left_absent(now))
 
 
 def _left_absent(now: datetime) -> list[Stale]:

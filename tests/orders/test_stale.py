@@ -249,3 +249,28 @@ def test_absent_operation_is_left_alone_after_a_week_and_while_its_order_lives(d
     calls = len(desk.wallet.calls)
     assert drive_stale() == 0
     assert len(desk.wallet.calls) == calls
+
+
+def test_what_can_never_be_driven_leaves_room_for_others(
+    desk: Desk, superuser_connection: Superuser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of a kind than a turn takes were found before and come to nothing: the next is found all the same."""
+    monkeypatch.setattr(stale.found, "__kwdefaults__", {**(stale.found.__kwdefaults__ or {}), "most": 2})
+    desk.wallet.script = [declined]
+    for number in range(2):
+        desk.order("20.00", user=f"user-{number}")
+    desk.drive(passes=2)
+    superuser_connection.execute("SET session_replication_role = replica")
+    superuser_connection.execute("UPDATE orders_trade SET state = 'reserved'")
+    superuser_connection.execute("SET session_replication_role = origin")
+    desk.later(minutes=1)
+    drains.drain("stale")
+    assert len(_found()) == 2
+    desk.order("20.00", user="user-2")
+    desk.drive(passes=2)
+    superuser_connection.execute("SET session_replication_role = replica")
+    superuser_connection.execute("UPDATE orders_trade SET state = 'reserved'")
+    superuser_connection.execute("SET session_replication_role = origin")
+    desk.later(minutes=1)
+    drains.drain("stale")
+    assert len(_found()) == 3
