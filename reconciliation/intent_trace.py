@@ -35,7 +35,8 @@ def find_intents(identifier: str) -> list[Intent]:
 
 def trace_of_intent(intent: Intent, *, inside: bool) -> Record:
     """Walk the whole join graph of an intent: its payout, ledger, history, operations, moves, requests and events."""
-    return walk(intent, inside=inside).record
+    traced = walk(intent, inside=inside).record
+    return {**traced, "freezes": trace.freeze_rows([intent.reference])} if inside else traced
 
 
 def walk(intent: Intent, *, inside: bool) -> Walked:

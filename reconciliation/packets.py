@@ -1,5 +1,7 @@
 """Support packets: a trace as a ZIP of JSON and a printable page, in the partner's view (nothing of the inside).
 
+The house's own packet has all of it: cases, exceptions, freezes, accounts, evidence and staff.
+
 Made again for an unchanged one it is the same bytes, but for the instant at which it was made.
 """
 
@@ -19,23 +21,24 @@ from reconciliation.trace import Record, trace_of
 CONTENT_TYPE: Final = "application/zip"
 
 
-def packet_of(order: Order, *, now: datetime) -> bytes:
-    """Return the ZIP: `{order}.json` and `{order}.html`."""
-    traced = trace_of(order, inside=False)
-    page = render_to_string("console/packet.html", {"order": order, "traced": traced, "made_at": instant(now)})
+def packet_of(order: Order, *, now: datetime, inside: bool = False) -> bytes:
+    """Return the ZIP: `{order}.json` and `{order}.html`. `inside`: the house's own, never a partner's."""
+    traced = trace_of(order, inside=inside)
+    shown = {"order": order, "traced": traced, "made_at": instant(now), "inside": inside}
+    page = render_to_string("console/packet.html", shown)
     return _zipped(order.reference, traced, page, now=now)
 
 
-def packet_of_intent(intent: Intent, *, now: datetime) -> bytes:
-    """Return the ZIP: `{intent}.json` and `{intent}.html`."""
-    traced = trace_of_intent(intent, inside=False)
-    shown = {"intent": intent, "traced": traced, "made_at": instant(now)}
+def packet_of_intent(intent: Intent, *, now: datetime, inside: bool = False) -> bytes:
+    """Return the ZIP: `{intent}.json` and `{intent}.html`. `inside`: the house's own, never a partner's."""
+    traced = trace_of_intent(intent, inside=inside)
+    shown = {"intent": intent, "traced": traced, "made_at": instant(now), "inside": inside}
     return _zipped(intent.reference, traced, render_to_string("console/intent_packet.html", shown), now=now)
 
 
-def name_of(subject: Order | Intent) -> str:
+def name_of(subject: Order | Intent, *, inside: bool = False) -> str:
     """Return the packet's file name."""
-    return f"support-packet-{subject.reference}.zip"
+    return f"{'house' if inside else 'support'}-packet-{subject.reference}.zip"
 
 
 def _zipped(reference: str, traced: Record, page: str, *, now: datetime) -> bytes:

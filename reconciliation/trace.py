@@ -23,7 +23,7 @@ from ledger.controls.rest.answers import instant, instant_or_none
 from ledger.controls.states import Stateful
 from ledger.models import Move, Posting
 from orders import answers
-from orders.models import Intent, Order, Quote, Return, ReviewCase, Trade
+from orders.models import Freeze, Intent, Order, Quote, Return, ReviewCase, Trade
 from reconciliation.inbound_trace import inbound_events, inbound_rows
 from reconciliation.models import ExceptionCase
 from wallets.models import ApiRequest, RemoteAttempt, RemoteOperation
@@ -129,6 +129,7 @@ def walk(order: Order, *, inside: bool) -> Walked:
         traced["review_cases"] = [review_row(case) for case in cases]
         named_by = ExceptionCase.objects.filter(environment=order.environment, order_reference=order.reference)
         traced["exception_cases"] = exception_rows(named_by)
+        traced["freezes"] = freeze_rows([order.reference])
     return Walked(traced, trades, moves)
 
 
@@ -348,6 +349,21 @@ def review_row(case: ReviewCase) -> Record:
         "created_at": instant(case.created_at),
         "resolved_at": instant_or_none(case.resolved_at),
     }
+
+
+def freeze_rows(subjects: Sequence[str]) -> list[Record]:
+    """Return who froze these, why, and who lifted it."""
+    return [
+        {
+            "subject": row.subject,
+            "reason": row.reason,
+            "frozen_by": row.frozen_by,
+            "frozen_at": instant(row.frozen_at),
+            "lifted_by": row.lifted_by or None,
+            "lifted_at": instant_or_none(row.lifted_at),
+        }
+        for row in Freeze.objects.filter(subject__in=subjects).order_by("pk")[:MOST]
+    ]
 
 
 def exception_rows(rows: QuerySet[ExceptionCase]) -> list[Record]:

@@ -82,6 +82,7 @@ class Quote(Stateful):
             models.Index(fields=["expires_at"], condition=Q(state="active"), name="quote_expiring"),
             models.Index(fields=["user_reference"], name="quote_by_user"),
             models.Index(fields=["order_reference"], condition=~Q(order_reference=""), name="quote_by_order"),
+            models.Index(fields=["venue_quote_id"], condition=~Q(venue_quote_id=""), name="quote_by_venue_quote"),
         ]
 
     @property

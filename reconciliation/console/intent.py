@@ -35,12 +35,12 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
 
 @require_GET
 def packet(request: HttpRequest, reference: str) -> HttpResponse:
-    """Download the support packet: the partner's view, to be handed over."""
-    intent = _intent(request, reference)
+    """Download the support packet: the partner's view, to be handed over; `?inside=1`: the house's own, which is not."""
+    intent, inside = _intent(request, reference), request.GET.get("inside") == "1"
     return HttpResponse(
-        packets.packet_of_intent(intent, now=clock.now()),
+        packets.packet_of_intent(intent, now=clock.now(), inside=inside),
         content_type=packets.CONTENT_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{packets.name_of(intent)}"'},
+        headers={"Content-Disposition": f'attachment; filename="{packets.name_of(intent, inside=inside)}"'},
     )
 
 

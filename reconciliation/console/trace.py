@@ -72,13 +72,13 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
 
 @require_GET
 def packet(request: HttpRequest, reference: str) -> HttpResponse:
-    """Download the support packet: the partner's view, to be handed over."""
+    """Download the support packet: the partner's view, to be handed over; `?inside=1`: the house's own, which is not."""
     _need(request)
-    order = _order(reference)
+    order, inside = _order(reference), request.GET.get("inside") == "1"
     return HttpResponse(
-        packets.packet_of(order, now=clock.now()),
+        packets.packet_of(order, now=clock.now(), inside=inside),
         content_type=packets.CONTENT_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{packets.name_of(order)}"'},
+        headers={"Content-Disposition": f'attachment; filename="{packets.name_of(order, inside=inside)}"'},
     )
 
 

@@ -14,6 +14,7 @@ WITH inbound AS (
     UNION SELECT o.reference AS subject FROM orders_order o WHERE o.reference = %(id)s OR o.partner_order_id = %(id)s
         OR o.quote_reference = %(id)s OR o.request_id = %(id)s OR o.idempotency_key = %(id)s
     UNION SELECT t.order_reference FROM orders_trade t WHERE t.reference = %(id)s
+    UNION SELECT q.order_reference FROM orders_quote q WHERE q.venue_quote_id = %(id)s AND q.venue_quote_id <> ''
     UNION SELECT r.order_reference FROM orders_return r WHERE r.reference = %(id)s OR r.operation_key = %(id)s
     UNION SELECT p.owner FROM wallets_remoteoperation p
         WHERE p.reference = %(id)s OR p.key = %(id)s OR (p.remote_ref = %(id)s AND p.remote_ref <> '')

@@ -6,12 +6,15 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
+from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.models import Event, Move, Posting
 from orders.models import Order, ReviewCase, Trade
+from orders.operations.freeze_order import freeze_order, lift_freeze
 from reconciliation import packets, trace
 from tests.orders.desk import Desk
+from tests.orders.lanes import open_lanes
 from tests.orders.wallet import lost_after, server_error
 from wallets.models import RemoteAttempt, RemoteOperation
 
@@ -134,3 +137,25 @@ def test_packet_is_a_zip_of_json_and_a_page_without_anything_of_the_inside(desk:
     ):
         assert inside not in text, inside
         assert inside not in page, inside
+
+
+def test_the_houses_own_packet_has_cases_and_freezes_too(desk: Desk) -> None:
+    order = _settled(desk)
+    with db_transaction.atomic():
+        freeze_order(order_reference=order.reference, reason="a court asks", actor="user:lea", now=clock.now())
+        lift_freeze(order_reference=order.reference, actor="user:ola", now=clock.now())
+    packet = packets.packet_of(order, now=clock.now(), inside=True)
+    with zipfile.ZipFile(io.BytesIO(packet)) as opened:
+        text, page = (opened.read(name).decode() for name in opened.namelist())
+    assert json.loads(text) == trace.trace_of(order, inside=True)
+    (frozen,) = json.loads(text)["freezes"]
+    assert (frozen["reason"], frozen["frozen_by"], frozen["lifted_by"]) == ("a court asks", "user:lea", "user:ola")
+    assert "House packet" in page
+    assert "a court asks" in page
+    assert "freezes" not in trace.trace_of(order, inside=False)
+    assert packets.name_of(order, inside=True) == f"house-packet-{order.reference}.zip"
+
+
+def test_an_order_is_found_by_the_id_of_its_venues_price(desk: Desk) -> None:
+    order = open_lanes(desk).order()
+    assert [found.pk for found in trace.find_orders("vq-1")] == [order.pk]
