@@ -1,4 +1,5 @@
 -- The intents that an id names, whatever kind of id it is: exact ids only, never an amount or a time.
+-- Each hop takes what the hops before have found as an array: few ids, each by an index, whatever the planner expects.
 WITH inbound AS (
     SELECT e.reference, e.subjects FROM webhooks_inboundevent e WHERE e.reference = %(id)s
     UNION SELECT e.reference, e.subjects FROM webhooks_provider v JOIN webhooks_inboundevent e  -- by its index
@@ -10,7 +11,7 @@ WITH inbound AS (
     SELECT s.id FROM inbound i CROSS JOIN LATERAL jsonb_array_elements_text(i.subjects) AS s (id)
 ), named AS (
     SELECT a.id AS subject FROM about a
-    UNION SELECT p.owner FROM about a JOIN wallets_remoteoperation p ON p.key = a.id
+    UNION SELECT p.owner FROM wallets_remoteoperation p WHERE p.key = ANY (ARRAY(SELECT id FROM about))
     UNION SELECT i.reference AS subject FROM orders_intent i WHERE i.reference = %(id)s
     UNION SELECT i.reference FROM orders_intent i WHERE i.reference_number = %(id)s AND i.reference_number <> ''
     UNION SELECT i.reference FROM orders_intent i WHERE i.lookup_ref = %(id)s AND i.lookup_ref <> ''
@@ -39,10 +40,10 @@ WITH inbound AS (
         ON k.book_id = b.id AND k.key = %(id)s JOIN ledger_transaction x ON x.id = k.transaction_id
 ), resolved AS (
     SELECT n.subject AS reference FROM named n
-    UNION SELECT p.intent_reference FROM named n JOIN orders_payout p ON p.reference = n.subject
-    UNION SELECT r.intent_reference FROM named n JOIN orders_return r ON r.reference = n.subject
-    UNION SELECT c.subject FROM named n JOIN orders_reviewcase c ON c.reference = n.subject
-    UNION SELECT i.intent_reference FROM named n JOIN wallets_remoteoperation o ON o.reference = n.subject
-        JOIN orders_payout i ON i.reference = o.owner
+    UNION SELECT p.intent_reference FROM orders_payout p WHERE p.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT r.intent_reference FROM orders_return r WHERE r.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT c.subject FROM orders_reviewcase c WHERE c.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT i.intent_reference FROM wallets_remoteoperation o JOIN orders_payout i ON i.reference = o.owner
+        WHERE o.reference = ANY (ARRAY(SELECT subject FROM named))
 )
-SELECT i.id FROM resolved r JOIN orders_intent i ON i.reference = r.reference ORDER BY i.id DESC LIMIT 50
+SELECT i.id FROM orders_intent i WHERE i.reference = ANY (ARRAY(SELECT reference FROM resolved)) ORDER BY i.id DESC LIMIT 50

@@ -1,4 +1,5 @@
 -- The orders that an id names, whatever kind of id it is: exact ids only, never an amount or a time.
+-- Each hop takes what the hops before have found as an array: few ids, each by an index, whatever the planner expects.
 WITH inbound AS (
     SELECT e.reference, e.subjects FROM webhooks_inboundevent e WHERE e.reference = %(id)s
     UNION SELECT e.reference, e.subjects FROM webhooks_provider v JOIN webhooks_inboundevent e  -- by its index
@@ -10,7 +11,7 @@ WITH inbound AS (
     SELECT s.id FROM inbound i CROSS JOIN LATERAL jsonb_array_elements_text(i.subjects) AS s (id)
 ), named AS (
     SELECT a.id AS subject FROM about a
-    UNION SELECT p.owner FROM about a JOIN wallets_remoteoperation p ON p.key = a.id
+    UNION SELECT p.owner FROM wallets_remoteoperation p WHERE p.key = ANY (ARRAY(SELECT id FROM about))
     UNION SELECT o.reference AS subject FROM orders_order o WHERE o.reference = %(id)s OR o.partner_order_id = %(id)s
         OR o.quote_reference = %(id)s OR o.request_id = %(id)s OR o.idempotency_key = %(id)s
     UNION SELECT t.order_reference FROM orders_trade t WHERE t.reference = %(id)s
@@ -34,14 +35,14 @@ WITH inbound AS (
         ON k.book_id = b.id AND k.key = %(id)s JOIN ledger_transaction x ON x.id = k.transaction_id
 ), resolved AS (
     SELECT n.subject AS reference FROM named n
-    UNION SELECT t.order_reference FROM named n JOIN orders_trade t ON t.reference = n.subject
-    UNION SELECT q.order_reference FROM named n JOIN orders_quote q ON q.reference = n.subject
-    UNION SELECT r.order_reference FROM named n JOIN orders_return r ON r.reference = n.subject
-    UNION SELECT c.subject FROM named n JOIN orders_reviewcase c ON c.reference = n.subject
-    UNION SELECT r.order_reference FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
-        JOIN orders_return r ON r.reference = p.owner
-    UNION SELECT t.order_reference FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
-        JOIN orders_trade t ON t.reference = p.owner
-    UNION SELECT p.owner FROM named n JOIN wallets_remoteoperation p ON p.reference = n.subject
+    UNION SELECT t.order_reference FROM orders_trade t WHERE t.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT q.order_reference FROM orders_quote q WHERE q.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT r.order_reference FROM orders_return r WHERE r.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT c.subject FROM orders_reviewcase c WHERE c.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT r.order_reference FROM wallets_remoteoperation p JOIN orders_return r ON r.reference = p.owner
+        WHERE p.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT t.order_reference FROM wallets_remoteoperation p JOIN orders_trade t ON t.reference = p.owner
+        WHERE p.reference = ANY (ARRAY(SELECT subject FROM named))
+    UNION SELECT p.owner FROM wallets_remoteoperation p WHERE p.reference = ANY (ARRAY(SELECT subject FROM named))
 )
-SELECT o.id FROM resolved r JOIN orders_order o ON o.reference = r.reference ORDER BY o.id DESC LIMIT 50
+SELECT o.id FROM orders_order o WHERE o.reference = ANY (ARRAY(SELECT reference FROM resolved)) ORDER BY o.id DESC LIMIT 50

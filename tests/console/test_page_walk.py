@@ -24,6 +24,7 @@ from ledger.controls.console import ReadOnlyAdmin
 from ledger.drafts import Draft
 from ledger.models import ChartVersion, Claim, PostingTemplate
 from ledger.money import Money
+from reconciliation import intent_trace, trace
 from reconciliation.console import urls
 from reconciliation.console.operations import OPERATIONS
 from tests.bench import console_rows
@@ -89,6 +90,16 @@ def test_a_search_for_what_a_column_cannot_be_finds_nothing(signed_in: SignIn) -
     url = reverse("admin:ledger_periodchange_changelist")
     body = signed_in("anna", "auditor").get(url, {"q": "user:fred"}).content.decode()
     assert "0 results" in body
+
+
+@pytest.mark.parametrize("question", [trace._FIND, intent_trace._FIND])
+def test_a_trace_is_found_by_indexes_and_no_large_table_is_read(everyone: Client, question: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {question}", {"id": f"req_{_REVIEWED:026d}", "posting": None})
+        plan = [str(line) for (line,) in cursor.fetchall()]
+    read = {line.partition("Seq Scan on ")[2].split()[0] for line in plan if "Seq Scan on " in line}
+    assert len(plan) > 100
+    assert read & {"orders_order", "orders_trade", "orders_quote", "orders_intent", "wallets_remoteoperation"} == set()
 
 
 def test_what_has_no_index_is_looked_for_in_the_newest_rows_alone(
