@@ -94,7 +94,7 @@ THINGS: Final = {
         "replay",
         "reprice",
     ),
-    "close": ("missing_webhook", "late_effect", "ledger_row_without_terminal_trade", "signed"),
+    "close": ("missing_webhook", "ledger_row_without_terminal_trade", "signed"),
     "review": ("approved", "refused", "self-approval refused"),
 }
 

@@ -20,7 +20,7 @@ from tests.simulation.bank_service import BankService
 from tests.simulation.outside import Outside
 from tests.simulation.processes import Actor
 from tests.simulation.receiver import Receiver
-from tests.simulation.terms import PAYOUTS, VENUE
+from tests.simulation.terms import PAYMENTS, PAYOUTS, VENUE
 from tests.simulation.truth import Truth
 from tests.simulation.venue_news import VenueNews
 from tests.simulation.venue_service import VenueService
@@ -37,7 +37,8 @@ MARKET: Final = "RAIN-2026"
 USERS: Final = ("alice", "bob")
 PEOPLE: Final = ("ann", "ben", "cleo")
 _ALL_TOPICS: Final = ("order.*", "trade.*", "intent.*", "payin.*", "payout.returned")
-_TOPICS: Final = {VENUE: ("trade.*",), PAYOUTS: ("intent.SETTLED", "intent.FAILED", "payout.returned")}
+_ENDS: Final = ("intent.SETTLED", "intent.FAILED", "intent.CANCELLED", "payin.*", "payout.returned")
+_TOPICS: Final = {VENUE: ("trade.*",), PAYMENTS: _ENDS, PAYOUTS: _ENDS}
 WALLET_URL: Final = "http://wallet.invalid"
 HOOKS_URL: Final = "https://hooks.example.com/in"
 

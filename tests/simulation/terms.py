@@ -61,7 +61,7 @@ class Terms:
 def drawn(seed: int, chance: random.Random) -> Terms:
     calm = chance.random() < 0.1
     terms = Terms(
-        turns=chance.randrange(40, 90),
+        turns=chance.randrange(38, 80),
         kills=0 if calm else chance.choice((0.0, 0.01, 0.02, 0.04)),
         sleeps=0 if calm else chance.choice((0.0, 0.02, 0.04, 0.08)),
         switches=chance.choice((0.1, 0.3, 0.6)),
@@ -80,7 +80,7 @@ def drawn(seed: int, chance: random.Random) -> Terms:
 def _themed(terms: Terms) -> Terms:
     match terms.theme:
         case "payments":
-            return replace(terms, lingers=10, goes_on=0.8, disobedient=terms.disobedient or 0.3)
+            return replace(terms, lingers=8, goes_on=0.3, disobedient=terms.disobedient or 0.3)
         case "payouts":
             return replace(
                 terms,
@@ -90,7 +90,7 @@ def _themed(terms: Terms) -> Terms:
                 requery_cap=max(terms.requery_cap, 2),
                 not_found_horizon=timedelta(seconds=5),
                 disobedient=0.6,
-                lingers=8,
+                lingers=6,
                 goes_on=0.3,
             )
         case "market":
@@ -109,7 +109,7 @@ def _themed(terms: Terms) -> Terms:
                 goes_on=0.5,
             )
         case "venue":
-            return replace(terms, has_market=False, faults=min(terms.faults, 0.6), lingers=8, goes_on=0.3)
+            return replace(terms, has_market=False, faults=min(terms.faults, 0.6), lingers=6, goes_on=0.3)
         case "news":
             return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=12)
         case _:
