@@ -84,5 +84,5 @@ OF_PAYMENTS: Final = (
     Fault("a hold released on an ambiguous submission", _hold_released_on_ambiguity, frozenset({"R2"}), 5),
     Fault("the first version of a fee named, whichever priced", _first_version_named, frozenset({"a fee"}), 3),
     Fault("no version of a fee stored", _no_version_stored, frozenset({"a fee"}), 3),
-    Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 5),
+    Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 13),
 )
