@@ -19,6 +19,8 @@ from ledger.controls.refusals import Refusal
 from ledger.controls.rest import idempotency, notes
 from ledger.controls.rest.answers import answer
 from ledger.controls.rest.idempotency import KeyRule
+from orders.operations import ask_price
+from orders.venue_port import Offer
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 _FACTORY = RequestFactory()
 
 Work = Callable[[datetime], HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class WithPrice:
+    """Work that may need an outside venue's offer, which is asked for with no transaction open."""
+
+    work: Callable[[datetime, Offer | None], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Request:
     key: str
     path: str
     content: dict[str, Any]
-    work: Work | InTwo
+    work: Work | WithPrice | InTwo
     answer: bytes | None = None
 
 
@@ -58,7 +67,9 @@ class Asking:
         self._world = world
         self._number = 0
 
-    def send(self, path: str, content: dict[str, Any], work: Work | InTwo, *, key: str = "") -> HttpResponse:
+    def send(
+        self, path: str, content: dict[str, Any], work: Work | WithPrice | InTwo, *, key: str = ""
+    ) -> HttpResponse:
         request = Request(key or self.next_key(), path, content, work)
         self.sent.append(request)
         said = self._carry(request)
@@ -117,9 +128,15 @@ class Asking:
                 finish=work.finish,
                 refused=work.refused,
             )
-        return idempotency.answer_once(
-            request=asked, caller=caller, route=request.path, rule=KeyRule.REQUIRED, work=work, note=notes.Note()
-        )
+
+        def once(work: Work) -> HttpResponse:
+            return idempotency.answer_once(
+                request=asked, caller=caller, route=request.path, rule=KeyRule.REQUIRED, work=work, note=notes.Note()
+            )
+
+        if isinstance(work, WithPrice):
+            return ask_price.with_price(lambda offer: once(lambda now: work.work(now, offer)))
+        return once(work)
 
 
 def _never(now: datetime) -> HttpResponse:

@@ -23,6 +23,7 @@ _SETTLES: Final = "2026-03-16"
 _WORDS: Final = {"confirmed": "settled", "rejected": "rejected", "pending": "pending"}
 _KEYS: Final = {"promptpay": "idempotencyKey", "transfers": "idempotency_key"}
 _RESPONSES: Final = {"promptpay": "responseId", "transfers": "response_id"}
+_CAME_BACK: Final = {"promptpay": ("returnedAmount", "returnId"), "transfers": ("returned_amount", "return_id")}
 _DATES: Final = {"promptpay": "settlementDate", "transfers": "settlement_date"}
 
 
@@ -40,6 +41,7 @@ class BankService(WalletService):
 
     name = "bank"
     kind = "bank "
+    lookups_share = 2
 
     def __init__(self, world: "World", *, told: Callable[[str, str], None]) -> None:
         super().__init__(world, told=told)
@@ -119,8 +121,11 @@ class BankService(WalletService):
             return said(200 if looked_up else 422, {**content, "code": operation.code})
         if operation.status == "pending":
             return said(200 if looked_up else 202, content)
-        back = any(one.key == operation.key for one in self.returned)
-        content["status"] = "returned" if back else "settled"
+        content["status"] = "settled"
+        for back in self.returned:
+            if back.key == operation.key:
+                returned, number = _CAME_BACK[lane]
+                content |= {"status": "returned", returned: back.amount, number: back.number}
         return said(200, {**content, _RESPONSES[lane]: f"b-{operation.key}"[:120], _DATES[lane]: _SETTLES})
 
     def _lane(self, key: str) -> str:

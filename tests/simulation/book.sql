@@ -3,7 +3,9 @@ WITH orders AS MATERIALIZED (
     SELECT reference, side, state, status_reason, version, state IN ('processed', 'failed', 'compensated') AS ended
     FROM orders_order
 ), trades AS MATERIALIZED (
-    SELECT reference, order_reference, state, hold_key FROM orders_trade
+    SELECT reference, order_reference, state, hold_key,
+           reference IN (SELECT retry_of FROM orders_trade WHERE retry_of <> '') AS tried_again
+    FROM orders_trade
 ), postings AS MATERIALIZED (
     SELECT t.subject, t.key, t.event_type, p.kind, p.debit_account_id, p.credit_account_id, p.asset, p.amount_minor,
            q.amount_minor AS ended_minor
@@ -56,5 +58,5 @@ UNION ALL
 SELECT 'L6', o.reference, format('the order is %s, its trade %s', o.state, tr.state)
 FROM orders o JOIN trades tr ON tr.order_reference = o.reference
 WHERE (o.ended AND tr.state = 'reserved')
-   OR (o.state = 'processed' AND tr.state NOT IN ('settled', 'returned'))
+   OR (o.state = 'processed' AND tr.state NOT IN ('settled', 'returned') AND NOT tr.tried_again)
    OR (o.state IN ('failed', 'compensated') AND tr.state = 'settled')

@@ -7,7 +7,6 @@ from tests.simulation.processes import Actor
 from tests.simulation.reviewers import reviewers
 from tests.simulation.servers import servers
 from tests.simulation.staff import Staff
-from tests.simulation.terms import PAYMENTS
 from tests.simulation.workers import workers
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ ACTORS: Final[list[Callable[["World"], Sequence[Actor]]]] = [
     workers,
     reviewers,
     lambda world: [Staff(world)],
-    lambda world: [world.scene.bank_news if world.terms.theme == PAYMENTS else world.scene.news],
+    lambda world: world.scene.tellers,
 ]
 
 

@@ -11,9 +11,11 @@ from ledger.controls.rest.answers import answer
 from orders.operations.cancel_quote import cancel_quote
 from orders.operations.create_quote import create_quote
 from orders.operations.submit_order import submit_order
-from tests.simulation.asking import Asking
+from orders.venue_port import Offer
+from tests.simulation.asking import Asking, WithPrice
 from tests.simulation.scene import MARKET, USERS
-from tests.simulation.terms import REVIEW
+from tests.simulation.terms import REVIEW, VENUE
+from tests.simulation.venues import LANES
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -47,11 +49,11 @@ class Client(Asking):
         wanted = self._wanted()
         caller = self._world.scene.caller
 
-        def work(now: datetime) -> HttpResponse:
-            made = create_quote(caller=caller, firm=True, now=now, **wanted)
+        def work(now: datetime, offer: Offer | None) -> HttpResponse:
+            made = create_quote(caller=caller, firm=True, now=now, offer=offer, **wanted)
             return answer({"quote_id": made.reference, "user_reference": made.user_reference}, status=201)
 
-        said = self.send("/v1/quotes", wanted, work)
+        said = self.send("/v1/quotes", wanted, WithPrice(work))
         if said.status_code != 201:
             return None
         quote: dict[str, Any] = json.loads(said.content)
@@ -90,6 +92,8 @@ class Client(Asking):
         chance = self._world.chance
         user = chance.choice(USERS)
         pools = ["EUR-USDT", "EUR-ETH", "USD-ETH"]
+        if self._world.terms.theme == VENUE:
+            pools = [lane.pool for lane in LANES]
         markets = [f"{MARKET}-YES", f"{MARKET}-NO"] if self._world.terms.has_market else []
         pool = chance.choice([*pools, *markets, *markets])
         asset = pool.rpartition("-")[2]

@@ -1,13 +1,12 @@
-"""The close at a world's end: it finds what a small model of the world predicts, and once that is worked, two people sign.
+"""The close at a world's end: it finds what a small model of the world predicts; what is left is approved, and two people sign.
 
-The model knows nothing of the checks: it is what the world itself has seen of the outside, and what people left undecided.
-
-- the operator was never told of a trade's or payment's end, since its receiver is gone; or the wallet told of something that
-  never was: *missing webhook*
-- whatever else is wrong at a drained world's end is wrong with the product: nothing else is predicted
+1 people have not decided yet: each date is run, and what stands is what `predicting.py` says
+2 they have decided: each date is run again; of what stands now the model says the same, and each case is approved by a second
+  person
+3 two people sign each date, and it is locked
 """
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 from ledger.controls import clock
@@ -16,6 +15,7 @@ from reconciliation.check_registry import is_approvable
 from reconciliation.exception_approvals import approve_exception, propose_approval
 from reconciliation.exception_cases import assign_case
 from reconciliation.models import CloseRun, ExceptionCase
+from tests.simulation.predicting import predicted
 from tests.simulation.ticking_clock import START
 
 if TYPE_CHECKING:
@@ -24,51 +24,31 @@ if TYPE_CHECKING:
 _LIVE: Final = ("open", "assigned")
 
 
-def close(world: "World") -> None:
-    """Close every date of the world, work what was found, and sign."""
+def find(world: "World") -> list[date]:
+    """Run the close of every date of the world on the next morning, compare what it finds, and return the dates."""
     last = world.clock.shown().date()
     morning = (world.clock.shown() + timedelta(days=1)).replace(hour=1, minute=5)
     world.clock.advance(morning - world.clock.shown())
     dates = [START.date() + timedelta(days=number) for number in range((last - START.date()).days + 1)]
-    predicted = _predicted(world)
-    for date in dates:
-        close_runs.run(close=close_runs.ensure(environment="test", business_date=date))
-    found = sorted(ExceptionCase.objects.exclude(state="resolved").values_list("type", "subject"))
-    for one in sorted({*found} ^ {*predicted}):
-        world.found(
-            "the close", one[1], f"{one[0]}: {'found' if one in found else 'predicted'}, and nothing else says so"
-        )
-    for kind, _ in found:
+    expected = {*predicted(world)}
+    for day in dates:
+        close_runs.run(close=close_runs.ensure(environment="test", business_date=day))
+    found = {*ExceptionCase.objects.exclude(state="resolved").values_list("type", "subject")}
+    for kind, subject in sorted(found ^ expected):
+        who = "found" if (kind, subject) in found else "predicted"
+        world.found("the close", subject, f"{kind}: {who}, and nothing else says so")
+    for kind, _ in sorted(found):
         world.met("close", kind)
+    return dates
+
+
+def close(world: "World") -> None:
+    """Close every date of the world, approve what is left, and sign."""
+    dates = find(world)
     for case in ExceptionCase.objects.filter(state__in=_LIVE).order_by("pk"):
         _approve(world, case)
-    for date in dates:
-        _sign(world, close_runs.run(close=CloseRun.objects.get(business_date=date)).close)
-
-
-def _predicted(world: "World") -> list[tuple[str, str]]:
-    """Return the breaks that the world's story makes, as (type, subject)."""
-    told_of = {
-        key
-        for service in (world.scene.wallet, world.scene.bank)
-        for key, operation in service.operations.items()
-        if operation.status in ("confirmed", "rejected")
-    }
-    gone = {(subject,) for (subject,) in world.stage.looking.execute(_NEVER_DELIVERED).fetchall()}
-    dead = world.stage.looking.execute(_NEVER_JUDGED).fetchall()
-    named = [*gone, *((reference,) for reference, subjects in dead if not told_of.intersection(subjects))]
-    return sorted(("missing_webhook", subject) for (subject,) in named)
-
-
-_NEVER_DELIVERED: Final = """
-SELECT DISTINCT e.aggregate FROM webhooks_delivery d JOIN ledger_event e ON e.id = d.event_id
-WHERE d.state = 'dead' AND e.topic IN ('trade.settled', 'trade.failed', 'trade.released', 'trade.returned',
-                                       'intent.SETTLED', 'intent.FAILED', 'intent.CANCELLED')
-  AND NOT EXISTS (SELECT FROM ledger_event l WHERE l.aggregate = e.aggregate AND l.sequence > e.sequence)
-"""
-_NEVER_JUDGED: Final = """
-SELECT reference, subjects FROM webhooks_inboundevent WHERE state IN ('received', 'parked', 'dead')
-"""
+    for day in dates:
+        _sign(world, close_runs.run(close=CloseRun.objects.get(business_date=day)).close)
 
 
 def _approve(world: "World", case: ExceptionCase) -> None:

@@ -1,5 +1,6 @@
 """The end of a world of payments: nothing lives on, and the bank, the payment provider and our book tell the same story."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger import assets, money
@@ -16,6 +17,7 @@ WHERE b.address IN ('bank:promptpay', 'bank:bank_transfer')
 _PROVIDER: Final = (
     "SELECT coalesce(sum(b.debits_posted - b.credits_posted), 0) FROM ledger_balance b WHERE b.address = 'bank:psp'"
 )
+_FEES: Final = Path(__file__).with_name("fees.sql").read_text(encoding="utf-8")
 
 
 def compare(world: "World") -> None:
@@ -25,6 +27,8 @@ def compare(world: "World") -> None:
     _compare_payments(world)
     _compare_bank(world)
     _compare_pay_ins(world)
+    for rule, subject, detail in world.stage.looking.execute(_FEES, prepare=True).fetchall():
+        world.found(rule, subject, detail)
 
 
 def _compare_payments(world: "World") -> None:

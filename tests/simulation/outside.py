@@ -1,4 +1,4 @@
-"""HTTP as the world owns it: each call reaches the wallet service, the bank or the webhook receiver, and may be interrupted."""
+"""HTTP as the world owns it: each call reaches wallet, bank, venue or webhook receiver, and may be interrupted."""
 
 import threading
 from collections.abc import Callable
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tests.simulation.bank_service import BankService
     from tests.simulation.processes import Process
     from tests.simulation.receiver import Receiver
+    from tests.simulation.venue_service import VenueService
     from tests.simulation.wallet_service import WalletService
     from tests.simulation.world import World
 
@@ -27,10 +28,19 @@ def present() -> "Process | None":
 
 
 class Outside:
-    def __init__(self, world: "World", *, wallet: "WalletService", bank: "BankService", receiver: "Receiver") -> None:
+    def __init__(
+        self,
+        world: "World",
+        *,
+        wallet: "WalletService",
+        bank: "BankService",
+        venue: "VenueService",
+        receiver: "Receiver",
+    ) -> None:
         self._world = world
         self._wallet = wallet
         self._bank = bank
+        self._venue = venue
         self._receiver = receiver
 
     def send(self, request: OutboundRequest) -> OutboundResponse:
@@ -53,4 +63,8 @@ class Outside:
             if request.url.endswith("/query"):
                 return "query", self._bank.answer
             return ("ask" if request.method == "POST" else "lookup"), self._bank.answer
+        if request.url.startswith("http://venue."):
+            if request.url.endswith("/quotes"):
+                return "query", self._venue.answer
+            return ("ask" if request.method == "POST" else "lookup"), self._venue.answer
         return "webhook", self._receiver.answer

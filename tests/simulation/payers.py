@@ -1,5 +1,6 @@
 """The operator's servers that pay: transfers at once, in lists, scheduled and taken back; payouts by both channels."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +15,12 @@ from orders.operations import cancel_transfer, create_payout, schedule_transfer,
 from orders.transfers import requests
 from tests.simulation.asking import Asking, InTwo
 from tests.simulation.bank_service import ASSET
+from tests.simulation.terms import PAYOUTS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-_RECIPIENTS: Final = {
+RECIPIENTS: Final = {
     "promptpay": {"proxy_type": "mobile", "proxy_value": "0812345678"},
     "bank_transfer": {"bank_code": "KBANK", "account_number": "1234567890", "name": "Somchai J."},
 }
@@ -27,11 +29,13 @@ _RECIPIENTS: Final = {
 class Payer(Asking):
     """One server of the operator's."""
 
-    rest = timedelta(seconds=8)
+    rest = timedelta(seconds=4)
     weight = 2
 
     def __init__(self, world: "World", number: int) -> None:
         super().__init__(world, f"payer {number}")
+        if world.terms.theme == PAYOUTS:
+            self.rest = timedelta(seconds=12)
 
     def turn(self) -> None:
         chance = self._world.chance
@@ -39,8 +43,10 @@ class Payer(Asking):
         if self.sent and chance.random() < (0.4 if waits else 0.12):
             self.send_again()
             return
-        acts = (self._payout, self._payout, self._payout, self._transfer, self._list, self._schedule, self._decide)
-        chance.choice(acts)()
+        acts: tuple[Callable[[], None], ...] = (self._transfer, self._list, self._schedule, self._decide, self._decide)
+        if self._world.terms.theme == PAYOUTS:
+            acts = (self._decide,)
+        chance.choice((*acts, *[self._payout] * 4))()
 
     def _transfer(self) -> None:
         body = self._body()
@@ -79,14 +85,14 @@ class Payer(Asking):
 
     def _payout(self) -> None:
         world, chance = self._world, self._world.chance
-        channel = chance.choice(tuple(_RECIPIENTS))
-        confirm = chance.random() < 0.8
+        channel = chance.choice(tuple(RECIPIENTS))
+        confirm = chance.random() < 0.6
         body: dict[str, Any] = {
             "payer_wallet_id": chance.choice(world.scene.wallets),
             "amount": self._amount(),
             "asset": ASSET,
             "channel": channel,
-            "recipient": _RECIPIENTS[channel],
+            "recipient": RECIPIENTS[channel],
             "confirm": confirm,
         }
         asked = payout_requests.read(
@@ -94,7 +100,7 @@ class Payer(Asking):
             amount=body["amount"],
             asset=ASSET,
             channel=channel,
-            recipient=_RECIPIENTS[channel],
+            recipient=RECIPIENTS[channel],
         )
         caller = world.scene.caller
 

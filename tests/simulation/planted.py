@@ -4,9 +4,9 @@
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from unittest.mock import patch
@@ -21,28 +21,20 @@ from orders.models import Order
 from orders.sagas import buy, runner, wallet_legs
 from orders.sagas.progress import Progress, Wait
 from orders.venues import curve
+from tests.simulation.planted_fault import Fault
+from tests.simulation.planted_in_payments import OF_PAYMENTS
+from tests.simulation.planted_in_venues import OF_VENUES
 from tests.simulation.receiver import Receiver
-from wallets import claiming, evidence, limits, remote_operations
+from wallets import claiming, evidence, remote_operations
 from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
 from wallets.inbox_provider import KIND
 from wallets.models import Gateway, RemoteOperation
 from wallets.outcomes import Cause, Outcome, Rejected, Unknown
 from wallets.remote_operations import Leg, Performed
-from webhooks import booked_transactions, outbound, routing, signatures
+from webhooks import outbound, routing, signatures
 from webhooks.outbound import OutboundRequest
 from webhooks.routing import Applied, InboundMessage, Judgement
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """`rules` are those that say so, any of them. `turns`: in longer worlds, since what it needs is rare."""
-
-    name: str
-    plant: Callable[[], AbstractContextManager[None]]
-    rules: frozenset[str]
-    by: int
-    turns: int | None = None
 
 
 @contextmanager
@@ -210,39 +202,25 @@ def _one_answer_for_every_request() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _limits_never_given_back() -> Iterator[None]:
-    """A payment that failed keeps what it took from the day's limits."""
-    with patch.object(limits, "give_back", lambda usages: None):
-        yield
-
-
-@contextmanager
-def _booked_at_each_telling() -> Iterator[None]:
-    """A collection that is told again, under whatever event id, is booked again."""
-    with patch.object(booked_transactions, "book_once", lambda message, *, kind, now: True):
-        yield
-
-
 def _door_without_guard() -> Any:
     return patch.object(claiming, "_refuse_unfounded", lambda operation, *, founded: None)
 
 
 FAULTS: Final = (
+    *OF_PAYMENTS,
+    *OF_VENUES,
     Fault("a dropped lock", _dropped_lock, frozenset({"defect", "book and wallet", "R2"}), 11),
     Fault("a new key on retry", _new_key_on_retry, frozenset({"R4", "R2"}), 1),
-    Fault("a timeout taken for failed", lambda: _judged_as(Cause.TIMEOUT), frozenset({"R3"}), 1),
-    Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3"}), 9),
+    Fault("a timeout taken for failed", lambda: _judged_as(Cause.TIMEOUT), frozenset({"R3"}), 5),
+    Fault("not-found taken for rejected", lambda: _judged_as(Cause.NOT_FOUND), frozenset({"R3"}), 6),
     Fault("publishing before commit", _published_before_commit, frozenset({"an event"}), 1),
     Fault("a forgotten event", _forgotten_event, frozenset({"S2"}), 1),
-    Fault("a backward webhook accepted", _backward_webhook_accepted, frozenset({"S1", "defect"}), 7),
-    Fault("a double compensation", _double_compensation, frozenset({"R4", "R2"}), 1, turns=400),
+    Fault("a backward webhook accepted", _backward_webhook_accepted, frozenset({"S1", "defect"}), 19),
+    Fault("a double compensation", _double_compensation, frozenset({"R4", "R2"}), 2, turns=400),
     Fault("an ignored lease", _ignored_lease, frozenset({"a lease"}), 1),
     Fault("self-approval", _self_approval, frozenset({"H1", "defect"}), 2, turns=400),
     Fault("rounding by float", _rounding_by_float, frozenset({"the pool"}), 2),
     Fault("a trade settled before its debit", _settled_before_its_debit, frozenset({"R1"}), 1),
     Fault("a worker that sleeps between claim and send", _sleeps_between_claim_and_send, frozenset({"R2"}), 1),
     Fault("one answer for every request", _one_answer_for_every_request, frozenset({"I1"}), 1),
-    Fault("limits that are never given back", _limits_never_given_back, frozenset({"a limit"}), 35),
-    Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 35),
 )

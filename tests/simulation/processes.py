@@ -27,6 +27,8 @@ from tests.simulation.outside import belongs_to
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+_OFTEN_DIES_AT_CALLS: Final = 4
+_OFTEN_SLEEPS_AT_CALLS: Final = 3
 _LOCKS: Final = re.compile(r"FOR UPDATE|FOR NO KEY|\b(?:ledger|webhooks|take|record|pg)_\w+\(")
 
 
@@ -78,7 +80,7 @@ class Process:
     def nap(self, longest: timedelta) -> None:
         self.wakes_at = self.world.clock.shown() + longest * self.world.chance.random()
 
-    def pause(self, place: str) -> None:
+    def pause(self, place: str, *, often: int = 1) -> None:
         """Let others go on, perhaps for long: the real process could be interrupted here."""
         world = self.world
         if world.ended:
@@ -86,23 +88,24 @@ class Process:
         if world.closing:
             return
         drawn = world.chance.random()
-        if drawn < world.terms.sleeps:
+        sleeps = world.terms.sleeps * often
+        if drawn < sleeps:
             self.nap(world.terms.longest_sleep)
             world.met("sleep", place)
-        elif drawn > world.terms.switches + world.terms.sleeps:
+        elif drawn > world.terms.switches + sleeps:
             return
         world.hand_on(self)
         if world.ended:
             raise WorldEnds
 
-    def reach(self, place: str) -> None:
+    def reach(self, place: str, *, often: int = 1) -> None:
         """Perhaps die here."""
         if self.dead:
             raise Killed(place)
         world = self.world
         if world.ended:
             raise WorldEnds
-        if not world.closing and world.chance.random() < world.terms.kills:
+        if not world.closing and world.chance.random() < world.terms.kills * often:
             world.met("crash", place)
             world.note(self.name, f"killed {place}")
             self.dead = True
@@ -110,12 +113,12 @@ class Process:
             raise Killed(place)
 
     def outside(self, place: str, call: Callable[[], Any]) -> Any:
-        """Call the outside: one may sleep or die on each side of it."""
-        self.pause(f"before {place}")
-        self.reach(f"before {place}")
+        """Call the outside: one may sleep or die on each side of it, more often than elsewhere, since calls are few."""
+        self.pause(f"before {place}", often=_OFTEN_SLEEPS_AT_CALLS)
+        self.reach(f"before {place}", often=_OFTEN_DIES_AT_CALLS)
         answer = call()
-        self.reach(f"after {place}")
-        self.pause(f"after {place}")
+        self.reach(f"after {place}", often=_OFTEN_DIES_AT_CALLS)
+        self.pause(f"after {place}", often=_OFTEN_SLEEPS_AT_CALLS)
         return answer
 
     def executed(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from orders.operations import review_case
 from orders.reviews.matters import matter_of
 from orders.reviews.resolutions import Resolution
 from tests.simulation.scene import PEOPLE
+from tests.simulation.terms import VENUE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -52,7 +53,16 @@ class Reviewer:
     def settle(self, case: ReviewCase) -> None:
         """Work a case towards its end, as who drains does."""
         if case.state == ReviewCase.State.PROPOSED:
-            self._decide(case, surely=True)
+            try:
+                self._decide(case, surely=True)
+            except review_case.NotAllowed:  # what has come since speaks against it
+                review_case.refuse_resolution(
+                    case_reference=case.reference,
+                    case_version=case.version,
+                    reason="not so any more",
+                    actor=self._actor,
+                    now=clock.now(),
+                )
         else:
             if not self._propose(case):
                 self._look_up(case)
@@ -113,6 +123,8 @@ class Reviewer:
         """A late effect that did happen is nobody's mistake: who dismissed it would leave the book wrong."""
         if resolution is not Resolution.DISMISS:
             return True
+        if self._world.terms.theme == VENUE:  # where the venue itself takes trades back
+            return False
         found = Return.objects.get(reference=case.subject)
         return found.kind == Return.Kind.TRADE_RETURNED
 

@@ -1,5 +1,6 @@
 """Looks whether the rules hold, after each commit: those of the book in one statement, those of the outside beside it."""
 
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -7,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 
 from tests.simulation.states import States
-from tests.simulation.terms import PAYMENTS
+from tests.simulation.terms import VENUE
 from tests.simulation.truth import Known
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _HERE: Final = Path(__file__).parent
-_BOOK, _STATES, _OUTSIDE, _PEOPLE, _INTENTS = (
-    (_HERE / f"{name}.sql").read_text(encoding="utf-8") for name in ("book", "states", "outside", "people", "intents")
+_BOOK, _STATES, _OUTSIDE, _PEOPLE, _INTENTS, _VENUE = (
+    (_HERE / f"{name}.sql").read_text(encoding="utf-8")
+    for name in ("book", "states", "outside", "people", "intents", "venue")
 )
 _WRITTEN: Final = """
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text, m.last, m.of_money, m.of_operations, e.last,
@@ -44,6 +46,7 @@ _LEASES: Final = (
     " UNION ALL SELECT subject, lease_token, lease_until FROM orders_sagarun"
     " UNION ALL SELECT reference, lease_token, lease_until FROM webhooks_delivery"
 )
+_VENUE_TRADES: Final = "SELECT reference, order_reference, state FROM orders_trade WHERE terms ? 'venue_quote'"
 _EDGES: Final = "SELECT machine, from_state, to_state FROM ledger_move"
 
 
@@ -68,7 +71,8 @@ class Watch:
         self._world = world
         self._looking = world.stage.looking
         self._written = _Written()
-        self._of_payments = world.terms.theme == PAYMENTS
+        self._of_payments = world.terms.pays
+        self._of_venues = world.terms.theme == VENUE
         self._states = States()
         self._products: dict[str, int] = {}
         self._leases: dict[str, tuple[str, datetime]] = {}
@@ -91,6 +95,9 @@ class Watch:
             self._ask(_BOOK)
             if self._of_payments:
                 self._ask(_INTENTS)
+            elif self._of_venues:
+                self._ask(_VENUE)
+                self._venues_confirm()
             else:
                 self._pools_have_not_lost()
         if (before.of_operations, before.attempts) != (written.of_operations, written.attempts):
@@ -103,7 +110,7 @@ class Watch:
 
     def look_once_more(self) -> None:
         """Look at everything, whatever was written: the last look."""
-        for rules in (_STATES, _BOOK, _OUTSIDE, _PEOPLE, _INTENTS):
+        for rules in (_STATES, _BOOK, _OUTSIDE, _PEOPLE, _INTENTS, _VENUE):
             self._ask(rules)
 
     def _ask(self, rules: str) -> None:
@@ -119,6 +126,19 @@ class Watch:
             if token not in ("", before) and before and ends > now:
                 self._world.found("a lease", subject, f"taken at {now} from one who holds it until {ends}")
         self._leases = {subject: (token, until) for subject, token, until in found if token and until}
+
+    def _venues_confirm(self) -> None:
+        """No trade is settled here that its venue has not executed, and none is executed twice under one order."""
+        theirs = self._world.scene.venue.states()
+        executed: Counter[str] = Counter()
+        for trade, order, state in self._looking.execute(_VENUE_TRADES, prepare=True).fetchall():
+            has = theirs.get(trade) in ("settled", "returned")
+            executed[order] += has
+            if state in ("settled", "returned") and not has:
+                self._world.found("R1", trade, f"it is {state}, its venue says {theirs.get(trade, 'nothing')}")
+        for order, times in executed.items():
+            if times > 1:
+                self._world.found("R2", order, f"its venue executed {times} trades of it")
 
     def _pools_have_not_lost(self) -> None:
         """The product of a pool's reserves is never less than at first, as long as no trade was turned round.

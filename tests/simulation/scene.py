@@ -14,13 +14,16 @@ from orders.models import ApprovalThreshold
 from orders.operations.create_quote import create_quote
 from orders.operations.open_market import open_market
 from orders.operations.submit_order import submit_order
-from tests.simulation import scene_of_payments
+from tests.simulation import payouts_under_way, scene_of_payments, trades_under_way, venues
 from tests.simulation.bank_news import BankNews
 from tests.simulation.bank_service import BankService
 from tests.simulation.outside import Outside
+from tests.simulation.processes import Actor
 from tests.simulation.receiver import Receiver
-from tests.simulation.terms import PAYMENTS
+from tests.simulation.terms import PAYMENTS, PAYOUTS, VENUE
 from tests.simulation.truth import Truth
+from tests.simulation.venue_news import VenueNews
+from tests.simulation.venue_service import VenueService
 from tests.simulation.wallet_news import WalletNews
 from tests.simulation.wallet_service import Movement, WalletService
 from wallets import inbox_provider, operators
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 MARKET: Final = "RAIN-2026"
 USERS: Final = ("alice", "bob")
 PEOPLE: Final = ("ann", "ben", "cleo")
+_ALL_TOPICS: Final = ("order.*", "trade.*", "intent.*", "payin.*", "payout.returned")
+_ENDS: Final = ("intent.SETTLED", "intent.FAILED", "intent.CANCELLED", "payin.*", "payout.returned")
+_TOPICS: Final = {VENUE: ("trade.*",), PAYMENTS: _ENDS, PAYOUTS: _ENDS}
 WALLET_URL: Final = "http://wallet.invalid"
 HOOKS_URL: Final = "https://hooks.example.com/in"
 
@@ -49,14 +55,28 @@ class Scene:
         self.wallet = WalletService(world, told=self.news.tell)
         self.bank_news = BankNews(world)
         self.bank = BankService(world, told=self.bank_news.tell)
+        self.venue = VenueService(world)
+        self.venue_news = VenueNews(world)
         self.receiver = Receiver(world)
         self.wallets: list[str] = []
-        self.outside = Outside(world, wallet=self.wallet, bank=self.bank, receiver=self.receiver)
+        self.outside = Outside(world, wallet=self.wallet, bank=self.bank, venue=self.venue, receiver=self.receiver)
 
     @property
     def movements(self) -> list[Movement]:
         """Return all money that really moved outside."""
-        return [*self.wallet.movements, *self.bank.movements]
+        return [*self.wallet.movements, *self.bank.movements, *self.venue.movements]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return what the operator wants to be told: only of the ends, where a world is of the outside."""
+        return _TOPICS.get(self.world.terms.theme, _ALL_TOPICS)
+
+    @property
+    def tellers(self) -> list[Actor]:
+        """Return the counterparties of this world that tell our inbox by themselves."""
+        if self.world.terms.pays:
+            return [self.bank_news]
+        return [self.news, self.venue_news] if self.world.terms.theme == VENUE else [self.news]
 
     def prepare(self) -> None:
         """Put the scene's rows back, or set it up when it is the first of its kind; then give it this world's terms."""
@@ -96,6 +116,7 @@ class Scene:
             "taken": self.receiver.taken,
             "wallet": (self.wallet.operations, self.wallet.movements),
             "payments": (self.wallets, self.bank_news.secrets),
+            "inboxes": self.venue.inboxes,
         }
 
     def _take(self, kept: dict[str, Any]) -> None:
@@ -104,6 +125,7 @@ class Scene:
         self.receiver.taken = kept["taken"]
         self.wallet.operations, self.wallet.movements = kept["wallet"]
         self.wallets, self.bank_news.secrets = kept["payments"]
+        self.venue.open(kept["inboxes"])
 
     def _set_up(self) -> None:
         world = self.world
@@ -140,13 +162,17 @@ class Scene:
             operator_id=operator.pk,
             environment="test",
             url=HOOKS_URL,
-            topics=["order.*", "trade.*", "intent.*", "payin.*", "payout.returned"],
+            topics=list(self.topics),
             description="",
             now=now,
         ).secret
-        if world.terms.theme == PAYMENTS:
+        if world.terms.pays:
             scene_of_payments.set_up(self, operator)
+            if world.terms.theme == PAYOUTS:
+                payouts_under_way.set_up(self)
             return
+        if world.terms.theme == VENUE:
+            self.venue.open(venues.set_up(now))
         if world.terms.has_market:
             self._open_market()
         if world.terms.holds_position:
@@ -156,6 +182,8 @@ class Scene:
             drains.drain("sagas")
         for kind in ("relay", "deliveries", "seals", "fold"):
             drains.drain(kind)
+        if world.terms.theme == VENUE:
+            trades_under_way.set_up(self, users=USERS, sells=world.terms.holds_position)
 
     def _open_market(self) -> None:
         with db_transaction.atomic():

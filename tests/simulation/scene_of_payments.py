@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 BANK_URL: Final = "http://bank.invalid"
 _WALLETS: Final = (("shop", "merchant"), ("stall", "merchant"), ("alice", "user"), ("bob", "user"))
-_FUNDS: Final = 300_000
-_RULES: Final[dict[str, FeeTerms | LimitTerms]] = {
+_FUNDS: Final = 200_000
+RULES: Final[dict[str, FeeTerms | LimitTerms]] = {
     "transfer_fee": FeeTerms(
         name="transfer_fee", flow="transfer", asset=ASSET, phase=FeeRule.Phase.PRE.value, fixed_minor=500
     ),
@@ -72,7 +72,7 @@ def set_up(scene: "Scene", operator: Operator) -> None:
     )
     psp = providers.create(code="psp", environment="test", operator_id=None, terms=terms, now=now())
     scene.bank_news.secrets["psp"] = psp.secret
-    for code, one in _RULES.items():
+    for code, one in RULES.items():
         rule = rules.draft(environment="test", code=code, terms=one, note="agreed", actor="user:ann", now=now())
         rules.propose(reference=rule.reference, note="agreed", actor="user:ann", now=now())
         rules.approve(reference=rule.reference, reason="checked", actor="user:ben", now=now())

@@ -4,12 +4,11 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.clients import Client
 from tests.simulation.payers import Payer
-from tests.simulation.terms import PAYMENTS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
 def servers(world: "World", *, first: int = 1) -> list[Client | Payer]:
-    kind = Payer if world.terms.theme == PAYMENTS else Client
+    kind = Payer if world.terms.pays else Client
     return [kind(world, number) for number in (first, first + 1)]

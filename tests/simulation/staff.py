@@ -1,6 +1,6 @@
 """Other people: they freeze orders, halt pools, pause the wallet, take trades back, and end the market. And undo it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ from orders.models import Freeze, Intent, Market, Order, Pool, PoolHalt, Trade
 from orders.operations import freeze_order, halt_pool, resolve_market
 from orders.operations.fund_maker import fund_maker
 from orders.operations.return_trade import return_trade
+from tests.simulation.repricing import reprice
 from tests.simulation.scene import MARKET, PEOPLE
 from tests.simulation.terms import MARKET as MARKET_THEME
-from tests.simulation.terms import PAYMENTS, REVIEW
+from tests.simulation.terms import REVIEW, VENUE
+from tests.simulation.venues import LANES
 from wallets import pauses
 from webhooks import inbox_worker
 
@@ -36,17 +38,20 @@ class Staff:
             self.rest = timedelta(seconds=8)
 
     def turn(self) -> None:
-        if self._world.terms.theme == PAYMENTS:
-            act = self._world.chance.choice((self._freeze_intent, self._lift_freezes, self._pause, self._lift_pause))
-            act()
-            self._world.note(self.name, act.__name__.strip("_"))
+        if self._world.terms.pays:
+            self._act([self._freeze_intent, self._lift_freezes, self._pause, self._lift_pause, *[self._reprice] * 2])
             return
         acts: list[Callable[[], None]] = [self._freeze, self._lift_freezes, self._halt, self._lift_halts, self._pause]
-        acts += [self._lift_pause, self._take_back]
+        acts += [self._lift_pause]
+        if self._world.terms.theme != VENUE:  # there the venue says so itself
+            acts += [self._take_back]
         if self._world.terms.has_market:
             acts += [self._market] * (30 if self._world.terms.theme == MARKET_THEME else 4)
         if self._world.terms.theme == REVIEW:
             acts += [self._halt] * 6
+        self._act(acts)
+
+    def _act(self, acts: Sequence[Callable[[], None]]) -> None:
         act = self._world.chance.choice(acts)
         act()
         self._world.note(self.name, act.__name__.strip("_"))
@@ -94,6 +99,9 @@ class Staff:
                 )
             self._world.met("staff", "freeze an intent")
 
+    def _reprice(self) -> None:
+        reprice(self._world)
+
     def _lift_freezes(self) -> None:
         for reference in list(Freeze.objects.filter(lifted_at__isnull=True).values_list("subject", flat=True)):
             with db_transaction.atomic():
@@ -130,9 +138,11 @@ class Staff:
 
     def _gateway(self) -> dict[str, str]:
         """Name the door that is meant: the operator's wallet, or a channel of the house."""
-        if self._world.terms.theme != PAYMENTS:
-            return {"operator_slug": "acme"}
-        return {"operator_slug": "house", "channel": self._world.chance.choice(("promptpay", "bank_transfer"))}
+        if self._world.terms.pays:
+            return {"operator_slug": "house", "channel": self._world.chance.choice(("promptpay", "bank_transfer"))}
+        if self._world.terms.theme == VENUE and self._world.chance.random() < 0.5:
+            return {"operator_slug": "house", "channel": f"venue:{self._world.chance.choice(LANES).venue}"}
+        return {"operator_slug": "acme"}
 
     def _lift_pause(self, gateway: dict[str, str] | None = None) -> None:
         with db_transaction.atomic():

@@ -10,10 +10,12 @@ from typing import Final
 
 ORDERS: Final = "orders"
 PAYMENTS: Final = "payments"
+PAYOUTS: Final = "payouts"
 MARKET: Final = "market"
 REVIEW: Final = "review"
 NEWS: Final = "news"
-_THEMES: Final = {0: PAYMENTS, 3: PAYMENTS, 4: MARKET, 5: PAYMENTS, 6: REVIEW, 8: NEWS}
+VENUE: Final = "venue"
+_THEMES: Final = {0: PAYMENTS, 3: PAYMENTS, 4: MARKET, 5: PAYOUTS, 6: REVIEW, 8: NEWS, 9: VENUE}
 """By the seed's last digit."""
 
 
@@ -43,17 +45,23 @@ class Terms:
     goes_on: float = 0
 
     @property
+    def pays(self) -> bool:
+        """Tell whether money is paid here, and not traded."""
+        return self.theme in (PAYMENTS, PAYOUTS)
+
+    @property
     def scene(self) -> str:
         """Name the scene that it begins with."""
-        if self.theme == PAYMENTS:
-            return PAYMENTS
-        return f"{'held' if self.holds_position else 'empty'}_{'market' if self.has_market else 'plain'}"
+        if self.pays:
+            return self.theme
+        place = VENUE if self.theme == VENUE else "market" if self.has_market else "plain"
+        return f"{'held' if self.holds_position else 'empty'}_{place}"
 
 
 def drawn(seed: int, chance: random.Random) -> Terms:
     calm = chance.random() < 0.1
     terms = Terms(
-        turns=chance.randrange(40, 90),
+        turns=chance.randrange(38, 80),
         kills=0 if calm else chance.choice((0.0, 0.01, 0.02, 0.04)),
         sleeps=0 if calm else chance.choice((0.0, 0.02, 0.04, 0.08)),
         switches=chance.choice((0.1, 0.3, 0.6)),
@@ -72,7 +80,19 @@ def drawn(seed: int, chance: random.Random) -> Terms:
 def _themed(terms: Terms) -> Terms:
     match terms.theme:
         case "payments":
-            return replace(terms, lingers=10, goes_on=0.3)
+            return replace(terms, lingers=8, goes_on=0.3, disobedient=terms.disobedient or 0.3)
+        case "payouts":
+            return replace(
+                terms,
+                kills=max(terms.kills, 0.03),
+                sleeps=max(terms.sleeps, 0.04),
+                faults=0.9,
+                requery_cap=max(terms.requery_cap, 2),
+                not_found_horizon=timedelta(seconds=5),
+                disobedient=0.6,
+                lingers=6,
+                goes_on=0.3,
+            )
         case "market":
             return replace(
                 terms, turns=terms.turns // 2, has_market=True, faults=min(terms.faults, 0.4), lingers=14, goes_on=0.8
@@ -88,6 +108,8 @@ def _themed(terms: Terms) -> Terms:
                 lingers=16,
                 goes_on=0.5,
             )
+        case "venue":
+            return replace(terms, has_market=False, faults=min(terms.faults, 0.6), lingers=6, goes_on=0.3)
         case "news":
             return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=12)
         case _:

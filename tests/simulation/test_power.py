@@ -3,7 +3,8 @@
 import pytest
 from django.db import IntegrityError
 
-from tests.simulation.planted import FAULTS, Fault
+from tests.simulation.planted import FAULTS
+from tests.simulation.planted_fault import Fault
 from tests.simulation.played import Break
 from tests.simulation.playing import live
 from tests.simulation.stage import Stage

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from tests.simulation.terms import NEWS
+from tests.simulation.terms import NEWS, REVIEW, VENUE
 from webhooks.outbound import Broken, NotSent, OutboundRequest, OutboundResponse, TimedOut
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class WalletService:
     name = "wallet"
     kind = ""
     """Put before what faults are counted as."""
+    lookups_share = 3
+    """A lookup fails so many times less often than an ask: one that always fails tells nothing."""
 
     def __init__(self, world: "World", *, told: Callable[[str, str], None]) -> None:
         self._world = world
@@ -112,7 +114,7 @@ class WalletService:
         known = self.operations.get(key)
         if known is not None:
             return self._shown(known)
-        match self._fault("ask", _ASK_FAULTS):
+        match self._fault("ask", _ASK_FAULTS, leg=self.read(request)["operation"]):
             case "not sent":
                 raise NotSent("refused")
             case "timeout before applying":
@@ -176,11 +178,13 @@ class WalletService:
             return said(404, self.absence(request, key))
         return self._shown(operation, looked_up=True)
 
-    def _fault(self, kind: str, faults: tuple[str, ...]) -> str:
+    def _fault(self, kind: str, faults: tuple[str, ...], *, leg: str = "") -> str:
         world = self._world
-        often = (
-            world.terms.faults if kind == "ask" else world.terms.faults / 3
-        )  # a lookup that always fails tells nothing
+        often = world.terms.faults / (self.lookups_share if kind == "lookup" else 1)
+        if leg == "reverse":
+            often = max(often, 0.8 if world.terms.theme in (REVIEW, VENUE) else 0)
+        elif world.terms.theme == VENUE and leg:
+            often /= 4  # most orders come to their venue there
         if not world.faulty or world.chance.random() >= often:
             return ""
         fault = world.chance.choice(faults)

@@ -53,7 +53,7 @@ class Clockwork:
             fold.fold,
             _seal,
         )
-        if self._world.terms.theme == PAYMENTS:
+        if self._world.terms.pays:
             kinds = (expiry.expire, cancel_unconfirmed.cancel_unconfirmed, drive_stale.drive_stale, fold.fold, _seal)
         kind = self._world.chance.choice(kinds)
         done = kind()
@@ -62,11 +62,14 @@ class Clockwork:
 
 
 def workers(world: "World") -> list[Worker | Clockwork]:
-    pays = world.terms.theme == PAYMENTS
-    quick, slow = timedelta(seconds=1), timedelta(seconds=6 if pays else 25)
+    pays = world.terms.pays
+    quick, slow = timedelta(seconds=3 if world.terms.theme == PAYMENTS else 1), timedelta(seconds=25)
     return [
         *(Worker(world, f"worker {number}", runner.work, rest=quick, weight=4) for number in (1, 2, 3)),
-        *(Worker(world, f"relay {number}", relay.relay, rest=slow) for number in (1, 2)),
+        *(
+            Worker(world, f"relay {number}", relay.relay, rest=timedelta(seconds=4) if pays else slow)
+            for number in (1, 2)
+        ),
         Worker(world, "deliveries", delivery.deliver, rest=slow),
         Clockwork(world),
     ]

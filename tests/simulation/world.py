@@ -6,7 +6,8 @@
 2 for a number of turns everybody acts, in an order that the seed decides; faults and deaths as the seed decides
 3 then the deaths end, and a while later the faults: what was begun is ended, queues run empty, people decide what is theirs
 4 whatever the seed, the rules held after every commit, and at the end the book and the counterparty agree
-5 in some worlds the books are closed: what the close finds was predicted, and two people sign
+5 in some worlds the books are closed, before people have decided and after: what the close finds was predicted, and two
+  people sign
 
 The same seed is always the same trace.
 """
@@ -175,6 +176,9 @@ class World:
             with hooked(drain):
                 ends.linger(self)
                 self.faulty = False
+                if self.terms.closes:
+                    ends.drain(self, decides=False)
+                    closing.find(self)
                 ends.drain(self)
                 ends.compare(self)
                 if self._watch is not None:
