@@ -1,4 +1,4 @@
-"""docs/seeds.md names a file and a test for each sentence: both exist, the test is collected by its name, no sentence is left out."""
+"""docs/seeds.md names a file and a test for each sentence: both exist, the test by its name, and no sentence is left out."""
 
 import ast
 import re

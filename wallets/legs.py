@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
+from django.db import IntegrityError
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock, references
@@ -78,13 +79,23 @@ def new_row(leg: Leg) -> RemoteOperation:
 
 def written_down(leg: Leg) -> RemoteOperation:
     """Return the leg's row; commit it first when nobody has. Raises OtherContent."""
-    operation = RemoteOperation.objects.filter(key=leg.key).first()
-    if operation is None:
-        with db_transaction.atomic():
-            operation = new_row(leg)
-            transitions.born(operation, now=clock.now())
+    operation = RemoteOperation.objects.filter(key=leg.key).first() or _first_written(leg)
     if not is_of(operation, leg):
         raise OtherContent(leg.key)
+    return operation
+
+
+def _first_written(leg: Leg) -> RemoteOperation:
+    """Write it down, unless another worker does at this moment: then that row is the leg's."""
+    operation = new_row(leg)
+    try:
+        with db_transaction.atomic():
+            transitions.born(operation, now=clock.now())
+    except IntegrityError:
+        found = RemoteOperation.objects.filter(key=leg.key).first()
+        if found is None:
+            raise
+        return found
     return operation
 
 
