@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ledger.controls.rest import paths
-from ledger.rest import accounts, reports, transactions
+from ledger.rest import accounts, report_files, reports, transactions
 
 paths.register()
 
@@ -18,5 +18,13 @@ urlpatterns = [
     path("reports/trial-balance", reports.TrialBalanceView.as_view(), name="report-trial-balance"),
     path("reports/alm", reports.AlmView.as_view(), name="report-alm"),
     path("reports/statements/<address:address>", reports.StatementReportView.as_view(), name="report-statement"),
+    path("reports/balances.csv", report_files.BalancesFileView.as_view(), name="report-balances-csv"),
+    path("reports/trial-balance.csv", report_files.TrialBalanceFileView.as_view(), name="report-trial-balance-csv"),
+    path("reports/alm.csv", report_files.AlmFileView.as_view(), name="report-alm-csv"),
+    path(
+        "reports/statements/<address:address>/csv",
+        report_files.StatementFileView.as_view(),
+        name="report-statement-csv",
+    ),
     path("holds", transactions.HoldsView.as_view(), name="holds"),
 ]

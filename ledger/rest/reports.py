@@ -130,7 +130,7 @@ class BalancesReportView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """Accounts with their balances, by address."""
         query = read_query(request, BalancesQuery)
-        scope = _scope(self.caller.environment, query)
+        scope = scope_of(self.caller.environment, query)
         lines, place = books.balances(
             scope,
             asset=query["asset"],
@@ -164,7 +164,7 @@ class TrialBalanceView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """The trial balance by GL code and asset, with its zero-sum check."""
         query = read_query(request, ReportQuery)
-        scope = _scope(self.caller.environment, query)
+        scope = scope_of(self.caller.environment, query)
         found = books.trial_balance(scope, asset=query["asset"])
         data = [
             {
@@ -188,7 +188,7 @@ class AlmView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """Asset by asset: what is owed, what covers it, what is in flight, surplus or shortfall."""
         query = read_query(request, ReportQuery)
-        scope = _scope(self.caller.environment, query)
+        scope = scope_of(self.caller.environment, query)
         data = [
             {
                 "asset": one.asset,
@@ -222,7 +222,7 @@ class StatementReportView(ApiView):
     def get(self, request: Request, address: str) -> HttpResponse:
         """An account's statement with running balances: of now, as of a block or a date, or of a period."""
         query = read_query(request, StatementReportQuery)
-        scope = _scope(self.caller.environment, query)
+        scope = scope_of(self.caller.environment, query)
         found = statements.statement(
             environment=self.caller.environment,
             address=address,
@@ -234,7 +234,8 @@ class StatementReportView(ApiView):
         return answer({**_head(scope), **answers.statement(found)})
 
 
-def _scope(environment: str, query: Mapping[str, Any]) -> scopes.Scope:
+def scope_of(environment: str, query: Mapping[str, Any]) -> scopes.Scope:
+    """Return the scope that a report's query asks for. Raises NotFound, or what a bad question is refused with."""
     return scopes.scope_of(
         environment=environment,
         block=query.get("block"),

@@ -143,6 +143,14 @@ TABLE: Mapping[str, Route] = {
     "GET /v1/reports/balances": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/balances")),
     "GET /v1/reports/trial-balance": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/trial-balance")),
     "GET /v1/reports/alm": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/alm")),
+    "GET /v1/reports/balances.csv": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/balances.csv")),
+    "GET /v1/reports/trial-balance.csv": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/reports/trial-balance.csv")
+    ),
+    "GET /v1/reports/alm.csv": Route(Reach.HOUSE, lambda api, world: api.get("/v1/reports/alm.csv")),
+    "GET /v1/reports/statements/{address}/csv": Route(
+        Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world/csv?asset=EUR")
+    ),
     "GET /v1/reports/statements/{address}": Route(
         Reach.HOUSE, lambda api, world: api.get("/v1/reports/statements/@world?asset=EUR")
     ),

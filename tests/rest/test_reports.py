@@ -1,5 +1,7 @@
 """The reports through REST, for the scope `finance`: what the book says, as of a block, a date or a period."""
 
+import csv
+import io
 from datetime import UTC, datetime
 
 import pytest
@@ -8,7 +10,7 @@ from ledger import accounts, periods, seals
 from ledger.accounts import Opening
 from ledger.controls import clock
 from tests.ledger.door import Item, Move, codes
-from tests.rest.calls import Api
+from tests.rest.calls import Answer, Api
 from tests.rest.conftest import open_house
 from tests.rest.tables import fingerprint
 from wallets import operators
@@ -164,3 +166,39 @@ def test_a_report_is_refused_when_its_question_is_bad(finance: Api, query: str, 
         for more in ("after=x", "limit=0", "limit=501", "after=%00|EUR"):
             answer = finance.get(f"/v1/reports/balances?{more}")
             assert answer.status == 400, more
+
+
+def _rows(answer: Answer) -> list[dict[str, str]]:
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    return list(csv.DictReader(io.StringIO(answer.body.decode())))
+
+
+def test_a_report_is_a_file_too_and_says_what_the_answer_says(finance: Api) -> None:
+    for name, columns in (
+        ("balances", ("address", "asset", "debits_posted", "credits_posted", "balance")),
+        ("trial-balance", ("gl_code", "asset", "debit_balance", "credit_balance")),
+    ):
+        told, rows = (
+            finance.get(f"/v1/reports/{name}?asset=EUR").json,
+            _rows(finance.get(f"/v1/reports/{name}.csv?asset=EUR")),
+        )
+        assert [[row[column] for column in columns] for row in rows] == [
+            [line[column] for column in columns] for line in told["data"]
+        ]
+        assert len(rows) > 1
+    (one,) = finance.get("/v1/reports/alm?asset=EUR").json["data"]
+    alm = _rows(finance.get("/v1/reports/alm.csv?asset=EUR"))
+    assert [row["posted"] for row in alm] == [line["amount"] for line in one["lines"]]
+
+
+def test_a_statement_is_a_file_too_in_a_scope_or_whole(finance: Api) -> None:
+    lines = finance.get(f"/v1/reports/statements/{U1}?asset=EUR").json["data"]
+    rows = _rows(finance.get(f"/v1/reports/statements/{U1}/csv?asset=EUR"))
+    assert [row["ledger_id"] for row in rows] == [line["ledger_id"] for line in lines]
+    assert rows
+    assert _rows(finance.get(f"/v1/reports/statements/{U1}/csv?asset=EUR&from=2199-01-01&to=2199-01-02")) == []
+
+
+@pytest.mark.parametrize("path", ["balances.csv?block=999", "statements/users:nobody:available/csv?asset=EUR"])
+def test_a_file_of_what_is_not_there_is_not_found(finance: Api, path: str) -> None:
+    assert finance.get(f"/v1/reports/{path}").status == 404

@@ -1,0 +1,95 @@
+"""The reports as CSV files, streamed as they come out of the database; for house keys with the scope `finance`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.http import HttpResponseBase, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from ledger.controls.refusals import NotFound
+from ledger.controls.rest import shapes
+from ledger.controls.rest.scopes import Scope
+from ledger.controls.rest.shapes import read_query
+from ledger.controls.rest.views import ApiView
+from ledger.reports import sheets
+from ledger.rest.reports import ReportQuery, scope_of
+
+_CSV = {(200, "text/csv"): OpenApiTypes.BINARY}
+
+
+class BalancesFileQuery(ReportQuery):
+    gl_code = shapes.Text(max_length=20, required=False, default="")
+    workflow_view = shapes.Text(max_length=40, required=False, default="")
+
+
+class StatementFileQuery(ReportQuery):
+    asset = shapes.Text(max_length=20, help_text="an asset's code")
+
+
+class _ReportFile(ApiView):
+    """One report, whole: each row says as of what it is, whether that is final, and the sealed block's root."""
+
+    scopes = {"GET": Scope.FINANCE}
+    refusals = {"GET": (NotFound,)}
+    sheet: sheets.Sheet
+
+    def _file(self, query: Mapping[str, Any], **wanted: str) -> StreamingHttpResponse:
+        scope = scope_of(self.caller.environment, query)
+        return _streamed(sheets.report(self.sheet, scope, asset=query["asset"], **wanted), self.sheet.name)
+
+
+class BalancesFileView(_ReportFile):
+    sheet = sheets.BALANCES
+
+    @extend_schema(operation_id="report_balances_csv", parameters=[BalancesFileQuery], responses=_CSV, tags=["reports"])
+    def get(self, request: Request) -> HttpResponseBase:
+        """All accounts with their balances, as CSV."""
+        query = read_query(request, BalancesFileQuery)
+        return self._file(query, gl_code=query["gl_code"], view=query["workflow_view"])
+
+
+class TrialBalanceFileView(_ReportFile):
+    sheet = sheets.TRIAL_BALANCE
+
+    @extend_schema(operation_id="report_trial_balance_csv", parameters=[ReportQuery], responses=_CSV, tags=["reports"])
+    def get(self, request: Request) -> HttpResponseBase:
+        """The trial balance, as CSV."""
+        return self._file(read_query(request, ReportQuery))
+
+
+class AlmFileView(_ReportFile):
+    sheet = sheets.ALM
+
+    @extend_schema(operation_id="report_alm_csv", parameters=[ReportQuery], responses=_CSV, tags=["reports"])
+    def get(self, request: Request) -> HttpResponseBase:
+        """What is owed and what covers it, as CSV."""
+        return self._file(read_query(request, ReportQuery))
+
+
+class StatementFileView(ApiView):
+    scopes = {"GET": Scope.FINANCE}
+    refusals = {"GET": (NotFound,)}
+
+    @extend_schema(
+        operation_id="report_statement_csv", parameters=[StatementFileQuery], responses=_CSV, tags=["reports"]
+    )
+    def get(self, request: Request, address: str) -> HttpResponseBase:
+        """An account's whole statement with running balances, as CSV."""
+        query = read_query(request, StatementFileQuery)
+        environment = self.caller.environment
+        scope = scope_of(environment, query)
+        blocks = sheets.account_statement(environment=environment, address=address, asset=query["asset"], scope=scope)
+        return _streamed(blocks, "statement")
+
+
+def _streamed(blocks: Iterator[bytes], name: str) -> StreamingHttpResponse:
+    return StreamingHttpResponse(
+        blocks,
+        content_type="text/csv; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name.replace("_", "-")}.csv"',
+            "Cache-Control": "no-store",
+        },
+    )
