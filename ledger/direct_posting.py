@@ -1,7 +1,8 @@
 """Postings that a house key or a person asks for directly: always through an event type, never into a flow's own keys.
 
 1 the event type exists, is not one that takes two people, and its parameters fit it
-2 the keys are nobody's flow: a key that begins with a reference of ours belongs to its saga
+2 the keys are nobody's flow: one that begins with a reference of ours belongs to its saga; pay-ins, settlements and the
+  sandbox's fundings have names of their own
 3 one call of the write door; a refusal is the caller's to commit (its key stays failed) or to roll back
 """
 
@@ -25,7 +26,7 @@ TWO_PEOPLE: Final = frozenset({"MANUAL_ADJUSTMENT", "OPERATOR_SETTLEMENT"})
 
 MOST_POSTINGS: Final = 10_000
 
-_OF_A_FLOW = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}(:.*)?", re.ASCII | re.DOTALL)
+_OF_A_FLOW = re.compile(r"([a-z]{2,4}_[0-9a-z]{26}|payin|settlement|sandbox)(:.*)?", re.ASCII | re.DOTALL)
 
 
 class AccountDoesNotFit(Refusal):
@@ -35,7 +36,7 @@ class AccountDoesNotFit(Refusal):
 
 
 class KeyOfAFlow(Refusal):
-    """This ledger key belongs to an order, intent or return: only its own steps post under it, or end its hold."""
+    """This ledger key belongs to a flow of ours, such as an order, payout or pay-in: only its own steps use it."""
 
     code = "key_of_a_flow"
 
@@ -77,12 +78,18 @@ class Outcome:
 
 
 def check(*, environment: str, drafts: Sequence[Draft]) -> None:
-    """Raise why one of these may not be posted from outside a flow."""
-    chart, current = stored.active_chart(environment), active.active(environment)
+    """Raise why one of these may not be posted from outside a flow: KeyOfAFlow or what `check_accounts` raises."""
     for draft in drafts:
         for key in (draft.key, draft.hold_key):
             if key is not None and _OF_A_FLOW.fullmatch(key):
                 raise KeyOfAFlow(f"{key} belongs to a flow.")
+    check_accounts(environment=environment, drafts=drafts)
+
+
+def check_accounts(*, environment: str, drafts: Sequence[Draft]) -> None:
+    """Raise AccountDoesNotFit unless each account is one that its event type's mapping names."""
+    chart, current = stored.active_chart(environment), active.active(environment)
+    for draft in drafts:
         declared = current.template(draft.event_type).mapping.accounts
         for role, address in draft.accounts.items():
             entry = chart.entry_of(address)

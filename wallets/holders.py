@@ -47,7 +47,7 @@ class WalletNotFrozen(Refusal):
 
 
 class FreezeNotYours(Refusal):
-    """The wallet was frozen by somebody else: only the house lifts that."""
+    """The freezes that stand are somebody else's: only the house lifts those."""
 
     code = "freeze_not_yours"
     status = 409
@@ -133,7 +133,7 @@ def lock_wallets(references: Sequence[str]) -> dict[str, Wallet]:
 def refuse_paying(wallet: Wallet) -> None:
     """Raise WalletClosed or WalletFrozen unless the (locked) wallet may pay out."""
     refuse_receiving(wallet)
-    if current_freeze(wallet) is not None:
+    if standing_freezes(wallet):
         raise WalletFrozen(wallet_id=wallet.reference)
 
 
@@ -149,8 +149,9 @@ def need_asset(wallet: Wallet, asset: str) -> None:
         raise AssetNotHeld(f"The wallet {wallet.reference} does not hold {asset}.", wallet_id=wallet.reference)
 
 
-def current_freeze(wallet: Wallet) -> WalletFreeze | None:
-    return WalletFreeze.objects.filter(wallet=wallet, lifted_at__isnull=True).first()
+def standing_freezes(wallet: Wallet) -> list[WalletFreeze]:
+    """Return the freezes that are not lifted, the oldest first: one of each freezer at most."""
+    return list(WalletFreeze.objects.filter(wallet=wallet, lifted_at__isnull=True).order_by("pk"))
 
 
 def available_address(wallet: Wallet) -> str:
@@ -181,25 +182,36 @@ def is_empty(wallet: Wallet) -> bool:
 
 
 def freeze_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> WalletFreeze:
-    """Let a wallet pay nothing out until the freeze is lifted. Raises NotFound, Malformed, WalletClosed or WalletFrozen."""
+    """Let a wallet pay nothing out until this freeze, and each other one, is lifted.
+
+    Others' freezes do not stand in the way: each freezer has one of its own. Raises NotFound, Malformed, WalletClosed, or
+    WalletFrozen when the actor's own stands already.
+    """
     if not reason.strip():
         raise Malformed("A reason is needed.")
     wallet = lock_wallet(reference)
-    refuse_paying(wallet)
+    refuse_receiving(wallet)
+    if any(freeze.frozen_by == actor for freeze in standing_freezes(wallet)):
+        raise WalletFrozen("You have frozen the wallet already.", wallet_id=wallet.reference)
     return WalletFreeze.objects.create(wallet=wallet, reason=reason.strip()[:200], frozen_by=actor, frozen_at=now)
 
 
-def lift_freeze(*, reference: str, actor: str, now: datetime, only_own: bool = False) -> Wallet:
-    """Let a frozen wallet pay again. `only_own`: only what the actor has frozen.
+def lift_freeze(*, reference: str, actor: str, now: datetime, frozen_by: str = "", only_own: bool = False) -> Wallet:
+    """Lift one freeze; the wallet pays again when no other stands.
 
-    Raises NotFound, WalletNotFrozen or FreezeNotYours.
+    `frozen_by`: whose; it may be empty while only one stands. `only_own`: the actor's. Raises NotFound, WalletNotFrozen,
+    FreezeNotYours, or Malformed when several stand and none is named.
     """
     wallet = lock_wallet(reference)
-    freeze = current_freeze(wallet)
-    if freeze is None:
+    standing = standing_freezes(wallet)
+    if not standing:
         raise WalletNotFrozen
-    if only_own and freeze.frozen_by != actor:
-        raise FreezeNotYours
+    whose = actor if only_own else frozen_by
+    if not whose and len(standing) > 1:
+        raise Malformed("Several freezes stand.", errors={"frozen_by": ["Say whose freeze is lifted."]})
+    freeze = next((one for one in standing if whose in ("", one.frozen_by)), None)
+    if freeze is None:
+        raise FreezeNotYours if only_own else WalletNotFrozen(f"No freeze by {whose} stands.")
     freeze.lifted_by, freeze.lifted_at = actor, now
     freeze.save(update_fields=["lifted_by", "lifted_at"])
     return wallet

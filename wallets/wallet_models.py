@@ -44,7 +44,7 @@ class WalletAsset(models.Model):
 
 
 class WalletFreeze(models.Model):
-    """A wallet with a row here without `lifted_at` pays nothing out; it is still credited."""
+    """A wallet with any row here without `lifted_at` pays nothing out; it is still credited. One of each freezer stands."""
 
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="freezes")
     reason = models.CharField(max_length=200)
@@ -56,6 +56,8 @@ class WalletFreeze(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["wallet"], condition=models.Q(lifted_at__isnull=True), name="wallet_frozen_once"
+                fields=["wallet", "frozen_by"],
+                condition=models.Q(lifted_at__isnull=True),
+                name="wallet_frozen_once_by_each",
             )
         ]

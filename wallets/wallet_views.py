@@ -169,7 +169,10 @@ class WalletFreezeView(ApiView):
 
     @extend_schema(operation_id="freeze_wallet", request=WalletFreezeRequest, responses=WalletAnswer, tags=["wallets"])
     def post(self, request: Request, wallet_id: str) -> HttpResponse:
-        """Freeze a wallet: it pays nothing out until the freeze is lifted, and is still credited. What is held is finished."""
+        """Freeze a wallet: it pays nothing out until the freeze is lifted, and is still credited. What is held is finished.
+
+        The house may have frozen it too: yours stands beside, and the wallet pays when neither does.
+        """
         read_query(request, Shape)
         body = read_body(request, WalletFreezeRequest)
 
@@ -188,7 +191,7 @@ class WalletLiftView(ApiView):
 
     @extend_schema(operation_id="lift_wallet_freeze", request=None, responses=WalletAnswer, tags=["wallets"])
     def post(self, request: Request, wallet_id: str) -> HttpResponse:
-        """Let a wallet that you have frozen pay again. What the house has frozen only the house lifts."""
+        """Lift the freeze that you have put. What the house has frozen only the house lifts: `status` stays frozen then."""
         read_query(request, Shape)
 
         def work(now: datetime) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Intents: the payment requests of OneWallet (transfers, payouts) and their history per wallet."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django_fsm import FSMField, transition
 
 from ledger import assets
@@ -73,7 +73,11 @@ class Intent(Stateful):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["operator_id", "environment", "partner_reference"],
+                "operator_id",
+                "environment",
+                "partner_reference",
+                # one that was refused before anything was held leaves it free
+                Case(When(state="failed", authorized_at__isnull=True, then=F("reference")), default=Value("")),
                 condition=~Q(partner_reference=""),
                 name="intent_partner_reference_once",
             )

@@ -41,8 +41,10 @@ def _freeze(form: Form, actor: str) -> str:
 
 def _lift(form: Form, actor: str) -> str:
     reference = form.get("reference", "")
-    holders.lift_freeze(reference=reference, actor=actor, now=clock.now())
-    return f"{reference} may pay again."
+    whose = form.get("frozen_by", "")
+    wallet = holders.lift_freeze(reference=reference, actor=actor, frozen_by=whose, now=clock.now())
+    others = ", ".join(freeze.frozen_by for freeze in holders.standing_freezes(wallet))
+    return f"{reference} stays frozen by {others}." if others else f"{reference} may pay again."
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -61,16 +63,16 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "freeze-wallet": Operation(
         "Freeze a wallet",
-        "It pays nothing out until the freeze is lifted; it is still credited, and what is held already is finished.",
+        "It pays nothing out until every freeze is lifted; it is still credited, and what is held already is finished.",
         Ability.HALT_AND_FREEZE,
         lambda: [("reference", "Wallet", []), ("reason", "Reason", [])],
         _freeze,
     ),
     "lift-wallet-freeze": Operation(
         "Lift a wallet's freeze",
-        "It may pay again.",
+        "It may pay again when no other freeze stands.",
         Ability.HALT_AND_FREEZE,
-        lambda: [("reference", "Wallet", [])],
+        lambda: [("reference", "Wallet", []), ("frozen_by", "Whose freeze", [])],
         _lift,
     ),
     "close-wallet": Operation(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from django.db import transaction as db_transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -81,15 +82,31 @@ def test_a_wallet_is_frozen_and_lifted_by_an_ops_lead_and_by_nobody_else(signed_
     assert WalletFreeze.objects.count() == 0
     assert "is frozen: it pays nothing out" in _do(lead, "freeze-wallet", found, reason="a court's order")
     page = _page(lead, found)
-    assert "It is frozen already." in page
+    assert "You have frozen it already." in page
     assert "a court's order" in page
     with pytest.raises(holders.WalletFrozen):
         holders.refuse_paying(found)
-    assert "is frozen: it pays nothing out, and is still credited" in _do(lead, "freeze-wallet", found, reason="again")
+    assert "You have frozen the wallet already." in _do(lead, "freeze-wallet", found, reason="again")
     assert WalletFreeze.objects.count() == 1
     assert "may pay again" in _do(lead, "lift-wallet-freeze", found)
     holders.refuse_paying(found)
     assert "There is no such wallet" in _do(lead, "freeze-wallet", Wallet(reference="wal_0"), reason="x")
+
+
+def test_each_freeze_of_a_wallet_is_shown_and_lifted_by_itself(signed_in: SignIn) -> None:
+    found = wallet()
+    lead = signed_in("lena", "ops lead")
+    with db_transaction.atomic():
+        holders.freeze_wallet(reference=found.reference, reason="card lost", actor="operator:op_1", now=clock.now())
+    assert "is frozen: it pays nothing out" in _do(lead, "freeze-wallet", found, reason="a court's order")
+    page = _page(lead, found)
+    for said in ("by operator:op_1: card lost", "by user:lena: a court's order", "<option>operator:op_1</option>"):
+        assert said in page
+    assert "Several freezes stand" in _do(lead, "lift-wallet-freeze", found)
+    told = _do(lead, "lift-wallet-freeze", found, frozen_by="operator:op_1")
+    assert f"{found.reference} stays frozen by user:lena." in told
+    assert [one.frozen_by for one in holders.standing_freezes(found)] == ["user:lena"]
+    assert "may pay again" in _do(lead, "lift-wallet-freeze", found, frozen_by="user:lena")
 
 
 def test_a_wallet_is_opened_and_closed_by_an_ops_lead_through_the_doors_that_operators_have(signed_in: SignIn) -> None:

@@ -118,6 +118,35 @@ def test_a_frozen_wallet_pays_nothing_and_is_still_credited() -> None:
     assert (row.frozen_by, row.lifted_by, row.reason) == ("user:olga", "user:olga", "a court's order")
 
 
+def test_a_wallet_pays_only_when_no_freeze_stands() -> None:
+    """The house's freeze is not refused because its operator's stands, and outlives it."""
+    found = wallet()
+    theirs, ours = "operator:op_1", "user:olga"
+    for actor in (theirs, ours):
+        with db_transaction.atomic():
+            holders.freeze_wallet(reference=found.reference, reason=f"{actor}'s", actor=actor, now=clock.now())
+        with pytest.raises(holders.WalletFrozen), db_transaction.atomic():
+            holders.freeze_wallet(reference=found.reference, reason="again", actor=actor, now=clock.now())
+    assert [one.frozen_by for one in holders.standing_freezes(found)] == [theirs, ours]
+    with pytest.raises(Malformed):
+        _lift(found)
+    with pytest.raises(holders.WalletNotFrozen), db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor=ours, frozen_by="user:lena", now=clock.now())
+    with db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor=theirs, only_own=True, now=clock.now())
+    with pytest.raises(holders.WalletFrozen):
+        holders.refuse_paying(found)
+    with pytest.raises(holders.FreezeNotYours), db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor=theirs, only_own=True, now=clock.now())
+    with db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor="user:lena", frozen_by=ours, now=clock.now())
+    holders.refuse_paying(found)
+    assert list(WalletFreeze.objects.order_by("pk").values_list("frozen_by", "lifted_by")) == [
+        (theirs, theirs),
+        (ours, "user:lena"),
+    ]
+
+
 def test_a_wallet_with_money_cannot_close_and_an_empty_one_closes_for_good() -> None:
     found = wallet(assets=["EUR", "USDT"])
     fund(found, 1, "USDT")
