@@ -27,7 +27,7 @@ class HistoryEntry(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="transfer_out, transfer_in, payout_hold, payout, payin, …")
     subject = serializers.CharField(help_text="the intent, or what else it belongs to")
     asset = serializers.CharField()
-    amount = serializers.CharField(help_text="signed: what came in is positive")
+    amount = serializers.CharField(help_text="signed: what came in is positive; what it lacked of it is its receivable")
     posted = serializers.CharField(help_text="the balance after it")
     held = serializers.CharField(help_text="what is held after it")
     available = serializers.CharField(help_text="what may be paid after it")

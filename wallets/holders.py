@@ -19,7 +19,7 @@ from ledger.balances import Balance
 from ledger.controls import references
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from wallets.wallet_models import Wallet as Wallet
-from wallets.wallet_models import WalletAsset, WalletFreeze
+from wallets.wallet_models import WalletAsset, WalletFreeze, WalletReopening
 
 MOST_ASSETS: Final = 20
 _USER_REFERENCE: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
@@ -36,6 +36,13 @@ class WalletClosed(Refusal):
     """The wallet is closed."""
 
     code = "wallet_closed"
+    status = 409
+
+
+class WalletNotClosed(Refusal):
+    """The wallet is not closed."""
+
+    code = "wallet_not_closed"
     status = 409
 
 
@@ -218,7 +225,7 @@ def lift_freeze(*, reference: str, actor: str, now: datetime, frozen_by: str = "
 
 
 def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
-    """Close a wallet for good: it pays nothing and is paid nothing. One that is closed already stays so.
+    """Close a wallet: it pays nothing and is paid nothing, until the house opens it again. One that is closed stays so.
 
     Raises NotFound, or WalletNotEmpty while it has money, holds, or owes us anything. Whoever pays it locks its row too,
     so that nothing comes in between.
@@ -231,6 +238,40 @@ def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
     wallet.closed_at, wallet.closed_by = now, actor
     wallet.save(update_fields=["closed_at", "closed_by"])
     return wallet
+
+
+def reopen_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> Wallet:
+    """Open a closed wallet again, with its accounts, freezes and history: what came in since may then leave it.
+
+    Raises NotFound, Malformed or WalletNotClosed.
+    """
+    if not reason.strip():
+        raise Malformed("A reason is needed.")
+    wallet = lock_wallet(reference)
+    if wallet.closed_at is None:
+        raise WalletNotClosed
+    WalletReopening.objects.create(
+        wallet=wallet,
+        closed_at=wallet.closed_at,
+        closed_by=wallet.closed_by,
+        reason=reason.strip()[:200],
+        reopened_by=actor,
+        reopened_at=now,
+    )
+    wallet.closed_at, wallet.closed_by, wallet.moved_after_close_at = None, "", None
+    wallet.save(update_fields=["closed_at", "closed_by", "moved_after_close_at"])
+    return wallet
+
+
+def note_movement(wallet: Wallet, *, now: datetime) -> None:
+    """Mark a closed wallet in which something has moved, until it is empty or open again. Its row is locked.
+
+    What happened outside, a pay-in or a payment that came back, is booked whether the wallet is closed or not.
+    """
+    if wallet.closed_at is None:
+        return
+    wallet.moved_after_close_at = None if is_empty(wallet) else wallet.moved_after_close_at or now
+    wallet.save(update_fields=["moved_after_close_at"])
 
 
 def _checked(kind: str, user_reference: str, assets: Sequence[str]) -> list[str]:

@@ -151,7 +151,10 @@ class WalletCloseView(ApiView):
 
     @extend_schema(operation_id="close_wallet", request=None, responses=WalletAnswer, tags=["wallets"])
     def post(self, request: Request, wallet_id: str) -> HttpResponse:
-        """Close an empty wallet for good. One with money, holds or debts in it is refused; a closed one stays so."""
+        """Close an empty wallet. One with money, holds or debts in it is refused; a closed one stays so.
+
+        Only the house opens it again, for what came in afterwards: a pay-in, or a payout that its bank sent back.
+        """
         read_query(request, Shape)
 
         def work(now: datetime) -> HttpResponse:

@@ -20,6 +20,7 @@ from orders.models import Order, Payout, ReviewCase
 from orders.reviews import deadlines
 from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
+from wallets.models import Wallet
 from webhooks import given_up, health, notices
 from webhooks.models import Endpoint, InboundEvent
 
@@ -82,6 +83,8 @@ def home(request: HttpRequest) -> dict[str, Any]:
             ),
         ]
         tiles += [_overdue(reviews, now), *_payouts(now), _unseen(now)]
+    if sees(request.user, Section.ORDERS):
+        tiles.append(_closed_wallets(now))
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
         tiles.append(
@@ -159,6 +162,13 @@ def _unseen(now: datetime) -> Tile:
     oldest = min((one.since for one in waiting), default=None)
     url = reverse("admin:orders_stalefinding_changelist")
     return Tile("Waiting, driven by nobody", len(waiting), age(oldest, now), [], url, bool(waiting))
+
+
+def _closed_wallets(now: datetime) -> Tile:
+    """Closed wallets in which something moved: nobody can pay it out until they are open again."""
+    moved = Wallet.objects.filter(moved_after_close_at__isnull=False)
+    url, query = "admin:wallets_wallet_changelist", "?moved_after_close_at__isnull=False"
+    return _alarm("Closed wallets with money", moved, "moved_after_close_at", url, query, now)
 
 
 def _dead_deliveries(now: datetime) -> Tile:

@@ -60,6 +60,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
             {"row": row, "used": amount(row.used_minor, row.asset)}
             for row in LimitUsage.objects.filter(wallet=reference).order_by("-day", "name")[:_SHOWN]
         ],
+        "reopenings": wallet.reopenings.order_by("-pk")[:_SHOWN],
         "freezes": WalletFreeze.objects.filter(wallet=wallet).order_by("-pk")[:_SHOWN],
         "buttons": _buttons(request, wallet, standing=standing),
     }
@@ -111,7 +112,9 @@ def _buttons(request: HttpRequest, wallet: Wallet, *, standing: list[WalletFreez
     for name in OF_ONE_WALLET:
         operation = OPERATIONS[name]
         why_not = ""
-        if wallet.closed_at is not None:
+        if name == "reopen-wallet" and wallet.closed_at is None:
+            why_not = "It is not closed."
+        elif name != "reopen-wallet" and wallet.closed_at is not None:
             why_not = "The wallet is closed."
         elif name == "freeze-wallet" and actor_of(request) in freezers:
             why_not = "You have frozen it already."

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import transaction as db_transaction
 from django.test import Client
 from django.urls import reverse
 
 from ledger.controls import clock
 from orders.models import WalletEntry
+from reconciliation.models import Notice
+from reconciliation.notices import raise_new
 from tests.wallets.people import fund, operator, wallet
 from wallets import holders
 from wallets.models import Wallet, WalletFreeze
@@ -129,7 +132,7 @@ def test_a_wallet_is_opened_and_closed_by_an_ops_lead_through_the_doors_that_ope
     assert "cannot be closed" in _do(lead, "close-wallet", found)
     other = wallet("bob")
     assert _do(ops, "close-wallet", other) == "403"
-    assert "is closed for good" in _do(lead, "close-wallet", other)
+    assert "is closed." in _do(lead, "close-wallet", other)
     other.refresh_from_db()
     found.refresh_from_db()
     assert (other.closed_by, found.closed_at) == ("user:lena", None)
@@ -141,3 +144,31 @@ def test_a_closed_wallet_offers_nothing(signed_in: SignIn) -> None:
     page = _page(signed_in("lena", "ops lead"), found)
     assert page.count("The wallet is closed.") >= 2
     assert "operator:op_1" in page
+
+
+def test_a_closed_wallet_that_has_money_is_seen_and_opened_again(signed_in: SignIn) -> None:
+    found = wallet()
+    ops, lead = signed_in("olga", "ops"), signed_in("lena", "ops lead")
+    home, listed = reverse("admin:index"), reverse("admin:wallets_wallet_changelist")
+    marked = listed + "?moved_after_close_at__isnull=False"
+    with db_transaction.atomic():
+        holders.close_wallet(reference=found.reference, actor="operator:op_1", now=clock.now())
+    assert found.reference not in ops.get(marked).content.decode()
+    assert raise_new() == 0
+    fund(found, 500)
+    with db_transaction.atomic():
+        holders.note_movement(holders.lock_wallet(found.reference), now=clock.now())
+    assert found.reference in ops.get(marked).content.decode()
+    (tile,) = [one for one in ops.get(home).context["tiles"] if one.title == "Closed wallets with money"]
+    assert (tile.count, tile.url, tile.alarming) == (1, marked, True)
+    assert (raise_new(), raise_new(), Notice.objects.get().kind) == (1, 0, "closed_wallet_moved")
+    assert "open it again, so that it can be paid out" in _page(lead, found)
+    assert _do(ops, "reopen-wallet", found, reason="paid late") == "403"
+    assert "is open again" in _do(lead, "reopen-wallet", found, reason="paid late")
+    assert "The wallet is not closed." in _do(lead, "reopen-wallet", found, reason="again")
+    page = _page(lead, found)
+    assert "by user:lena: paid late (closed " in page
+    assert "It is not closed." in page
+    holders.refuse_paying(Wallet.objects.get())
+    logged = LogEntry.objects.get(object_repr="Open a closed wallet again")
+    assert (logged.object_id, logged.change_message) == (found.reference, "paid late")
