@@ -4,6 +4,7 @@
 2 the keys are nobody's flow: one that begins with a reference of ours belongs to its saga; pay-ins, settlements and the
   sandbox's fundings have names of their own
 3 one call of the write door; a refusal is the caller's to commit (its key stays failed) or to roll back
+4 who listens to postings outside flows is told of what was written
 """
 
 import re
@@ -13,7 +14,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from ledger import balances, journal
+from ledger import balances, journal, outside_flows
 from ledger.balances import Balance
 from ledger.chart import active, stored
 from ledger.chart.entries import is_at
@@ -110,7 +111,9 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime) -> Outcome
         if draft.event_type in TWO_PEOPLE:
             raise TwoPeopleNeeded(f"{draft.event_type} is proposed by one person and approved by another.")
     check(environment=environment, drafts=drafts)
+    outside_flows.prepare(environment=environment, drafts=drafts)
     results = journal.post(environment=environment, drafts=drafts, now=now)
+    outside_flows.tell(environment=environment, results=results, now=now)
     standing = [result.transaction_id for result in results if result.stands and result.transaction_id is not None]
     rows = _rows(standing)
     if sum(map(len, rows.values())) > MOST_POSTINGS:

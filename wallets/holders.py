@@ -5,7 +5,7 @@ its intent (DESIGN.md section 3): a freeze or a close that has committed is seen
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,6 +22,7 @@ from wallets.wallet_models import Wallet as Wallet
 from wallets.wallet_models import WalletAsset, WalletFreeze, WalletReopening
 
 MOST_ASSETS: Final = 20
+_ACCOUNT: Final = re.compile(r"(?:users|merchants):(wal_[0-9a-z]{26}):(?:available|receivable)", re.ASCII)
 _USER_REFERENCE: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 
 
@@ -135,6 +136,23 @@ def lock_wallets(references: Sequence[str]) -> dict[str, Wallet]:
     if len(found) != len(wanted):
         raise NotFound("There is no such wallet.")
     return found
+
+
+def lock_wallets_at(*, environment: str, addresses: Collection[str]) -> dict[str, Wallet]:
+    """Lock the wallets whose accounts these are, in the order of their references, and return them by address.
+
+    Addresses that are no wallet's are left out.
+    """
+    named = {address: match[1] for address in addresses if (match := _ACCOUNT.fullmatch(address))}
+    if not named:
+        return {}
+    rows = Wallet.objects.select_for_update().filter(reference__in=set(named.values()), environment=environment)
+    found = {wallet.reference: wallet for wallet in rows.order_by("reference")}
+    return {
+        address: found[reference]
+        for address, reference in named.items()
+        if reference in found and address in (available_address(found[reference]), receivable_address(found[reference]))
+    }
 
 
 def refuse_paying(wallet: Wallet) -> None:
