@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.db import IntegrityError
 from django.db import transaction as db_transaction
 
-from ledger import direct_posting, journal
+from ledger import direct_posting, journal, outside_flows
 from ledger.books import number_of
 from ledger.controls import approvals
 from ledger.controls.refusals import NotFound, Refusal
@@ -88,7 +88,11 @@ def approve(*, reference: str, reason: str, checker: str, now: datetime) -> jour
         approvals.approve(proposal, checker=checker, reason=reason.strip(), subject_version=_VERSION, now=now)
         draft = draft_of(proposal)
         draft = replace(draft, refs={**draft.refs, "approval": proposal.reference})
-        return _posted(environment=proposal.environment, draft=draft, now=now)
+        environment = proposal.environment
+        outside_flows.prepare(environment=environment, drafts=[draft])
+        result = _posted(environment=environment, draft=draft, now=now)
+        outside_flows.tell(environment=environment, results=[result], now=now)
+        return result
 
 
 def refuse(*, reference: str, reason: str, checker: str, now: datetime) -> Approval:

@@ -1,8 +1,10 @@
 """Postings that a house key or a person asks for directly: always through an event type, never into a flow's own keys.
 
 1 the event type exists, is not one that takes two people, and its parameters fit it
-2 the keys are nobody's flow: a key that begins with a reference of ours belongs to its saga
+2 the keys are nobody's flow: one that begins with a reference of ours belongs to its saga; pay-ins, settlements and the
+  sandbox's fundings have names of their own
 3 one call of the write door; a refusal is the caller's to commit (its key stays failed) or to roll back
+4 who listens to postings outside flows is told of what was written
 """
 
 import re
@@ -12,7 +14,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from ledger import balances, journal
+from ledger import balances, journal, outside_flows
 from ledger.balances import Balance
 from ledger.chart import active, stored
 from ledger.chart.entries import is_at
@@ -25,7 +27,7 @@ TWO_PEOPLE: Final = frozenset({"MANUAL_ADJUSTMENT", "OPERATOR_SETTLEMENT"})
 
 MOST_POSTINGS: Final = 10_000
 
-_OF_A_FLOW = re.compile(r"[a-z]{2,4}_[0-9a-z]{26}(:.*)?", re.ASCII | re.DOTALL)
+_OF_A_FLOW = re.compile(r"([a-z]{2,4}_[0-9a-z]{26}|payin|settlement|sandbox)(:.*)?", re.ASCII | re.DOTALL)
 
 
 class AccountDoesNotFit(Refusal):
@@ -35,7 +37,7 @@ class AccountDoesNotFit(Refusal):
 
 
 class KeyOfAFlow(Refusal):
-    """This ledger key belongs to an order, intent or return: only its own steps post under it, or end its hold."""
+    """This ledger key belongs to a flow of ours, such as an order, payout or pay-in: only its own steps use it."""
 
     code = "key_of_a_flow"
 
@@ -77,12 +79,18 @@ class Outcome:
 
 
 def check(*, environment: str, drafts: Sequence[Draft]) -> None:
-    """Raise why one of these may not be posted from outside a flow."""
-    chart, current = stored.active_chart(environment), active.active(environment)
+    """Raise why one of these may not be posted from outside a flow: KeyOfAFlow or what `check_accounts` raises."""
     for draft in drafts:
         for key in (draft.key, draft.hold_key):
             if key is not None and _OF_A_FLOW.fullmatch(key):
                 raise KeyOfAFlow(f"{key} belongs to a flow.")
+    check_accounts(environment=environment, drafts=drafts)
+
+
+def check_accounts(*, environment: str, drafts: Sequence[Draft]) -> None:
+    """Raise AccountDoesNotFit unless each account is one that its event type's mapping names."""
+    chart, current = stored.active_chart(environment), active.active(environment)
+    for draft in drafts:
         declared = current.template(draft.event_type).mapping.accounts
         for role, address in draft.accounts.items():
             entry = chart.entry_of(address)
@@ -103,7 +111,9 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime) -> Outcome
         if draft.event_type in TWO_PEOPLE:
             raise TwoPeopleNeeded(f"{draft.event_type} is proposed by one person and approved by another.")
     check(environment=environment, drafts=drafts)
+    outside_flows.prepare(environment=environment, drafts=drafts)
     results = journal.post(environment=environment, drafts=drafts, now=now)
+    outside_flows.tell(environment=environment, results=results, now=now)
     standing = [result.transaction_id for result in results if result.stands and result.transaction_id is not None]
     rows = _rows(standing)
     if sum(map(len, rows.values())) > MOST_POSTINGS:

@@ -9,7 +9,7 @@ class OrdersConfig(AppConfig):
         from pathlib import Path
 
         from ledger.controls import machines
-        from orders import models, operation_news, payout_news, streams, venue_news
+        from orders import models, operation_news, payout_news, streams, venue_news, wallet_postings
         from orders.operations import (
             cancel_unconfirmed,
             drive_stale,
@@ -45,5 +45,6 @@ class OrdersConfig(AppConfig):
         cancel_unconfirmed.register()
         read_returns.register()
         streams.register()
+        wallet_postings.register()
         event_types.register(Path(__file__).parent / "schemas")
         drive_stale.register()

@@ -7,6 +7,7 @@ wallet, limit counters by id.
 from datetime import date, datetime
 from decimal import Decimal
 
+from ledger import movements
 from ledger.controls import references
 from ledger.controls.moves import Birth, Change, Why, move
 from ledger.drafts import Draft
@@ -16,6 +17,7 @@ from orders import intent_history, intent_moves, payout_terms
 from orders.intent_history import Entry
 from orders.models import Intent, Payout, Return, ReviewCase
 from orders.reviews import deadlines
+from wallets import holders
 
 SAGA = "payout saga"
 
@@ -123,22 +125,30 @@ def release(intent: Intent, payout: Payout, *, status_reason: str, why: Why, now
 
 
 def adjust_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None:
-    """Book what came after the payout's end against its wallet. Adjusted is the end: nothing stays in transit."""
+    """Book what came after the payout's end against its wallet. Adjusted is the end: nothing stays in transit.
+
+    The history's line shows what the wallet itself paid of a late payment; the rest it owes.
+    """
+    intent = Intent.objects.get(reference=found.intent_reference)
+    wallet = holders.lock_wallet(intent.payer)
     (posted,) = move(Change(found, "adjust", {"ended_at": now}), why=why, now=now, drafts=[draft])
     came_back = found.kind == Return.Kind.PAYOUT_RETURNED
-    intent = Intent.objects.get(reference=found.intent_reference)
-    before, after = found.terms["accounts"]["wallet"], int(found.amount_minor)
-    assert before == intent.terms["accounts"]["wallet"], "a return is booked where its payout was"
+    address = found.terms["accounts"]["wallet"]
+    assert posted.transaction_id is not None, "post_all raises what does not stand"
+    assert address == intent.terms["accounts"]["wallet"], "a return is booked where its payout was"
     line = Entry(
         wallet=intent.payer,
         operator_id=found.operator_id or 0,
-        address=before,
+        address=address,
         subject=found.reference,
         kind="payout_return" if came_back else "payout_late",
-        amount=Money(after if came_back else -after, found.asset),
+        amount=Money(
+            movements.gained(transaction_id=posted.transaction_id, address=address, asset=found.asset), found.asset
+        ),
         transaction_id=posted.transaction_id,
     )
     intent_history.record(environment=found.environment, entries=[line], now=now)
+    holders.note_movement(wallet, now=now)
 
 
 def held(intent: Intent, *, reserved: Result) -> Entry:

@@ -1,4 +1,4 @@
-"""REST of a wallet's history: what each intent, pay-in or return did to it, with the balances after it."""
+"""REST of a wallet's history: what each payment or posting of the house did to it, and the balances after it."""
 
 import base64
 import binascii
@@ -24,10 +24,14 @@ class HistoryQuery(pages.PageQuery):
 
 
 class HistoryEntry(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="transfer_out, transfer_in, payout_hold, payout, payin, …")
-    subject = serializers.CharField(help_text="the intent, or what else it belongs to")
+    kind = serializers.CharField(
+        help_text="transfer_out, transfer_in, payout_hold, payout, payin_collected, adjustment, …"
+    )
+    subject = serializers.CharField(
+        help_text="the intent, or what else it belongs to; the ledger_id of a house's posting"
+    )
     asset = serializers.CharField()
-    amount = serializers.CharField(help_text="signed: what came in is positive")
+    amount = serializers.CharField(help_text="signed: what came in is positive; what it lacked of it is its receivable")
     posted = serializers.CharField(help_text="the balance after it")
     held = serializers.CharField(help_text="what is held after it")
     available = serializers.CharField(help_text="what may be paid after it")

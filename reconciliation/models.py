@@ -297,6 +297,7 @@ class Notice(models.Model):
         BREAK_RATE = "break_rate", "Many breaks"
         ENDPOINT_DISABLED = "endpoint_disabled", "A webhook endpoint was disabled"
         FEE_RULE_FAILED = "fee_rule_failed", "A fee rule's condition failed"
+        CLOSED_WALLET_MOVED = "closed_wallet_moved", "A closed wallet has money"
 
     environment = models.CharField(max_length=4, choices=Environment.choices)
     kind = models.CharField(max_length=20, choices=Kind.choices)

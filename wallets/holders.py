@@ -5,7 +5,7 @@ its intent (DESIGN.md section 3): a freeze or a close that has committed is seen
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,9 +19,10 @@ from ledger.balances import Balance
 from ledger.controls import references
 from ledger.controls.refusals import Malformed, NotFound, Refusal
 from wallets.wallet_models import Wallet as Wallet
-from wallets.wallet_models import WalletAsset, WalletFreeze
+from wallets.wallet_models import WalletAsset, WalletFreeze, WalletReopening
 
 MOST_ASSETS: Final = 20
+_ACCOUNT: Final = re.compile(r"(?:users|merchants):(wal_[0-9a-z]{26}):(?:available|receivable)", re.ASCII)
 _USER_REFERENCE: Final = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 
 
@@ -39,6 +40,13 @@ class WalletClosed(Refusal):
     status = 409
 
 
+class WalletNotClosed(Refusal):
+    """The wallet is not closed."""
+
+    code = "wallet_not_closed"
+    status = 409
+
+
 class WalletNotFrozen(Refusal):
     """The wallet is not frozen."""
 
@@ -47,7 +55,7 @@ class WalletNotFrozen(Refusal):
 
 
 class FreezeNotYours(Refusal):
-    """The wallet was frozen by somebody else: only the house lifts that."""
+    """The freezes that stand are somebody else's: only the house lifts those."""
 
     code = "freeze_not_yours"
     status = 409
@@ -130,10 +138,27 @@ def lock_wallets(references: Sequence[str]) -> dict[str, Wallet]:
     return found
 
 
+def lock_wallets_at(*, environment: str, addresses: Collection[str]) -> dict[str, Wallet]:
+    """Lock the wallets whose accounts these are, in the order of their references, and return them by address.
+
+    Addresses that are no wallet's are left out.
+    """
+    named = {address: match[1] for address in addresses if (match := _ACCOUNT.fullmatch(address))}
+    if not named:
+        return {}
+    rows = Wallet.objects.select_for_update().filter(reference__in=set(named.values()), environment=environment)
+    found = {wallet.reference: wallet for wallet in rows.order_by("reference")}
+    return {
+        address: found[reference]
+        for address, reference in named.items()
+        if reference in found and address in (available_address(found[reference]), receivable_address(found[reference]))
+    }
+
+
 def refuse_paying(wallet: Wallet) -> None:
     """Raise WalletClosed or WalletFrozen unless the (locked) wallet may pay out."""
     refuse_receiving(wallet)
-    if current_freeze(wallet) is not None:
+    if standing_freezes(wallet):
         raise WalletFrozen(wallet_id=wallet.reference)
 
 
@@ -149,8 +174,9 @@ def need_asset(wallet: Wallet, asset: str) -> None:
         raise AssetNotHeld(f"The wallet {wallet.reference} does not hold {asset}.", wallet_id=wallet.reference)
 
 
-def current_freeze(wallet: Wallet) -> WalletFreeze | None:
-    return WalletFreeze.objects.filter(wallet=wallet, lifted_at__isnull=True).first()
+def standing_freezes(wallet: Wallet) -> list[WalletFreeze]:
+    """Return the freezes that are not lifted, the oldest first: one of each freezer at most."""
+    return list(WalletFreeze.objects.filter(wallet=wallet, lifted_at__isnull=True).order_by("pk"))
 
 
 def available_address(wallet: Wallet) -> str:
@@ -186,32 +212,43 @@ def are_empty(found: Sequence[AssetBalance]) -> bool:
 
 
 def freeze_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> WalletFreeze:
-    """Let a wallet pay nothing out until the freeze is lifted. Raises NotFound, Malformed, WalletClosed or WalletFrozen."""
+    """Let a wallet pay nothing out until this freeze, and each other one, is lifted.
+
+    Others' freezes do not stand in the way: each freezer has one of its own. Raises NotFound, Malformed, WalletClosed, or
+    WalletFrozen when the actor's own stands already.
+    """
     if not reason.strip():
         raise Malformed("A reason is needed.")
     wallet = lock_wallet(reference)
-    refuse_paying(wallet)
+    refuse_receiving(wallet)
+    if any(freeze.frozen_by == actor for freeze in standing_freezes(wallet)):
+        raise WalletFrozen("You have frozen the wallet already.", wallet_id=wallet.reference)
     return WalletFreeze.objects.create(wallet=wallet, reason=reason.strip()[:200], frozen_by=actor, frozen_at=now)
 
 
-def lift_freeze(*, reference: str, actor: str, now: datetime, only_own: bool = False) -> Wallet:
-    """Let a frozen wallet pay again. `only_own`: only what the actor has frozen.
+def lift_freeze(*, reference: str, actor: str, now: datetime, frozen_by: str = "", only_own: bool = False) -> Wallet:
+    """Lift one freeze; the wallet pays again when no other stands.
 
-    Raises NotFound, WalletNotFrozen or FreezeNotYours.
+    `frozen_by`: whose; it may be empty while only one stands. `only_own`: the actor's. Raises NotFound, WalletNotFrozen,
+    FreezeNotYours, or Malformed when several stand and none is named.
     """
     wallet = lock_wallet(reference)
-    freeze = current_freeze(wallet)
-    if freeze is None:
+    standing = standing_freezes(wallet)
+    if not standing:
         raise WalletNotFrozen
-    if only_own and freeze.frozen_by != actor:
-        raise FreezeNotYours
+    whose = actor if only_own else frozen_by
+    if not whose and len(standing) > 1:
+        raise Malformed("Several freezes stand.", errors={"frozen_by": ["Say whose freeze is lifted."]})
+    freeze = next((one for one in standing if whose in ("", one.frozen_by)), None)
+    if freeze is None:
+        raise FreezeNotYours if only_own else WalletNotFrozen(f"No freeze by {whose} stands.")
     freeze.lifted_by, freeze.lifted_at = actor, now
     freeze.save(update_fields=["lifted_by", "lifted_at"])
     return wallet
 
 
 def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
-    """Close a wallet for good: it pays nothing and is paid nothing. One that is closed already stays so.
+    """Close a wallet: it pays nothing and is paid nothing, until the house opens it again. One that is closed stays so.
 
     Raises NotFound, or WalletNotEmpty while it has money, holds, or owes us anything. Whoever pays it locks its row too,
     so that nothing comes in between.
@@ -224,6 +261,40 @@ def close_wallet(*, reference: str, actor: str, now: datetime) -> Wallet:
     wallet.closed_at, wallet.closed_by = now, actor
     wallet.save(update_fields=["closed_at", "closed_by"])
     return wallet
+
+
+def reopen_wallet(*, reference: str, reason: str, actor: str, now: datetime) -> Wallet:
+    """Open a closed wallet again, with its accounts, freezes and history: what came in since may then leave it.
+
+    Raises NotFound, Malformed or WalletNotClosed.
+    """
+    if not reason.strip():
+        raise Malformed("A reason is needed.")
+    wallet = lock_wallet(reference)
+    if wallet.closed_at is None:
+        raise WalletNotClosed
+    WalletReopening.objects.create(
+        wallet=wallet,
+        closed_at=wallet.closed_at,
+        closed_by=wallet.closed_by,
+        reason=reason.strip()[:200],
+        reopened_by=actor,
+        reopened_at=now,
+    )
+    wallet.closed_at, wallet.closed_by, wallet.moved_after_close_at = None, "", None
+    wallet.save(update_fields=["closed_at", "closed_by", "moved_after_close_at"])
+    return wallet
+
+
+def note_movement(wallet: Wallet, *, now: datetime) -> None:
+    """Mark a closed wallet in which something has moved, until it is empty or open again. Its row is locked.
+
+    What happened outside, a pay-in or a payment that came back, is booked whether the wallet is closed or not.
+    """
+    if wallet.closed_at is None:
+        return
+    wallet.moved_after_close_at = None if is_empty(wallet) else wallet.moved_after_close_at or now
+    wallet.save(update_fields=["moved_after_close_at"])
 
 
 def _checked(kind: str, user_reference: str, assets: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from wallets.rule_models import RuleFailure as RuleFailure
 from wallets.wallet_models import Wallet as Wallet
 from wallets.wallet_models import WalletAsset as WalletAsset
 from wallets.wallet_models import WalletFreeze as WalletFreeze
+from wallets.wallet_models import WalletReopening as WalletReopening
 
 
 class Operator(models.Model):

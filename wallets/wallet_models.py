@@ -22,10 +22,20 @@ class Wallet(models.Model):
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     closed_by = models.CharField(max_length=150, default="")
+    moved_after_close_at = models.DateTimeField(
+        null=True, help_text="something from outside moved in it since, and it is not empty: people open it again"
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["operator_id", "environment", "kind", "user_reference"], name="wallet_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["moved_after_close_at"],
+                condition=models.Q(moved_after_close_at__isnull=False),
+                name="wallet_moved_after_close",
+            )
         ]
 
     def __str__(self) -> str:
@@ -44,7 +54,7 @@ class WalletAsset(models.Model):
 
 
 class WalletFreeze(models.Model):
-    """A wallet with a row here without `lifted_at` pays nothing out; it is still credited."""
+    """A wallet with any row here without `lifted_at` pays nothing out; it is still credited. One of each freezer stands."""
 
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="freezes")
     reason = models.CharField(max_length=200)
@@ -56,6 +66,19 @@ class WalletFreeze(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["wallet"], condition=models.Q(lifted_at__isnull=True), name="wallet_frozen_once"
+                fields=["wallet", "frozen_by"],
+                condition=models.Q(lifted_at__isnull=True),
+                name="wallet_frozen_once_by_each",
             )
         ]
+
+
+class WalletReopening(models.Model):
+    """A closed wallet was opened again by the house: when and by whom it had been closed, and why it is open. Append-only."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="reopenings")
+    closed_at = models.DateTimeField()
+    closed_by = models.CharField(max_length=150)
+    reason = models.CharField(max_length=200)
+    reopened_by = models.CharField(max_length=150)
+    reopened_at = models.DateTimeField()

@@ -151,7 +151,10 @@ class WalletCloseView(ApiView):
 
     @extend_schema(operation_id="close_wallet", request=None, responses=WalletAnswer, tags=["wallets"])
     def post(self, request: Request, wallet_id: str) -> HttpResponse:
-        """Close an empty wallet for good. One with money, holds or debts in it is refused; a closed one stays so."""
+        """Close an empty wallet. One with money, holds or debts in it is refused; a closed one stays so.
+
+        Only the house opens it again, for what came in afterwards: a pay-in, or a payout that its bank sent back.
+        """
         read_query(request, Shape)
 
         def work(now: datetime) -> HttpResponse:
@@ -169,7 +172,10 @@ class WalletFreezeView(ApiView):
 
     @extend_schema(operation_id="freeze_wallet", request=WalletFreezeRequest, responses=WalletAnswer, tags=["wallets"])
     def post(self, request: Request, wallet_id: str) -> HttpResponse:
-        """Freeze a wallet: it pays nothing out until the freeze is lifted, and is still credited. What is held is finished."""
+        """Freeze a wallet: it pays nothing out until the freeze is lifted, and is still credited. What is held is finished.
+
+        The house may have frozen it too: yours stands beside, and the wallet pays when neither does.
+        """
         read_query(request, Shape)
         body = read_body(request, WalletFreezeRequest)
 
@@ -188,7 +194,7 @@ class WalletLiftView(ApiView):
 
     @extend_schema(operation_id="lift_wallet_freeze", request=None, responses=WalletAnswer, tags=["wallets"])
     def post(self, request: Request, wallet_id: str) -> HttpResponse:
-        """Let a wallet that you have frozen pay again. What the house has frozen only the house lifts."""
+        """Lift the freeze that you have put. What the house has frozen only the house lifts: `status` stays frozen then."""
         read_query(request, Shape)
 
         def work(now: datetime) -> HttpResponse:

@@ -110,6 +110,12 @@ _PAGES: tuple[tuple[str, Section, tuple[tuple[str, str, str, str], ...]], ...] =
         (
             ("Wallets", "wallet", "admin:wallets_wallet_changelist", ""),
             ("Frozen wallets", "severe_cold", "admin:wallets_walletfreeze_changelist", "?lifted_at__isnull=True"),
+            (
+                "Closed with money",
+                "no_accounts",
+                "admin:wallets_wallet_changelist",
+                "?moved_after_close_at__isnull=False",
+            ),
         ),
     ),
     (

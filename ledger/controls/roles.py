@@ -40,7 +40,7 @@ class Ability(StrEnum):
     WORK_REVIEWS = "assign, look up, propose"
     APPROVE_REVIEWS = "approve resolutions"
     HALT_AND_FREEZE = "halt pools, pause wallets, freeze orders and wallets, lift any of them, report returned trades"
-    KEEP_WALLETS = "open and close wallets"
+    KEEP_WALLETS = "open and close wallets, and open closed ones again"
     RUN_MARKETS = "open, close, resolve and void markets"
     WORK_EXCEPTIONS = "work exception cases"
     CLOSE = "run a close, prepare it, propose to open it again"

@@ -1,7 +1,7 @@
 """Intents: the payment requests of OneWallet (transfers, payouts) and their history per wallet."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 from django_fsm import FSMField, transition
 
 from ledger import assets
@@ -73,7 +73,11 @@ class Intent(Stateful):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["operator_id", "environment", "partner_reference"],
+                "operator_id",
+                "environment",
+                "partner_reference",
+                # one that was refused before anything was held leaves it free
+                Case(When(state="failed", authorized_at__isnull=True, then=F("reference")), default=Value("")),
                 condition=~Q(partner_reference=""),
                 name="intent_partner_reference_once",
             )
@@ -151,12 +155,17 @@ class Intent(Stateful):
 
 
 class WalletEntry(models.Model):
-    """A wallet's history: what one intent, pay-in or return did to it, with the balances after it. Append-only."""
+    """A wallet's history: what one intent, pay-in, return or posting of the house did to it, and the balances after it.
+
+    Append-only.
+    """
 
     wallet = models.CharField(max_length=40)
     environment = models.CharField(max_length=4, choices=Environment.choices)
     operator_id = models.BigIntegerField()
-    subject = models.CharField(max_length=40, db_index=True, help_text="the intent, inbound event or return")
+    subject = models.CharField(
+        max_length=40, db_index=True, help_text="the intent, pay-in or return; or the ledger posting"
+    )
     kind = models.CharField(max_length=24, help_text="transfer_out, transfer_in, payout_hold, payout, payin, …")
     asset = models.CharField(max_length=20)
     amount_minor = models.DecimalField(max_digits=39, decimal_places=0, help_text="signed: into the wallet is positive")

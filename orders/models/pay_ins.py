@@ -36,7 +36,8 @@ class PayIn(Stateful):
     fee_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0, help_text="ours, without VAT")
     vat_minor = models.DecimalField(max_digits=39, decimal_places=0, default=0)
     fee_items = models.JSONField(default=list, help_text="each item with its rule and version")
-    occurred_at = models.DateTimeField(help_text="as the provider says; else when we were told")
+    occurred_at = models.DateTimeField(help_text="as the provider says, if credible; else when we were told")
+    occurred_said = models.CharField(max_length=64, default="", help_text="when, in the provider's own words")
     request_id = models.CharField(max_length=128, default="")
 
     class Meta:

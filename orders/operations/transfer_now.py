@@ -102,7 +102,10 @@ def transfer_list(*, caller: Caller, asked: Sequence[Asked], atomic: bool, now: 
 
 
 def taken_partner_references(caller: Caller, wanted: Sequence[str]) -> dict[str, str]:
-    """Serialise on partner references, then look (in a second statement): return those that are taken, with their intents."""
+    """Serialise on partner references, then look (in a second statement): return those that are taken, with their intents.
+
+    An intent that was refused before anything of it was held leaves its reference free.
+    """
     given = [one for one in wanted if one]
     if not given:
         return {}
@@ -110,7 +113,7 @@ def taken_partner_references(caller: Caller, wanted: Sequence[str]) -> dict[str,
         cursor.execute(_SERIALISE, [[f"{caller.environment}:{caller.operator_id}:{one}" for one in given]])
     found = Intent.objects.filter(
         operator_id=caller.operator_id, environment=caller.environment, partner_reference__in=given
-    )
+    ).exclude(state=Intent.State.FAILED, authorized_at__isnull=True)
     return dict(found.values_list("partner_reference", "reference"))
 
 

@@ -5,7 +5,8 @@ The provider event is recorded first, by the inbox. Then, in the worker's transa
 1 read what it says; what cannot be read, and what is about nothing here (yet), waits and ends among the dead: it is money
 2 the provider's transaction is claimed once: a re-delivered event, or the same one under a new id, is already processed
 3 lock the wallet (another operator's is none)
-4 fees by the rules of now; then the pay-in is born, with its audit row, event, posting and history line
+4 fees by the rules of now; then the pay-in is born, with its audit row, event, posting and history line: of a refund or
+  chargeback, what the wallet itself paid
 
 A fact from outside is never refused: what the wallet lacks becomes its receivable, and so does what is taken back beyond what
 was collected (a payment refunded and charged back): the close tells people of it.
@@ -15,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from ledger import movements
 from ledger.controls import clock, references
 from ledger.controls.moves import Birth, Why, move
 from ledger.money import Money
@@ -92,19 +94,22 @@ def _book(message: InboundMessage, told: Told, kind: PayIn.Kind) -> PayIn:
         vat_minor=priced.vat.minor,
         fee_items=[item.as_json() for item in priced.items],
         occurred_at=told.occurred_at,
+        occurred_said=told.occurred_said,
         request_id=message.request_id,
     )
     drafts.open_bank(pay_in)
     why = Why(f"{ACTOR}:{message.provider}", "told by its provider", event=message.reference)
     (result,) = move(Birth(pay_in), why=why, now=now, drafts=[drafts.draft(pay_in, wallet)])
-    gained = pay_in.net_minor if kind is PayIn.Kind.COLLECTED else -pay_in.net_minor
+    address = holders.available_address(wallet)
+    assert result.transaction_id is not None, "post_all raises what does not stand"
+    gained = movements.gained(transaction_id=result.transaction_id, address=address, asset=pay_in.asset)
     intent_history.record(
         environment=pay_in.environment,
         entries=[
             intent_history.Entry(
                 wallet=wallet.reference,
                 operator_id=wallet.operator_id,
-                address=holders.available_address(wallet),
+                address=address,
                 subject=pay_in.reference,
                 kind=f"payin_{kind}",
                 amount=Money(gained, pay_in.asset),
@@ -113,6 +118,7 @@ def _book(message: InboundMessage, told: Told, kind: PayIn.Kind) -> PayIn:
         ],
         now=now,
     )
+    holders.note_movement(wallet, now=now)
     return pay_in
 
 

@@ -42,7 +42,7 @@ class PayInAnswer(serializers.Serializer[Any]):
     fee = _amount()
     vat = _amount()
     net = _amount("what the wallet was credited, or debited for a refund or chargeback")
-    occurred_at = serializers.DateTimeField(help_text="as the provider says; else when it told us")
+    occurred_at = serializers.DateTimeField(help_text="as the provider says, if credible; else when it told us")
     booked_at = serializers.DateTimeField()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ledger import assets, money
@@ -18,6 +18,9 @@ FIELDS: Final[Mapping[str, str]] = {
 }
 """Where these stand in a message, unless the provider's mapping says otherwise (its `fields`)."""
 
+MOST_LATE: Final = timedelta(days=366)
+"""An instant further back than this before we were told is taken for a provider's mistake, such as 1970."""
+
 
 class Unreadable(Exception):
     """The message does not say what a pay-in needs. Its words say what is missing, for people."""
@@ -25,13 +28,17 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`collection` is the provider's reference of what a refund or chargeback gives back; "" for a collection."""
+    """`collection` is the provider's reference of what a refund or chargeback gives back; "" for a collection.
+
+    `occurred_said` is when it happened in the provider's words; `occurred_at` is what we make of them.
+    """
 
     transaction: str
     wallet: str
     gross: Money
     collection: str
     occurred_at: datetime
+    occurred_said: str
 
 
 def read(message: InboundMessage) -> Told:
@@ -45,6 +52,7 @@ def read(message: InboundMessage) -> Told:
         gross=_gross(said["amount"], said["asset"]),
         collection=said["collection"],
         occurred_at=_occurred(said["occurred_at"], message.received_at),
+        occurred_said=said["occurred_at"].replace("\x00", "")[:64],
     )
 
 
@@ -59,9 +67,10 @@ def _gross(amount: str, asset: str) -> Money:
 
 
 def _occurred(text: str, received_at: datetime) -> datetime:
-    """Return the provider's instant when it is one with a zone and has passed; else when we were told."""
+    """Return the provider's instant when it has a zone, has passed, and is not too long ago; else when we were told."""
     try:
         said = datetime.fromisoformat(text)
     except ValueError:
         return received_at
-    return received_at if said.tzinfo is None or said > received_at else said
+    believed = said.tzinfo is not None and received_at - MOST_LATE <= said <= received_at
+    return said if believed else received_at

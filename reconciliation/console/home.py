@@ -20,6 +20,7 @@ from orders.models import Order, Payout, ReviewCase
 from orders.reviews import deadlines
 from reconciliation.console.held_back import held_back
 from reconciliation.models import CloseRun, ExceptionCase
+from wallets.models import Wallet
 from webhooks import given_up, health, notices
 from webhooks.models import Endpoint, InboundEvent
 
@@ -77,6 +78,8 @@ def home(request: HttpRequest) -> dict[str, Any]:
     asked: list[_Asked] = []
     if sees(request.user, Section.QUEUES):
         asked += _queues(now)
+    if sees(request.user, Section.ORDERS):
+        asked.append(_closed_wallets())
     if sees(request.user, Section.CLOSE):
         open_cases = ExceptionCase.objects.filter(state__in=["open", "assigned"])
         url = "admin:reconciliation_exceptioncase_changelist"
@@ -184,6 +187,13 @@ def _unseen(now: datetime) -> Tile:
     oldest = min((one.since for one in waiting), default=None)
     url = reverse("admin:orders_stalefinding_changelist")
     return Tile("Waiting, driven by nobody", len(waiting), age(oldest, now), [], url, bool(waiting))
+
+
+def _closed_wallets() -> _Asked:
+    """Closed wallets in which something moved: nobody can pay it out until they are open again."""
+    moved = Wallet.objects.filter(moved_after_close_at__isnull=False)
+    url, query, since = "admin:wallets_wallet_changelist", "?moved_after_close_at__isnull=False", "moved_after_close_at"
+    return _Asked("Closed wallets with money", moved, url, query, since=since)
 
 
 def _endpoints(now: datetime) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ledger import statements
-from ledger.controls.console import age, amount
+from ledger.controls.console import actor_of, age, amount
 from ledger.controls.roles import Section, may, sees
 from orders.models import WalletEntry
 from reconciliation.console.wallet_operations import OF_ONE_WALLET, OPERATIONS
@@ -32,17 +33,17 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     asset = request.GET.get("asset", codes[0] if codes else "")
     if codes and asset not in codes:
         raise Http404
-    freezes = list(WalletFreeze.objects.filter(wallet=wallet).order_by("-pk")[:_SHOWN])
-    freeze = next((one for one in freezes if one.lifted_at is None), None)
+    newest = F("lifted_at").desc(nulls_first=True)
+    freezes = list(WalletFreeze.objects.filter(wallet=wallet).order_by(newest, "-pk")[:_SHOWN])
+    standing = [one for one in freezes if one.lifted_at is None]
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": f"Wallet of {wallet.user_reference}",
         "wallet": wallet,
         "operator": Operator.objects.filter(pk=wallet.operator_id).first(),
         "address": holders.available_address(wallet),
-        "status": "closed" if wallet.closed_at else "frozen" if freeze else "open",
-        "freeze": freeze,
-        "frozen_for": age(freeze.frozen_at) if freeze else "",
+        "status": "closed" if wallet.closed_at else "frozen" if standing else "open",
+        "standing": [{"row": freeze, "age": age(freeze.frozen_at)} for freeze in standing],
         "balances": [
             {
                 "asset": one.asset,
@@ -62,8 +63,9 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
             {"row": row, "used": amount(row.used_minor, row.asset)}
             for row in LimitUsage.objects.filter(wallet=reference).order_by("-day", "name")[:_SHOWN]
         ],
+        "reopenings": wallet.reopenings.order_by("-pk")[:_SHOWN],
         "freezes": freezes,
-        "buttons": _buttons(request, wallet, frozen=freeze is not None, empty=holders.are_empty(balances)),
+        "buttons": _buttons(request, wallet, standing=standing, empty=holders.are_empty(balances)),
     }
     return render(request, "console/wallet.html", context)
 
@@ -106,22 +108,31 @@ def _signed(minor: int, asset: str) -> str:
     return ("+" if minor > 0 else "") + amount(minor, asset) if minor else ""
 
 
-def _buttons(request: HttpRequest, wallet: Wallet, *, frozen: bool, empty: bool) -> list[dict[str, Any]]:
+def _buttons(
+    request: HttpRequest, wallet: Wallet, *, standing: list[WalletFreeze], empty: bool
+) -> list[dict[str, Any]]:
     """Return the page's dialogs, each with why it cannot be opened now, if so."""
+    freezers = [freeze.frozen_by for freeze in standing]
     shown = []
     for name in OF_ONE_WALLET:
         operation = OPERATIONS[name]
         why_not = ""
-        if wallet.closed_at is not None:
+        if name == "reopen-wallet" and wallet.closed_at is None:
+            why_not = "It is not closed."
+        elif name != "reopen-wallet" and wallet.closed_at is not None:
             why_not = "The wallet is closed."
-        elif name == "freeze-wallet" and frozen:
-            why_not = "It is frozen already."
-        elif name == "lift-wallet-freeze" and not frozen:
+        elif name == "freeze-wallet" and actor_of(request) in freezers:
+            why_not = "You have frozen it already."
+        elif name == "lift-wallet-freeze" and not freezers:
             why_not = "It is not frozen."
         elif name == "close-wallet" and not empty:
             why_not = "A wallet with money, holds or debts in it cannot be closed."
         elif not may(request.user, operation.ability):
             why_not = f"Your role may not {operation.ability}."
-        fields = [one for one in operation.fields() if one[0] != "reference"]
+        fields = [
+            (field, label, freezers if field == "frozen_by" else choices)
+            for field, label, choices in operation.fields()
+            if field != "reference"
+        ]
         shown.append({"name": name, "operation": operation, "why_not": why_not, "fields": fields})
     return shown

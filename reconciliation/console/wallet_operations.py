@@ -1,4 +1,7 @@
-"""The console's operations on wallets of our book: open one, freeze it, lift the freeze, close it. REST has the same doors."""
+"""The console's operations on wallets of our book: open one, freeze it, lift the freeze, close it, open it again.
+
+REST has the same doors, but the last one.
+"""
 
 from ledger.controls import clock
 from ledger.controls.refusals import Malformed, NotFound
@@ -30,7 +33,13 @@ def _open(form: Form, actor: str) -> str:
 def _close(form: Form, actor: str) -> str:
     reference = form.get("reference", "")
     holders.close_wallet(reference=reference, actor=actor, now=clock.now())
-    return f"{reference} is closed for good."
+    return f"{reference} is closed."
+
+
+def _reopen(form: Form, actor: str) -> str:
+    reference = form.get("reference", "")
+    holders.reopen_wallet(reference=reference, reason=form.get("reason", ""), actor=actor, now=clock.now())
+    return f"{reference} is open again."
 
 
 def _freeze(form: Form, actor: str) -> str:
@@ -41,8 +50,10 @@ def _freeze(form: Form, actor: str) -> str:
 
 def _lift(form: Form, actor: str) -> str:
     reference = form.get("reference", "")
-    holders.lift_freeze(reference=reference, actor=actor, now=clock.now())
-    return f"{reference} may pay again."
+    whose = form.get("frozen_by", "")
+    wallet = holders.lift_freeze(reference=reference, actor=actor, frozen_by=whose, now=clock.now())
+    others = ", ".join(freeze.frozen_by for freeze in holders.standing_freezes(wallet))
+    return f"{reference} stays frozen by {others}." if others else f"{reference} may pay again."
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -61,26 +72,33 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "freeze-wallet": Operation(
         "Freeze a wallet",
-        "It pays nothing out until the freeze is lifted; it is still credited, and what is held already is finished.",
+        "It pays nothing out until every freeze is lifted; it is still credited, and what is held already is finished.",
         Ability.HALT_AND_FREEZE,
         lambda: [("reference", "Wallet", []), ("reason", "Reason", [])],
         _freeze,
     ),
     "lift-wallet-freeze": Operation(
         "Lift a wallet's freeze",
-        "It may pay again.",
+        "It may pay again when no other freeze stands.",
         Ability.HALT_AND_FREEZE,
-        lambda: [("reference", "Wallet", [])],
+        lambda: [("reference", "Wallet", []), ("frozen_by", "Whose freeze", [])],
         _lift,
     ),
     "close-wallet": Operation(
         "Close a wallet",
-        "For good: it pays nothing and is paid nothing. One with money, holds or debts in it is refused.",
+        "It pays nothing and is paid nothing. One with money, holds or debts in it is refused.",
         Ability.KEEP_WALLETS,
         lambda: [("reference", "Wallet", [])],
         _close,
     ),
+    "reopen-wallet": Operation(
+        "Open a closed wallet again",
+        "What came in after it was closed, a pay-in or a payment that came back, may then leave it. Its freezes stand.",
+        Ability.KEEP_WALLETS,
+        lambda: [("reference", "Wallet", []), ("reason", "Reason", [])],
+        _reopen,
+    ),
 }
 
-OF_ONE_WALLET = ("freeze-wallet", "lift-wallet-freeze", "close-wallet")
+OF_ONE_WALLET = ("freeze-wallet", "lift-wallet-freeze", "close-wallet", "reopen-wallet")
 """Those that a wallet's page offers."""

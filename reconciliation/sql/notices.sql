@@ -19,6 +19,12 @@ CROSS JOIN LATERAL (
                || '): payments that it is about are refused until it is mended or taken away.'
     FROM wallets_rulefailure f
     UNION ALL
+    SELECT w.environment, 'closed_wallet_moved', w.reference || '@' || w.moved_after_close_at,
+           'The closed wallet ' || w.reference || ' has money or owes some since ' || w.moved_after_close_at
+               || ': open it again, so that it can be paid out or settled.'
+    FROM wallets_wallet w
+    WHERE w.moved_after_close_at IS NOT NULL
+    UNION ALL
     SELECT c.environment, 'review_overdue', c.reference,
            'Manual review ' || c.reference || ' (' || c.reason || ') was due ' || c.due_at || ' and is not resolved; its owner is '
                || coalesce(nullif(c.owner, ''), 'nobody') || '.'

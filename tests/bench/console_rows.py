@@ -189,7 +189,8 @@ def _payments() -> Iterator[_Rows]:
         "wallets_wallet",
         f"filled WHERE n <= {_WALLETS}",
         {"reference": "'wal_' || id", "environment": "'test'", "operator_id": "1 + n % 2", "kind": "'user'"}
-        | {"user_reference": "'user' || n", "closed_at": "NULL"},
+        | {"user_reference": "'user' || n", "closed_at": "CASE WHEN n % 50 = 0 THEN at END"}
+        | {"moved_after_close_at": "CASE WHEN n % 50 = 0 THEN at END"},
     )
     yield _Rows(
         "wallets_walletasset",

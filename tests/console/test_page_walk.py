@@ -68,7 +68,7 @@ def test_home_asks_few_questions_with_something_in_each_tile(
     with clock.use(DatabaseClock()), django_assert_max_num_queries(MOST):
         shown = everyone.get(url)
     tiles = {tile.title: (tile.count > 0, tile.oldest != "") for tile in shown.context["tiles"]}
-    assert len(tiles) == 12
+    assert len(tiles) == 13
     assert tiles == dict.fromkeys(tiles, (True, True))
     for part in ("held_back", "notices", "endpoints", "states"):
         assert len(shown.context[part]) > 1, part

@@ -4,11 +4,15 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import transaction as db_transaction
 from django.test import Client
 from django.urls import reverse
 
 from ledger.controls import clock
 from orders.models import WalletEntry
+from reconciliation.models import Notice
+from reconciliation.notices import raise_new
 from tests.wallets.people import fund, operator, wallet
 from wallets import holders
 from wallets.models import Wallet, WalletFreeze
@@ -81,15 +85,31 @@ def test_a_wallet_is_frozen_and_lifted_by_an_ops_lead_and_by_nobody_else(signed_
     assert WalletFreeze.objects.count() == 0
     assert "is frozen: it pays nothing out" in _do(lead, "freeze-wallet", found, reason="a court's order")
     page = _page(lead, found)
-    assert "It is frozen already." in page
+    assert "You have frozen it already." in page
     assert "a court's order" in page
     with pytest.raises(holders.WalletFrozen):
         holders.refuse_paying(found)
-    assert "is frozen: it pays nothing out, and is still credited" in _do(lead, "freeze-wallet", found, reason="again")
+    assert "You have frozen the wallet already." in _do(lead, "freeze-wallet", found, reason="again")
     assert WalletFreeze.objects.count() == 1
     assert "may pay again" in _do(lead, "lift-wallet-freeze", found)
     holders.refuse_paying(found)
     assert "There is no such wallet" in _do(lead, "freeze-wallet", Wallet(reference="wal_0"), reason="x")
+
+
+def test_each_freeze_of_a_wallet_is_shown_and_lifted_by_itself(signed_in: SignIn) -> None:
+    found = wallet()
+    lead = signed_in("lena", "ops lead")
+    with db_transaction.atomic():
+        holders.freeze_wallet(reference=found.reference, reason="card lost", actor="operator:op_1", now=clock.now())
+    assert "is frozen: it pays nothing out" in _do(lead, "freeze-wallet", found, reason="a court's order")
+    page = _page(lead, found)
+    for said in ("by operator:op_1: card lost", "by user:lena: a court's order", "<option>operator:op_1</option>"):
+        assert said in page
+    assert "Several freezes stand" in _do(lead, "lift-wallet-freeze", found)
+    told = _do(lead, "lift-wallet-freeze", found, frozen_by="operator:op_1")
+    assert f"{found.reference} stays frozen by user:lena." in told
+    assert [one.frozen_by for one in holders.standing_freezes(found)] == ["user:lena"]
+    assert "may pay again" in _do(lead, "lift-wallet-freeze", found, frozen_by="user:lena")
 
 
 def test_a_wallet_is_opened_and_closed_by_an_ops_lead_through_the_doors_that_operators_have(signed_in: SignIn) -> None:
@@ -112,7 +132,7 @@ def test_a_wallet_is_opened_and_closed_by_an_ops_lead_through_the_doors_that_ope
     assert "cannot be closed" in _do(lead, "close-wallet", found)
     other = wallet("bob")
     assert _do(ops, "close-wallet", other) == "403"
-    assert "is closed for good" in _do(lead, "close-wallet", other)
+    assert "is closed." in _do(lead, "close-wallet", other)
     other.refresh_from_db()
     found.refresh_from_db()
     assert (other.closed_by, found.closed_at) == ("user:lena", None)
@@ -124,3 +144,31 @@ def test_a_closed_wallet_offers_nothing(signed_in: SignIn) -> None:
     page = _page(signed_in("lena", "ops lead"), found)
     assert page.count("The wallet is closed.") >= 2
     assert "operator:op_1" in page
+
+
+def test_a_closed_wallet_that_has_money_is_seen_and_opened_again(signed_in: SignIn) -> None:
+    found = wallet()
+    ops, lead = signed_in("olga", "ops"), signed_in("lena", "ops lead")
+    home, listed = reverse("admin:index"), reverse("admin:wallets_wallet_changelist")
+    marked = listed + "?moved_after_close_at__isnull=False"
+    with db_transaction.atomic():
+        holders.close_wallet(reference=found.reference, actor="operator:op_1", now=clock.now())
+    assert found.reference not in ops.get(marked).content.decode()
+    assert raise_new() == 0
+    fund(found, 500)
+    with db_transaction.atomic():
+        holders.note_movement(holders.lock_wallet(found.reference), now=clock.now())
+    assert found.reference in ops.get(marked).content.decode()
+    (tile,) = [one for one in ops.get(home).context["tiles"] if one.title == "Closed wallets with money"]
+    assert (tile.count, tile.url, tile.alarming) == (1, marked, True)
+    assert (raise_new(), raise_new(), Notice.objects.get().kind) == (1, 0, "closed_wallet_moved")
+    assert "open it again, so that it can be paid out" in _page(lead, found)
+    assert _do(ops, "reopen-wallet", found, reason="paid late") == "403"
+    assert "is open again" in _do(lead, "reopen-wallet", found, reason="paid late")
+    assert "The wallet is not closed." in _do(lead, "reopen-wallet", found, reason="again")
+    page = _page(lead, found)
+    assert "by user:lena: paid late (closed " in page
+    assert "It is not closed." in page
+    holders.refuse_paying(Wallet.objects.get())
+    logged = LogEntry.objects.get(object_repr="Open a closed wallet again")
+    assert (logged.object_id, logged.change_message) == (found.reference, "paid late")

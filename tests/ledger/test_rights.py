@@ -51,6 +51,7 @@ TABLES: Final = {
     "wallets_fxrate": APPEND,
     "wallets_remoteattempt": APPEND,
     "wallets_walletasset": APPEND,
+    "wallets_walletreopening": APPEND,
     "webhooks_deliveryattempt": APPEND,
     "webhooks_feedentry": APPEND,
     "webhooks_providertransaction": APPEND,

@@ -172,7 +172,7 @@ def test_refund_and_chargeback_take_from_the_wallet_and_what_it_lacks_is_owed(ps
     assert [(kind, int(amount)) for kind, amount in kinds] == [
         ("payin_collected", 9700),
         ("payin_refunded", -6000),
-        ("payin_charged_back", -4000),
+        ("payin_charged_back", -3700),
     ]
 
 
@@ -347,6 +347,57 @@ def test_the_day_is_the_provider_s_where_it_says_one(psp: Psp, shop: Wallet) -> 
     first, second = Transaction.objects.order_by("recorded_at")
     assert first.effective_at == yesterday
     assert second.effective_at <= clock.now(), "a future instant is not believed"
+
+
+def test_a_history_line_shows_what_the_wallet_paid_of_it_and_the_rest_is_owed(psp: Psp, shop: Wallet) -> None:
+    """Amounts and balances of a history add up, whatever was a receivable's."""
+    psp.collects(shop)
+    psp.takes_back("120.00", drains_too=True)
+    psp.takes_back("5.00", transaction="txn_4")
+    rows = list(WalletEntry.objects.order_by("pk").values_list("kind", "amount_minor", "posted_minor"))
+    assert [(kind, int(amount), int(posted)) for kind, amount, posted in rows] == [
+        ("payin_collected", 9700, 9700),
+        ("payin_charged_back", -9700, 0),
+        ("payin_charged_back", 0, 0),
+    ]
+    assert (available(shop), holders.balances_of(shop)[0].receivable) == (0, 12500 - 9700)
+
+
+def test_a_closed_wallet_that_is_paid_is_credited_and_marked(psp: Psp, shop: Wallet) -> None:
+    with db_transaction.atomic():
+        holders.close_wallet(reference=shop.reference, actor="operator:op_1", now=clock.now())
+    psp.collects(shop)
+    assert available(shop) == 9700
+    assert Wallet.objects.filter(moved_after_close_at__isnull=False).count() == 1
+    psp.gives_back("97.00")
+    assert (available(shop), Wallet.objects.filter(moved_after_close_at__isnull=False).count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "1970-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "2999-01-01T00:00:00Z",
+        "2026-01-01T00:00:00",
+        "yesterday",
+        "",
+    ],
+)
+def test_an_instant_that_is_not_credible_is_kept_and_not_believed(said: str, psp: Psp, shop: Wallet) -> None:
+    psp.collects(shop, occurred_at=said)
+    made = PayIn.objects.get()
+    told_at = InboundEvent.objects.get().created_at
+    assert (made.occurred_at, made.occurred_said) == (told_at, said)
+    assert Transaction.objects.get().effective_at == told_at
+
+
+def test_an_instant_of_up_to_a_year_ago_is_believed(psp: Psp, shop: Wallet) -> None:
+    for days, believed in ((365, True), (367, False)):
+        said = (clock.now() - timedelta(days=days)).isoformat()
+        psp.collects(shop, transaction=f"txn_{days}", occurred_at=said)
+        made = PayIn.objects.get(provider_transaction=f"txn_{days}")
+        assert (made.occurred_at.isoformat() == said, made.occurred_said) == (believed, said)
 
 
 def test_raw_sql_cannot_change_a_pay_in(

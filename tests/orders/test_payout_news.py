@@ -18,7 +18,7 @@ from tests.orders import books
 from tests.orders.payouts import ACCOUNT, ASSET, PayoutDesk, payout_of, reloaded
 from tests.orders.test_payout_reviews import adjusted
 from tests.sandbox_in_process import SandboxTransport
-from wallets import gateway_adapters, inbox_provider, operators
+from wallets import gateway_adapters, holders, inbox_provider, operators
 from wallets.models import Gateway, RemoteAttempt
 from wallets.sandbox.payments import Payments
 from webhooks import outbound, signatures
@@ -92,8 +92,8 @@ def telling(payouts: PayoutDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ba
         yield Bank(transport, made.provider.code, made.secret)
 
 
-def paid(payouts: PayoutDesk, name: str = "Somchai J.") -> Intent:
-    intent = payouts.pay("1000.00", channel="bank_transfer", recipient={**ACCOUNT, "name": name})
+def paid(payouts: PayoutDesk, name: str = "Somchai J.", *, amount: str = "1000.00") -> Intent:
+    intent = payouts.pay(amount, channel="bank_transfer", recipient={**ACCOUNT, "name": name})
     drains.drain("relay")
     drains.drain("sagas")
     return reloaded(intent)
@@ -184,6 +184,21 @@ def test_another_operators_provider_is_not_heard(payouts: PayoutDesk, telling: B
     assert payout_of(intent).state == "waiting"
 
 
+def test_a_payment_that_comes_back_to_a_closed_wallet_is_credited_and_marked(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    paid(payouts, "magic-returned.somchai", amount="10000.00")
+    with db_transaction.atomic():
+        holders.close_wallet(reference=payouts.wallet.reference, actor="operator:op_1", now=clock.now())
+    payouts.later(days=1, seconds=1)
+    assert telling.tell() == [202]
+    drains.drain("inbox")
+    adjusted(Return.objects.get())
+    assert payouts.money() == (_FUNDS, 0)
+    payouts.wallet.refresh_from_db()
+    assert payouts.wallet.moved_after_close_at is not None
+
+
 def test_payment_that_comes_back_opens_one_return_which_gives_the_amount_back(
     payouts: PayoutDesk, telling: Bank
 ) -> None:
@@ -196,19 +211,7 @@ def test_payment_that_comes_back_opens_one_return_which_gives_the_amount_back(
     found = Return.objects.get()
     assert (found.kind, found.state, found.intent_reference) == ("payout_returned", "open", intent.reference)
     assert payouts.money() == (_FUNDS - 100_000, 0), "nothing is booked before people say that it is so"
-    case = ReviewCase.objects.get(subject=found.reference)
-    review_case.propose_resolution(
-        case_reference=case.reference,
-        case_version=case.version,
-        resolution="adjust",
-        reason="the statement shows it",
-        actor="user:olga",
-        now=clock.now(),
-    )
-    case = ReviewCase.objects.get(pk=case.pk)
-    review_case.approve_resolution(
-        case_reference=case.reference, case_version=case.version, reason="yes", actor="user:lena", now=clock.now()
-    )
+    adjusted(found)
     assert payouts.money() == (_FUNDS, 0)
     assert Return.objects.get().terminal
     wallet = f"merchants:{payouts.wallet.reference}:available"

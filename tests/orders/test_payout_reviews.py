@@ -179,6 +179,8 @@ def test_late_payment_is_never_refused_what_the_wallet_lacks_it_owes(payouts: Pa
     assert payouts.money() == (0, 0)
     owed = books.balances()[holders.receivable_address(payouts.wallet), ASSET]
     assert owed == (50_000, 0, 0, 0)
+    line = WalletEntry.objects.get(subject=found.reference)
+    assert (line.kind, int(line.amount_minor), int(line.posted_minor)) == ("payout_late", -50_000, 0), "its own part"
 
 
 def test_no_second_case_is_opened_for_a_late_payment_after_it_was_adjusted(payouts: PayoutDesk) -> None:

@@ -93,6 +93,6 @@ def standing(address: str, asset: str = "THB") -> tuple[int, int, int]:
 
 
 def history(wallet: Wallet) -> list[tuple[str, int, int, int]]:
-    """Return a wallet's history: kind, amount, and the balances posted and held after it."""
-    rows = WalletEntry.objects.filter(wallet=wallet.reference).order_by("pk")
+    """Return a wallet's history, but how it was funded: kind, amount, and the balances posted and held after it."""
+    rows = WalletEntry.objects.filter(wallet=wallet.reference).exclude(kind="opening_balance").order_by("pk")
     return [(row.kind, int(row.amount_minor), int(row.posted_minor), int(row.held_minor)) for row in rows]

@@ -225,6 +225,7 @@ def test_money_moves_once_when_clients_providers_workers_and_the_ledger_repeat_a
     )
     assert Counter(WalletEntry.objects.values_list("wallet", "kind")) == Counter(
         {
+            (play.payer.reference, "opening_balance"): 1,
             (play.payer.reference, "payout_hold"): 1,
             (play.payer.reference, "payout"): 1,
             (play.payer.reference, "transfer_out"): 1,

@@ -280,6 +280,9 @@ def test_a_flows_keys_and_holds_are_its_own_when_a_house_key_tries(shop: Shop, h
     for asked in (
         {"event_type": "TRANSFER_RELEASE", "key": "mine", "hold_key": placed.key},
         opening(f"{order}:debit_confirmed", "pools:EUR-USDT", "1.00"),
+        opening("payin:1:collected:" + "0" * 40, "pools:EUR-USDT", "1.00"),
+        opening("settlement:acme:2026-03-02:EUR", "pools:EUR-USDT", "1.00"),
+        opening("sandbox:funding:EUR-ETH:EUR", "pools:EUR-USDT", "1.00"),
     ):
         answer = house.post("/v1/transactions", asked)
         assert (answer.status, answer.code) == (422, "key_of_a_flow")

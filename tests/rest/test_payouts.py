@@ -278,7 +278,8 @@ def test_a_refusal_after_the_anchor_fails_the_intent_and_holds_nothing(
     intent = Intent.objects.get()
     assert (intent.state, intent.status_reason) == ("failed", reason)
     assert money(payer) == (_FUNDS, 0)
-    assert Payout.objects.count() == WalletEntry.objects.count() == RemoteOperation.objects.count() == 0
+    assert Payout.objects.count() == RemoteOperation.objects.count() == 0
+    assert WalletEntry.objects.get().kind == "opening_balance"
     assert bank.calls == []
 
 
@@ -323,6 +324,37 @@ def test_a_partner_reference_names_one_payout(shop: Shop, bank: ScriptedBank, pa
     assert (answer.status, answer.json["code"]) == (409, "duplicate_partner_reference")
     assert answer.json["intent_id"] == first["intent_id"]
     assert Payout.objects.count() == 1
+
+
+def test_a_payout_refused_before_it_held_anything_leaves_its_partner_reference_free(
+    shop: Shop, bank: ScriptedBank, payer: str
+) -> None:
+    """As an instant transfer's refusal does. Its key stays spent: a replay gets the refusal again."""
+    asked = payout_body(payer, partner_reference="w-1", amount="999999.00")
+    for key in ("k-1", "k-2", "k-1"):
+        refused = shop.api.post("/v1/payouts", asked, key=key)
+        assert (refused.status, refused.json["code"]) == (422, "insufficient_funds")
+    assert list(Intent.objects.values_list("state", flat=True)) == ["failed", "failed"]
+    paid = shop.api.post("/v1/payouts", payout_body(payer, partner_reference="w-1"))
+    assert paid.status == 202
+    taken = shop.api.post("/v1/payouts", payout_body(payer, partner_reference="w-1"))
+    assert (taken.json["code"], taken.json["intent_id"]) == ("duplicate_partner_reference", paid.json["intent_id"])
+    assert Payout.objects.count() == 1
+    assert len(shop.api.get("/v1/payouts?partner_reference=w-1").json["data"]) == 3
+
+
+def test_a_payout_that_was_held_keeps_its_partner_reference_when_the_bank_declines(
+    shop: Shop, bank: ScriptedBank, payer: str
+) -> None:
+    from tests.orders.wallet import declined
+
+    bank.script = [declined]
+    first = shop.api.post("/v1/payouts", payout_body(payer, partner_reference="w-1"))
+    drains.drain("relay")
+    drains.drain("sagas")
+    assert Intent.objects.get().state == "failed"
+    again = shop.api.post("/v1/payouts", payout_body(payer, partner_reference="w-1"))
+    assert (again.json["code"], again.json["intent_id"]) == ("duplicate_partner_reference", first.json["intent_id"])
 
 
 def test_a_frozen_wallet_pays_nothing_out(shop: Shop, bank: ScriptedBank, payer: str) -> None:

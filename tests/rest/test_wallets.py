@@ -147,6 +147,24 @@ def test_what_the_house_has_frozen_its_operator_does_not_lift(shop: Shop) -> Non
     assert shop.api.get(f"/v1/wallets/{wallet_id}").json["status"] == "frozen"
 
 
+def test_a_wallet_that_its_operator_frees_pays_nothing_while_the_house_has_frozen_it(shop: Shop) -> None:
+    wallet_id = _opened(shop)["wallet_id"]
+    fund(Wallet.objects.get(reference=wallet_id), 10_000)
+    other = shop.api.post("/v1/wallets", {**WALLET, "user_reference": "bob"}).json["wallet_id"]
+    assert shop.api.post(f"/v1/wallets/{wallet_id}/freeze", {"reason": "card lost"}).status == 200
+    with db_transaction.atomic():
+        holders.freeze_wallet(reference=wallet_id, reason="a court's order", actor="user:lena", now=clock.now())
+    lifted = shop.api.post(f"/v1/wallets/{wallet_id}/lift-freeze")
+    assert (lifted.status, lifted.json["status"]) == (200, "frozen")
+    paid = shop.api.post("/v1/transfers", transfer(wallet_id, other))
+    assert (paid.status, paid.code) == (409, "wallet_frozen")
+    again = shop.api.post(f"/v1/wallets/{wallet_id}/lift-freeze")
+    assert (again.status, again.code) == (409, "freeze_not_yours")
+    with db_transaction.atomic():
+        holders.lift_freeze(reference=wallet_id, actor="user:lena", now=clock.now())
+    assert shop.api.post("/v1/transfers", transfer(wallet_id, other)).status == 201
+
+
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": " "}, {"reason": 1}, {"reason": "x" * 201}])
 def test_a_freeze_needs_a_reason(body: dict[str, object], shop: Shop) -> None:
     wallet_id = _opened(shop)["wallet_id"]

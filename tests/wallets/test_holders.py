@@ -17,7 +17,7 @@ from ledger.money import Money
 from tests.wallets.people import fund, operator, wallet
 from wallets import holders
 from wallets.holders import AssetBalance
-from wallets.models import Wallet, WalletAsset, WalletFreeze
+from wallets.models import Wallet, WalletAsset, WalletFreeze, WalletReopening
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -118,6 +118,35 @@ def test_a_frozen_wallet_pays_nothing_and_is_still_credited() -> None:
     assert (row.frozen_by, row.lifted_by, row.reason) == ("user:olga", "user:olga", "a court's order")
 
 
+def test_a_wallet_pays_only_when_no_freeze_stands() -> None:
+    """The house's freeze is not refused because its operator's stands, and outlives it."""
+    found = wallet()
+    theirs, ours = "operator:op_1", "user:olga"
+    for actor in (theirs, ours):
+        with db_transaction.atomic():
+            holders.freeze_wallet(reference=found.reference, reason=f"{actor}'s", actor=actor, now=clock.now())
+        with pytest.raises(holders.WalletFrozen), db_transaction.atomic():
+            holders.freeze_wallet(reference=found.reference, reason="again", actor=actor, now=clock.now())
+    assert [one.frozen_by for one in holders.standing_freezes(found)] == [theirs, ours]
+    with pytest.raises(Malformed):
+        _lift(found)
+    with pytest.raises(holders.WalletNotFrozen), db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor=ours, frozen_by="user:lena", now=clock.now())
+    with db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor=theirs, only_own=True, now=clock.now())
+    with pytest.raises(holders.WalletFrozen):
+        holders.refuse_paying(found)
+    with pytest.raises(holders.FreezeNotYours), db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor=theirs, only_own=True, now=clock.now())
+    with db_transaction.atomic():
+        holders.lift_freeze(reference=found.reference, actor="user:lena", frozen_by=ours, now=clock.now())
+    holders.refuse_paying(found)
+    assert list(WalletFreeze.objects.order_by("pk").values_list("frozen_by", "lifted_by")) == [
+        (theirs, theirs),
+        (ours, "user:lena"),
+    ]
+
+
 def test_a_wallet_with_money_cannot_close_and_an_empty_one_closes_for_good() -> None:
     found = wallet(assets=["EUR", "USDT"])
     fund(found, 1, "USDT")
@@ -131,6 +160,45 @@ def test_a_wallet_with_money_cannot_close_and_an_empty_one_closes_for_good() -> 
     for act in (lambda: holders.refuse_paying(closed), lambda: holders.refuse_receiving(closed), lambda: wallet("bob")):
         with pytest.raises(holders.WalletClosed):
             act()
+
+
+def test_a_closed_wallet_is_marked_while_something_is_in_it_and_opened_again() -> None:
+    found = wallet()
+    _close(found)
+    with db_transaction.atomic():
+        holders.note_movement(holders.lock_wallet(found.reference), now=clock.now())
+    assert Wallet.objects.get().moved_after_close_at is None, "it is empty"
+    fund(found, 500)
+    with db_transaction.atomic():
+        holders.note_movement(holders.lock_wallet(found.reference), now=clock.now())
+    assert Wallet.objects.get().moved_after_close_at is not None
+    with pytest.raises(Malformed), db_transaction.atomic():
+        holders.reopen_wallet(reference=found.reference, reason=" ", actor="user:lena", now=clock.now())
+    closed_at = Wallet.objects.get().closed_at
+    with db_transaction.atomic():
+        opened = holders.reopen_wallet(
+            reference=found.reference, reason="paid late", actor="user:lena", now=clock.now()
+        )
+    holders.refuse_paying(opened)
+    again = wallet()
+    assert (again.pk, again.closed_by, again.moved_after_close_at) == (found.pk, "", None)
+    row = WalletReopening.objects.get()
+    assert (row.closed_at, row.closed_by) == (closed_at, "operator:op_1")
+    assert (row.reopened_by, row.reason) == ("user:lena", "paid late")
+    with pytest.raises(holders.WalletNotClosed), db_transaction.atomic():
+        holders.reopen_wallet(reference=found.reference, reason="again", actor="user:lena", now=clock.now())
+
+
+def test_a_freeze_outlives_a_close() -> None:
+    found = wallet()
+    _freeze(found)
+    _close(found)
+    with db_transaction.atomic():
+        opened = holders.reopen_wallet(
+            reference=found.reference, reason="paid late", actor="user:lena", now=clock.now()
+        )
+    with pytest.raises(holders.WalletFrozen):
+        holders.refuse_paying(opened)
 
 
 def test_a_wallet_with_money_on_its_way_in_cannot_close() -> None:

@@ -120,7 +120,7 @@ def propose_settlement(
     """Propose to settle a statement through a bank account. Nothing is posted.
 
     Raises NotFound, DateNotOver, NothingToSettle, SettledAlready, SettlementProposed, ReasonMissing, or what the write
-    door and `direct_posting.check` refuse.
+    door and `direct_posting.check_accounts` refuse.
     """
     _need_reason(reason)
     operator = _operator(operator_slug)
@@ -139,7 +139,7 @@ def propose_settlement(
         "statement": statement_reference(operator=operator, business_date=business_date),
     }
     draft = draft_of(content)
-    direct_posting.check(environment=environment, drafts=[draft])
+    direct_posting.check_accounts(environment=environment, drafts=[draft])
     _try_out(environment, draft, now)
     try:
         with db_transaction.atomic():
