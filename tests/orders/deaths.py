@@ -26,6 +26,9 @@ T = TypeVar("T")
 _RETRIED = ("remote_operation",)
 """Machines that may take another way to the same end: a lookup instead of the answer that nobody heard."""
 
+_TOLD_AGAIN = ("remote_operation.contradicted",)
+"""What each lookup that shows it tells the house; who listens does it once."""
+
 
 @dataclass(frozen=True)
 class Story(Generic[T]):
@@ -64,7 +67,8 @@ def standing() -> Standing:
     ):
         paths.setdefault(subject, [machine]).append(state)
     topics: dict[str, list[str]] = {}
-    for aggregate, topic in Event.objects.order_by("aggregate", "sequence").values_list("aggregate", "topic"):
+    events = Event.objects.exclude(topic__in=_TOLD_AGAIN).order_by("aggregate", "sequence")
+    for aggregate, topic in events.values_list("aggregate", "topic"):
         topics.setdefault(aggregate, []).append(topic)
     return Standing(
         books.lines(),
