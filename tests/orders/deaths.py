@@ -17,7 +17,7 @@ from orders.operations import review_case
 from orders.reviews.carrying_out import CaseResolved
 from tests.flush import Flush
 from tests.orders import books
-from tests.orders.desk import Desk, open_desk
+from tests.orders.desk import Desk
 from tests.orders.test_crashes import Killed, Killer, killing
 from wallets.models import Gateway, RemoteOperation
 
@@ -32,7 +32,7 @@ _TOLD_AGAIN = ("remote_operation.contradicted",)
 
 @dataclass(frozen=True)
 class Story(Generic[T]):
-    """`ready` brings a fresh world to where the story begins; `act` is the story, and safe to do again."""
+    """`ready` brings a fresh world to where the story begins, once; `act` is the story, and safe to do again."""
 
     ready: Callable[[Desk], T]
     act: Callable[[Desk, T], None]
@@ -89,18 +89,46 @@ def standing() -> Standing:
     )
 
 
+class _Beginning(Generic[T]):
+    """Where a story begins: made ready once, and brought back for each death."""
+
+    def __init__(self, story: Story[T], desk: Desk, flush: Flush) -> None:
+        self._desk, self._flush = desk, flush
+        Gateway.objects.update(**story.gateway)
+        self.begun = story.ready(desk)
+        self._tables = flush.keep()
+        self._instant = desk.clock.now()
+        wallet = desk.wallet
+        self._wallet = (
+            {leg: list(steps) for leg, steps in wallet.legs.items()},
+            {**wallet.applied},
+            {**wallet.refused},
+        )
+
+    def bring_back(self) -> None:
+        self._flush.bring_back(self._tables)
+        self._desk.clock._instant = self._instant  # a clock of a world goes forward only; this is that world's past
+        legs, applied, refused = self._wallet
+        wallet = self._desk.wallet
+        wallet.legs, wallet.applied, wallet.refused = (
+            {leg: list(steps) for leg, steps in legs.items()},
+            {**applied},
+            {**refused},
+        )
+
+
 def survives(story: Story[T], desk: Desk, flush: Flush, monkeypatch: pytest.MonkeyPatch) -> Standing:
     """Kill at each point in turn, and compare. Return what stands without a death."""
+    beginning = _Beginning(story, desk, flush)
     scout = Killer(at=None)
-    undisturbed = _lived(story, scout, desk, monkeypatch)
+    undisturbed = _lived(story, beginning.begun, scout, desk, monkeypatch)
     point, occurrence = story.first
     first = [at for at, found in enumerate(scout.points) if found == point][occurrence - 1]
     unsent: list[str] = []
     for at, found in list(enumerate(scout.points))[first:]:
-        flush()
-        desk = open_desk(desk.wallet, desk.clock)
+        beginning.bring_back()
         killer = Killer(at=at)
-        ended = _lived(story, killer, desk, monkeypatch)
+        ended = _lived(story, beginning.begun, killer, desk, monkeypatch)
         place = (at, found)
         assert killer.dead, place
         if ended.waits == undisturbed.waits or not story.unsent:
@@ -117,13 +145,8 @@ _NOT_SENT = 2
 """Points at which a leg is claimed but not sent: after the claim's commit, and before the call."""
 
 
-def _lived(story: Story[T], killer: Killer, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Standing:
+def _lived(story: Story[T], begun: T, killer: Killer, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Standing:
     """Tell the story until killed; let the leases run out; tell it again."""
-    desk.wallet.legs = {}
-    desk.wallet.applied.clear()
-    desk.wallet.refused.clear()
-    Gateway.objects.update(**story.gateway)
-    begun = story.ready(desk)
     desk.wallet.calls.clear()
     try:
         with killing(killer, desk.wallet, monkeypatch):
