@@ -13,6 +13,7 @@ import pytest
 
 from ledger.controls import clock, drains
 from orders.models import Return, ReviewCase, Trade
+from orders.operations import review_case
 from orders.operations.return_trade import ReturnedAlready, return_trade
 from tests.flush import Flush
 from tests.orders import test_returns as late
@@ -97,6 +98,27 @@ def _adjusted(desk: Desk) -> ReviewCase:
     return waiting(Return.objects.get().reference)
 
 
+def _late_reverse_to_be_taken(desk: Desk) -> None:
+    _contradicted(desk, _settled_outside_and_applied(desk))
+    found = Return.objects.get()
+    decide(waiting(found.reference), "adjust")
+    decide(waiting(found.reference), "give_back", two=True)
+
+
+def _asked(*debit: Step | None) -> Callable[[Desk], ReviewCase]:
+    """A giving back by debit that met this, and came to people again; a lookup by hand has shown what it is."""
+
+    def ready(desk: Desk) -> ReviewCase:
+        _late_reverse_to_be_taken(desk)
+        desk.wallet.legs = {"debit": [*debit, None]}
+        drive(desk)
+        case = waiting(Return.objects.get().reference)
+        review_case.look_up_now(case_reference=case.reference, actor="user:olga", now=clock.now())
+        return case
+
+    return ready
+
+
 def _decides(resolution: str, *, two: bool = False) -> Callable[[Desk, ReviewCase], None]:
     def act(desk: Desk, case: ReviewCase) -> None:
         decide(case, resolution, two=two)
@@ -132,6 +154,14 @@ DECIDED: dict[str, tuple[Story[ReviewCase], Callable[[Standing], bool]]] = {
     "to be given back": (
         Story(_adjusted, _decides("give_back", two=True), ONE_LOOKUP),
         _ends("late_effect", "debit", "adjusted"),
+    ),
+    "to be given back again": (
+        Story(_asked(declined), _decides("give_back_again", two=True), ONE_LOOKUP),
+        _ends("late_effect", "reverse", "adjusted"),
+    ),
+    "given back, proven": (
+        Story(_asked(lost_after, server_error), _decides("given_back_proven", two=True), ONE_LOOKUP),
+        _ends("late_effect", "reverse", "given_back"),
     ),
 }
 
@@ -185,13 +215,6 @@ def _to_be_taken(debit: Sequence[Step | None], desk: Desk) -> None:
     decide(waiting(found.reference), "adjust")
     decide(waiting(found.reference), "give_back", two=True)
     desk.wallet.legs = {"debit": list(debit)}
-
-
-def _late_reverse_to_be_taken(desk: Desk) -> None:
-    _contradicted(desk, _settled_outside_and_applied(desk))
-    found = Return.objects.get()
-    decide(waiting(found.reference), "adjust")
-    decide(waiting(found.reference), "give_back", two=True)
 
 
 def _driven(desk: Desk, _: None) -> None:
