@@ -155,7 +155,7 @@ def _lived(story: Story[T], begun: T, killer: Killer, desk: Desk, monkeypatch: p
         assert killer.dead
     if killer.dead:
         connection.close()
-        desk.later(seconds=45)
+        desk.later(seconds=25)
         story.act(desk, begun)
     asks = Counter(key for kind, key in desk.wallet.calls if kind == "ask")
     assert set(asks.values()) <= {1}, (killer.at, asks)

@@ -4,9 +4,9 @@ The books end equal to the undisturbed run, or in a manual review with the payou
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from django.db import DatabaseError, connection
@@ -19,7 +19,7 @@ from tests.flush import Flush
 from tests.orders import books
 from tests.orders.bets import open_bets
 from tests.orders.desk import Desk, open_desk, trade_of
-from tests.orders.test_crashes import ONE_LOOKUP, Ends, Killed, Killer, killing
+from tests.orders.test_crashes import Ends, Killed, Killer, killing
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
 from wallets.models import Gateway, RemoteOperation
 
@@ -35,9 +35,7 @@ class Course:
     halted: bool = False
     resubmits: bool = False
     redeems: bool = False
-    outcome: str = "0.75"
     fewest: int = 14
-    gateway: Mapping[str, object] = field(default_factory=dict)
 
 
 COURSES = {
@@ -48,14 +46,6 @@ COURSES = {
     "unknown, found": Course([lost_after, None], "processed", ("before lookup", 1)),
     "redeemed": Course([None], "processed", ("before commit", 1), redeems=True),
     "redemption unknown, found": Course([lost_after, None], "processed", ("before ask", 1), redeems=True),
-    "redemption declined": Course([declined], "manual_review", ("after ask", 1), redeems=True),
-    "redemption unknown": Course(
-        [lost_after, server_error], "manual_review", ("after lookup", 1), redeems=True, gateway=ONE_LOOKUP
-    ),
-    "redemption absent": Course(
-        [lost_before, None], "manual_review", ("after lookup", 1), redeems=True, gateway=ONE_LOOKUP
-    ),
-    "redeemed at what was paid": Course([None], "processed", ("before commit", 3), redeems=True, outcome="void"),
     "absent, asked again": Course([lost_before, None], "processed", ("before lookup", 1), resubmits=True),
 }
 
@@ -66,7 +56,6 @@ def _lived(course: Course, killer: Killer, desk: Desk, monkeypatch: pytest.Monke
     desk.wallet.applied.clear()
     desk.wallet.refused.clear()
     quote = _quoted(course, desk)
-    Gateway.objects.update(**course.gateway)
     if course.resubmits:
         Gateway.objects.update(resubmit=True, not_found_horizon_ms=1_000)
     try:
@@ -95,7 +84,7 @@ def _quoted(course: Course, desk: Desk) -> Quote:
         return desk.sell_quote("50.00")
     bets = open_bets(desk)
     bets.done("YES", "80.00")
-    bets.end(course.outcome)
+    bets.end("0.75")
     desk.wallet.calls.clear()
     return bets.quote("YES", "50.00", side="redemption")
 
