@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 _KEPT: Final = "kept_reference_rows"
+_KEPT_WORLD: Final = "kept_world"
 _TRUNCATED_ABOVE: Final = 4 * 1024 * 1024
 
 # A small statement for each table: a single large one would be planned anew after each TRUNCATE. A few rows are deleted
@@ -74,6 +75,28 @@ class Flush:
                     )
                 )
 
+    def keep(self) -> list[str]:
+        """Keep a copy of all that is not as the migrations left it, for `bring_back`; return those tables' names."""
+        changed = {name for name, total in self._checksums().items() if total != self._sums[name]}
+        names = sorted(self._filled(self.runtime_tables) | changed)
+        with self._connection.transaction():
+            self._connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(_KEPT_WORLD)))
+            self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_KEPT_WORLD)))
+            self._copy_to(_KEPT_WORLD, names)
+        return names
+
+    def bring_back(self, names: list[str]) -> None:
+        """Flush, and put back what `keep` has kept of these tables; some tens of milliseconds."""
+        self()
+        again = sql.SQL("DELETE FROM {0}; INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM {1}")
+        with self._connection.transaction():
+            self._connection.execute("SET LOCAL session_replication_role = replica")
+            self._connection.execute(
+                sql.SQL("; ").join(
+                    again.format(sql.Identifier("public", name), sql.Identifier(_KEPT_WORLD, name)) for name in names
+                )
+            )
+
     def _with_referrers(self, tables: set[str]) -> set[str]:
         """Add the tables whose foreign keys point at these: they can only be truncated together."""
         while found := {referrer for target, referrer in self._references if target in tables} - tables:
@@ -96,12 +119,15 @@ class Flush:
         with self._connection.transaction():
             self._connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(_KEPT)))
             self._connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(_KEPT)))
-            for name in self.reference_tables:
-                self._connection.execute(
-                    sql.SQL("CREATE TABLE {} AS TABLE {}").format(
-                        sql.Identifier(_KEPT, name), sql.Identifier("public", name)
-                    )
+            self._copy_to(_KEPT, self.reference_tables)
+
+    def _copy_to(self, schema: str, names: list[str]) -> None:
+        for name in names:
+            self._connection.execute(
+                sql.SQL("CREATE TABLE {} AS TABLE {}").format(
+                    sql.Identifier(schema, name), sql.Identifier("public", name)
                 )
+            )
 
     def _checksums(self) -> dict[str, str | None]:
         return dict(self._connection.execute(self._which_sums).fetchall())

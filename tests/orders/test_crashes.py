@@ -4,9 +4,9 @@ The books end equal to the undisturbed run, or in a manual review with the books
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -18,9 +18,9 @@ from orders.sagas import runner
 from tests.flush import Flush
 from tests.orders import books
 from tests.orders.desk import Desk, open_desk, trade_of
-from tests.orders.wallet import ScriptedWallet, Step, declined, lost_after, server_error
+from tests.orders.wallet import ScriptedWallet, Step, declined, lost_after, lost_before, server_error
 from wallets.gateway_port import RemoteRequest, Reply
-from wallets.models import RemoteOperation
+from wallets.models import Gateway, RemoteOperation
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -98,7 +98,11 @@ class Course:
     ends_in: str
     first: tuple[str, int]
     """Where it parts from the courses above: earlier points are theirs too, and not crashed again."""
+    gateway: Mapping[str, object] = field(default_factory=dict)
 
+
+ONE_LOOKUP = {"requery_cap": 1, "not_found_horizon_ms": 1_000}
+"""A gateway at which one lookup is enough to know, or to stop: each further one is like the first."""
 
 COURSES = {
     "processed": Course([None], [None], "alice", "processed", ("before commit", 1)),
@@ -110,6 +114,12 @@ COURSES = {
         [None], [lost_after, None], "magic-halt.alice", "compensated", ("after ask", 2)
     ),
     "compensation declined": Course([None], [declined, None], "magic-halt.alice", "manual_review", ("after ask", 2)),
+    "compensation unknown": Course(
+        [None], [lost_after, server_error], "magic-halt.alice", "manual_review", ("before lookup", 1), ONE_LOOKUP
+    ),
+    "compensation absent": Course(
+        [None], [lost_before, None], "magic-halt.alice", "manual_review", ("before lookup", 1), ONE_LOOKUP
+    ),
 }
 
 Ends = tuple[str, Counter[books.Line], dict[tuple[str, str], tuple[int, ...]], list[str], list[str]]
@@ -121,6 +131,7 @@ def _lived(course: Course, killer: Killer, desk: Desk, monkeypatch: pytest.Monke
     desk.wallet.calls.clear()
     desk.wallet.applied.clear()
     desk.wallet.refused.clear()
+    Gateway.objects.update(**course.gateway)
     quote = desk.quote("100.00", user=course.user)
     try:
         with killing(killer, desk.wallet, monkeypatch):

@@ -43,8 +43,9 @@ class Telling:
         headers = signatures.headers(
             secrets=[secret], message_id=f"ve-{self.count}", timestamp=int(clock.now().timestamp()), body=body
         )
+        repeated = InboundEvent.objects.filter(provider_event_id=f"ve-{self.count}").exists()
         answer = Client().post(f"/v1/inbox/{code}", body, content_type="application/json", headers=headers)
-        assert answer.status_code == 202
+        assert answer.status_code == (200 if repeated else 202), answer.content
         drains.drain("inbox")
         return self.judged()
 
