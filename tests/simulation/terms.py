@@ -61,7 +61,7 @@ class Terms:
 def drawn(seed: int, chance: random.Random) -> Terms:
     calm = chance.random() < 0.1
     terms = Terms(
-        turns=chance.randrange(38, 80),
+        turns=chance.randrange(28, 60),
         kills=0 if calm else chance.choice((0.0, 0.01, 0.02, 0.04)),
         sleeps=0 if calm else chance.choice((0.0, 0.02, 0.04, 0.08)),
         switches=chance.choice((0.1, 0.3, 0.6)),
@@ -84,6 +84,7 @@ def _themed(terms: Terms) -> Terms:
         case "payouts":
             return replace(
                 terms,
+                turns=terms.turns * 2 // 3,
                 kills=max(terms.kills, 0.03),
                 sleeps=max(terms.sleeps, 0.04),
                 faults=0.9,
@@ -109,7 +110,14 @@ def _themed(terms: Terms) -> Terms:
                 goes_on=0.5,
             )
         case "venue":
-            return replace(terms, has_market=False, faults=min(terms.faults, 0.6), lingers=6, goes_on=0.3)
+            return replace(
+                terms,
+                turns=terms.turns * 2 // 3,
+                has_market=False,
+                faults=min(terms.faults, 0.6),
+                lingers=6,
+                goes_on=0.3,
+            )
         case "news":
             return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=12)
         case _:
