@@ -23,21 +23,22 @@ def watch(subject: Order | Payout | Return | Trade) -> Progress:
     pause = min(max(age, _FIRST_WATCH), _LONGEST_WATCH)
     if age < _FIRST_WATCH and not news.are_there(subject.reference):
         return Wait(_FIRST_WATCH - age)
-    _look(subject, told=news.are_there(subject.reference))
+    _look(subject)
     return Wait(pause if age >= _FIRST_WATCH else _FIRST_WATCH - age)
 
 
 def look_back(subject: Order | Payout | Return | Trade) -> Progress:
     """Look once more at what an ended one left absent, since the other side has news of it; a confirmation is late."""
-    _look(subject, told=True)
+    _look(subject)
     return Stopped()
 
 
-def _look(subject: Order | Payout | Return | Trade, *, told: bool) -> None:
+def _look(subject: Order | Payout | Return | Trade) -> None:
     """Look up what is still unknown of it; of an order, of its trades at an outside venue too.
 
-    `told`: the other side has news. Then an execution that it had declined is looked at again as well: it may say otherwise.
+    When the other side has news, an execution that it had declined is looked at again as well: it may say otherwise.
     """
+    told = news.are_there(subject.reference)
     owners = [subject.reference]
     if isinstance(subject, Order):
         venue = Trade.objects.filter(order_reference=subject.reference, terms__has_key="venue_quote")
