@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.template.loader import render_to_string
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -21,6 +23,8 @@ from ledger.controls.rest.views import ApiView
 from reconciliation import operator_statements
 from reconciliation.operator_statements import OperatorStatement, Part
 from wallets.models import Operator
+
+_MOST_PRINTED: Final = 2_000
 
 
 class StatementQuery(shapes.Shape):
@@ -99,6 +103,34 @@ class OperatorStatementLinesView(ApiView):
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{operator_statements.file_name(found)}"'},
         )
+
+
+class OperatorStatementPageView(ApiView):
+    scopes = {"GET": Scope.READ}
+    refusals = {"GET": (MissingScope,)}
+
+    @extend_schema(
+        operation_id="get_operator_statement_page",
+        parameters=[StatementQuery],
+        responses={(200, "text/html"): OpenApiTypes.STR},
+        tags=["statements"],
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """The same as a page to be printed, with its first 2,000 movements."""
+        found = _found(self, read_query(request, StatementQuery))
+        lines = list(islice(operator_statements.movements(found), _MOST_PRINTED + 1))
+        shown = [
+            {"line": one, "at": instant(one.effective_at), "amount": assets.text(one.amount_minor, one.asset)}
+            for one in lines[:_MOST_PRINTED]
+        ]
+        context = {
+            "operator": found.operator,
+            "told": _written(found),
+            "lines": shown,
+            "more": len(lines) > _MOST_PRINTED,
+        }
+        page = render_to_string("console/statements/printable.html", context)
+        return HttpResponse(page, content_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
 def _found(view: ApiView, query: Mapping[str, Any]) -> OperatorStatement:

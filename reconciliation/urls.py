@@ -16,6 +16,7 @@ urlpatterns = [
     path("review-cases", review_views.ReviewCasesView.as_view(), name="review-cases"),
     path("review-cases/<reference:review_case_id>", review_views.ReviewCaseView.as_view(), name="review-case"),
     path("statements", statement_views.OperatorStatementView.as_view(), name="operator-statement"),
+    path("statements/printable", statement_views.OperatorStatementPageView.as_view(), name="operator-statement-page"),
     path("statements/lines.csv", statement_views.OperatorStatementLinesView.as_view(), name="operator-statement-lines"),
     path("closes", close_views.ClosesView.as_view(), name="closes"),
     path("closes/<date:business_date>", close_views.CloseView.as_view(), name="close"),

@@ -208,6 +208,9 @@ TABLE: Mapping[str, Route] = {
         Reach.HOUSE, lambda api, world: api.get(f"/v1/review-cases/{world.review_case}")
     ),
     "GET /v1/statements": Route(Reach.LIST, lambda api, world: api.get(f"/v1/statements?date={_today()}")),
+    "GET /v1/statements/printable": Route(
+        Reach.OWN, lambda api, world: api.get(f"/v1/statements/printable?date={_today()}")
+    ),
     "GET /v1/statements/lines.csv": Route(
         Reach.OWN, lambda api, world: api.get(f"/v1/statements/lines.csv?date={_today()}")
     ),

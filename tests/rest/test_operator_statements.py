@@ -46,13 +46,29 @@ def test_an_operator_reads_what_it_owes(shop: Shop, rival: Shop) -> None:
     for inside in ("bank:", "transit", "operators:", "pools:", "gateway", "ORDER_DEBIT"):
         assert inside not in (answer.body + lines.body).decode()
 
+    page = shop.api.get(f"/v1/statements/printable?date={_today()}")
+    assert (page.status, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    for told in (
+        shop.operator.name,
+        "100.00",
+        "debit",
+        order["order_id"],
+        "shop-statement",
+        "you pay us",
+        "provisional",
+    ):
+        assert told in page.body.decode(), told
+    for inside in ("bank:", "transit", "operators:", "pools:", "gateway", "ORDER_DEBIT"):
+        assert inside not in page.body.decode()
+    assert "Nothing moved" in rival.api.get(f"/v1/statements/printable?date={_today()}").body.decode()
+
     assert rival.api.get(f"/v1/statements?date={_today()}").json["data"] == []
     assert len(rival.api.get(f"/v1/statements/lines.csv?date={_today()}").body.splitlines()) == 1
     assert shop.key(environment="live").get(f"/v1/statements?date={_today()}").json["data"] == []
     assert len(shop.key(environment="live").get(f"/v1/statements/lines.csv?date={_today()}").body.splitlines()) == 1
 
 
-@pytest.mark.parametrize("path", ["/v1/statements", "/v1/statements/lines.csv"])
+@pytest.mark.parametrize("path", ["/v1/statements", "/v1/statements/lines.csv", "/v1/statements/printable"])
 def test_anothers_statement_is_not_there(shop: Shop, rival: Shop, path: str) -> None:
     before = fingerprint()
     for reference in (rival.operator.reference, "op_nobody", "x"):
@@ -90,7 +106,7 @@ _DAY = "date=2026-01-01"
 @pytest.mark.parametrize(
     "query", ["", "date=", "date=yesterday", "date=2026-13-01", "date=1066-10-14", f"{_DAY}&x=1", f"{_DAY}&{_DAY}"]
 )
-@pytest.mark.parametrize("path", ["/v1/statements", "/v1/statements/lines.csv"])
+@pytest.mark.parametrize("path", ["/v1/statements", "/v1/statements/lines.csv", "/v1/statements/printable"])
 def test_a_query_that_says_nothing_sensible_is_refused(shop: Shop, path: str, query: str) -> None:
     answer = shop.api.get(f"{path}?{query}")
     assert (answer.status, answer.code) == (400, "malformed")
