@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.db import transaction as db_transaction
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger import fold, verify
@@ -126,27 +126,17 @@ EXPECTED = [
 ]
 
 _worlds = itertools.count(1)
+_SEEDS = 160
 
 
 @pytest.mark.usefixtures("database")
 def test_ledger_does_what_the_model_does() -> None:
+    """Always the same worlds: hypothesis would draw others wherever other modules are loaded."""
     seen: Counter[str] = Counter()
-
-    @settings(
-        max_examples=120,
-        deadline=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.integers(0, 2**32))
-    def every_interleaving(seed: int) -> None:
+    for seed in range(_SEEDS):
         seen.update(_play(Draw(random.Random(seed)).steps()))
-
-    every_interleaving()
     assert seen["created"] > sum(seen.values()) / 4, dict(seen)
-    assert {*EXPECTED} - {*seen} == set(), dict(seen)  # the examples reach what they are for
+    assert {*EXPECTED} - {*seen} == set(), dict(seen)  # the worlds reach what they are for
     assert [(v.check.name, v.findings) for v in verify.verify() if v.breaks] == []
 
 
