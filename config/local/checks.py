@@ -48,7 +48,7 @@ def checks() -> list[Check]:
         Check("migrations", (python, "manage.py", "makemigrations", "--check", "--dry-run")),
         Check("tests", (*pytest, "-m", "not browser and not processes and not bench"), parts=2),
         Check(
-            "simulation", (python, "-m", "tests.simulation", "1-300", "--processes", "2", "--reach", "--further", "120")
+            "simulation", (python, "-m", "tests.simulation", "1-300", "--processes", "2", "--reach", "--further", "240")
         ),
         Check("processes", (*pytest, "-m", "processes"), parts=2),
         Check("browser", (*pytest, "-m", "browser"), needs_browser=True, parts=2),
