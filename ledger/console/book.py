@@ -13,13 +13,14 @@ from ledger import account_rows, assets, statements, transaction_rows
 from ledger.books import environment_of, number_of
 from ledger.console import charts, filters
 from ledger.console.filters import Filters
-from ledger.console.reports import frame, streamed
+from ledger.console.reports import frame
 from ledger.controls import clock
 from ledger.controls.refusals import NotFound
 from ledger.controls.roles import Section, sees
 from ledger.environments import Environment
 from ledger.models import Hold, Posting, Transaction
 from ledger.reports import books, sheets
+from ledger.reports.files import streamed
 
 _LINES: Final = 100
 _HOLDS: Final = 50

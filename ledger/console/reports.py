@@ -1,6 +1,6 @@
 """The reports' pages: each total opens the rows behind it, and each page is also a CSV file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.contrib import admin
@@ -16,6 +16,7 @@ from ledger.controls import clock
 from ledger.controls.roles import Section, sees
 from ledger.environments import Environment
 from ledger.reports import books, sheets
+from ledger.reports.files import streamed
 
 _ROWS: Final = 200
 
@@ -50,14 +51,6 @@ def frame(request: HttpRequest, title: str, chosen: Filters) -> dict[str, Any]:
         "assets": filters.asset_codes(),
         "newest_block": newest.number if newest else None,
     }
-
-
-def streamed(blocks: Iterator[bytes], name: str) -> StreamingHttpResponse:
-    """Return a CSV file as it comes out of the database."""
-    response = StreamingHttpResponse(blocks, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    response["Cache-Control"] = "no-store"
-    return response
 
 
 def _download(name: str, chosen: Filters) -> StreamingHttpResponse:

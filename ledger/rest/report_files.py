@@ -1,6 +1,6 @@
 """The reports as CSV files, streamed as they come out of the database; for house keys with the scope `finance`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponseBase, StreamingHttpResponse
@@ -14,6 +14,7 @@ from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import read_query
 from ledger.controls.rest.views import ApiView
 from ledger.reports import sheets
+from ledger.reports.files import streamed
 from ledger.rest.reports import ReportQuery, scope_of
 
 _CSV = {(200, "text/csv"): OpenApiTypes.BINARY}
@@ -37,7 +38,8 @@ class _ReportFile(ApiView):
 
     def _file(self, query: Mapping[str, Any], **wanted: str) -> StreamingHttpResponse:
         scope = scope_of(self.caller.environment, query)
-        return _streamed(sheets.report(self.sheet, scope, asset=query["asset"], **wanted), self.sheet.name)
+        blocks = sheets.report(self.sheet, scope, asset=query["asset"], **wanted)
+        return streamed(blocks, self.sheet.name.replace("_", "-"))
 
 
 class BalancesFileView(_ReportFile):
@@ -81,15 +83,4 @@ class StatementFileView(ApiView):
         environment = self.caller.environment
         scope = scope_of(environment, query)
         blocks = sheets.account_statement(environment=environment, address=address, asset=query["asset"], scope=scope)
-        return _streamed(blocks, "statement")
-
-
-def _streamed(blocks: Iterator[bytes], name: str) -> StreamingHttpResponse:
-    return StreamingHttpResponse(
-        blocks,
-        content_type="text/csv; charset=utf-8",
-        headers={
-            "Content-Disposition": f'attachment; filename="{name.replace("_", "-")}.csv"',
-            "Cache-Control": "no-store",
-        },
-    )
+        return streamed(blocks, "statement")
