@@ -40,7 +40,7 @@ def prepare(stack: LocalStack) -> str:
             assets=[_ASSET],
             now=clock.now(),
         )
-        fund(wallet, 10**12, asset=_ASSET)
+    fund(wallet, 10**12, asset=_ASSET)  # proposed and approved: two transactions
     return wallet.reference
 
 
