@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import psycopg
 
+from tests.bench.filling import indexes_at_the_end
+
 MANY: Final = 40
 """Rows of what has few: operators, gateways, pools, endpoints, sources, closes."""
 
@@ -56,14 +58,15 @@ def fill(connection: "psycopg.Connection[Any]", *, orders: int) -> None:
     connection.execute("SET synchronous_commit = off")
     connection.execute(_NUMBERED.format(orders=orders))
     connection.execute(_FEW)
-    tables = []
-    for rows in _every(orders):
-        columns = {**_nothing(connection, rows), **rows.columns}
-        connection.execute(
-            f"INSERT INTO {rows.table} ({', '.join(columns)}) OVERRIDING SYSTEM VALUE "
-            f"SELECT {', '.join(columns.values())} FROM {rows.made_from}"
-        )
-        tables.append(rows.table)
+    every = list(_every(orders))
+    tables = list(dict.fromkeys(rows.table for rows in every))
+    with indexes_at_the_end(connection, tables):
+        for rows in every:
+            columns = {**_nothing(connection, rows), **rows.columns}
+            connection.execute(
+                f"INSERT INTO {rows.table} ({', '.join(columns)}) OVERRIDING SYSTEM VALUE "
+                f"SELECT {', '.join(columns.values())} FROM {rows.made_from}"
+            )
     for table in tables:
         connection.execute(f"VACUUM ANALYZE {table}")
     connection.execute("SET session_replication_role = origin")
