@@ -21,6 +21,7 @@ from ledger.environments import Environment
 from ledger.models import Hold, Posting, Transaction
 from ledger.reports import books, sheets
 from ledger.reports.files import streamed
+from ledger.reports.scopes import scope_of
 
 _LINES: Final = 100
 _HOLDS: Final = 50
@@ -46,7 +47,7 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
         name = f"{address.replace(':', '-').replace('@', '')}-{asset}-{chosen.scope.told.replace(' ', '-')}"
         return streamed(blocks, f"statement-{environment}-{name}")
     page = _page(request, chosen, address, asset)
-    days = books.by_day(environment=environment, last=clock.now().date(), address=address, asset=asset)
+    days = books.by_day(scope_of(environment=environment), now=clock.now(), address=address, asset=asset)
     sign = 1 if row.balance.normal_side == "credit" else -1
     context: dict[str, Any] = {
         **frame(request, f"{address} {asset}", chosen),

@@ -92,8 +92,7 @@ def _trial_balance(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
 
 
 def _alm(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
-    today = clock.now().date()
-    flying = books.in_flight_by_day(environment=chosen.environment, last=today, asset=chosen.asset)
+    flying = books.in_flight_by_day(chosen.scope, now=clock.now(), asset=chosen.asset)
     return {
         "flying": charts.lines(flying),
         "found": [
