@@ -13,7 +13,7 @@ from ledger import account_rows, assets, statements, transaction_rows
 from ledger.books import environment_of, number_of
 from ledger.console import charts, filters
 from ledger.console.filters import Filters
-from ledger.console.reports import frame
+from ledger.console.reports import four, frame
 from ledger.controls import clock
 from ledger.controls.refusals import NotFound
 from ledger.controls.roles import Section, sees
@@ -54,19 +54,19 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
         "csv": f"{chosen.link()}&format=csv",
         "environment": environment,
         "row": row,
-        "cells": _four(row.balance, asset),
+        "cells": four(row.balance, asset),
         "balance": assets.for_reading(row.balance.posted, asset),
         "available": assets.for_reading(row.balance.available, asset),
         "holds": _holds(environment, row.account_id),
         "chart": charts.lines(days, sign=sign),
-        "opening": _four(page.opening, asset),
-        "closing": _four(page.closing, asset),
+        "opening": four(page.opening, asset),
+        "closing": four(page.closing, asset),
         "lines": [
             {
                 "line": line,
                 "posted": assets.for_reading(line.posted, asset),
                 "pending": assets.for_reading(line.pending, asset),
-                "after": _four(line.after, asset),
+                "after": four(line.after, asset),
             }
             for line in page.lines
         ],
@@ -139,13 +139,3 @@ def _holds(environment: str, account_id: int) -> list[dict[str, Any]]:
             for row in rows
         ]
     return sorted(found, key=lambda one: one["posting"].pk, reverse=True)[:_HOLDS]
-
-
-def _four(balances: Any, asset: str) -> list[str]:
-    amounts = (
-        balances.debits_posted,
-        balances.credits_posted,
-        balances.debits_pending,
-        balances.credits_pending,
-    )
-    return [assets.for_reading(amount, asset) for amount in amounts]
