@@ -50,7 +50,7 @@ code: venv ## print a current one-time code: make code ROLE=ops
 manage: venv ## run a management command against the running stack: make manage COMMAND="verify_ledger"
 	@$(PY) -m config.local manage $(COMMAND)
 
-bench: venv ## print ratios against bare SQL and write bench.json; ONLY=F1 for one row
+bench: venv ## print ratios against bare SQL and write bench.json; ONLY=F1 for one row, ONLY=flat for ten million postings
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
 
 format: venv ## format the code and mend what can be mended

@@ -3,11 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from django.db import connection
 
 from ledger.books import number_of
 from ledger.controls import clock
+
+
+class FourBalances(Protocol):
+    """Whatever has the four balances, in minor units: an account, a line of a report, a statement's opening."""
+
+    @property
+    def debits_posted(self) -> int: ...
+    @property
+    def credits_posted(self) -> int: ...
+    @property
+    def debits_pending(self) -> int: ...
+    @property
+    def credits_pending(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,31 +167,48 @@ def _line(row: Sequence[object]) -> Line:
     return Line(*words, int(posted), int(pending), Balances(int(dp), int(cp), int(dq), int(cq)))  # type: ignore[arg-type, call-arg, call-overload]  # a row
 
 
+# What a posting moves; the end of a pending gives back the whole of it. The pending is looked up for an end alone: a join
+# would read the whole table for a page.
+_MOVED: Final = """CASE WHEN p.kind IN ('posted', 'post') THEN p.amount_minor ELSE 0 END AS posted,
+                 CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor
+                      ELSE -(SELECT q.amount_minor FROM ledger_posting q WHERE q.id = p.pending_id) END AS pending"""
+
+# An account's postings after the page's place. Compared (and ordered) by account and id together, each side is read along its
+# own index, in however large a book.
+_LATER: Final = """(p.{side}_account_id, p.id) > (%(account)s, %(after)s)
+                AND (p.{side}_account_id, p.id) <= (%(account)s, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)"""
+
 # What stood before the page: the sum of everything up to its place …
-_FORWARD: Final = """
+_SUM: Final = """
     SELECT coalesce(sum(posted) FILTER (WHERE is_debit), 0) AS dp,
            coalesce(sum(posted) FILTER (WHERE NOT is_debit), 0) AS cp,
            coalesce(sum(pending) FILTER (WHERE is_debit), 0) AS dq,
            coalesce(sum(pending) FILTER (WHERE NOT is_debit), 0) AS cq
-    FROM (SELECT p.debit_account_id = %(account)s AS is_debit,
-                 CASE WHEN p.kind IN ('posted', 'post') THEN p.amount_minor ELSE 0 END AS posted,
-                 CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor ELSE -q.amount_minor END AS pending
-          FROM ledger_posting p LEFT JOIN ledger_posting q ON q.id = p.pending_id
-          WHERE (p.debit_account_id = %(account)s OR p.credit_account_id = %(account)s) AND p.id <= %(after)s) AS earlier
+    FROM (SELECT true AS is_debit, {moved} FROM ledger_posting p{joined} WHERE {debited}
+          UNION ALL SELECT false, {moved} FROM ledger_posting p{joined} WHERE {credited}) AS summed
 """
+
+
+def _sum_of(those: str, joined: str = "") -> str:
+    debited, credited = (those.replace("{side}", side) for side in ("debit", "credit"))
+    whole = _SUM.replace("{moved}", _MOVED).replace("{joined}", joined)
+    return whole.replace("{debited}", debited).replace("{credited}", credited)
+
+
+_FORWARD: Final = _sum_of("p.{side}_account_id = %(account)s AND p.id <= %(after)s")
 # … or, where little comes after it, the present balance less that.
 _BACKWARD: Final = """
     SELECT b.debits_posted - l.dp AS dp, b.credits_posted - l.cp AS cp, b.debits_pending - l.dq AS dq,
            b.credits_pending - l.cq AS cq
     FROM ledger_balance b, ({later}) AS l
     WHERE b.account_id = %(account)s
-""".replace("{later}", _FORWARD.replace("p.id <= %(after)s", "p.id > %(after)s"))
+""".replace("{later}", _sum_of(_LATER))
 # In a scope: what counts before it, and what of it comes up to the page's place.
-_WITHIN: Final = _FORWARD.replace(
-    "LEFT JOIN", "JOIN ledger_transaction t ON t.id = p.transaction_id LEFT JOIN"
-).replace("p.id <= %(after)s", "({earlier} OR (p.id <= %(after)s AND {counts}))")
-_INSIDE: Final = """
-             AND EXISTS (SELECT FROM ledger_transaction t WHERE t.id = ledger_posting.transaction_id AND {counts})"""
+_WITHIN: Final = _sum_of(
+    "p.{side}_account_id = %(account)s AND ({earlier} OR (p.id <= %(after)s AND {counts}))",
+    joined=" JOIN ledger_transaction t ON t.id = p.transaction_id",
+)
+_INSIDE: Final = " AND EXISTS (SELECT FROM ledger_transaction t WHERE t.id = p.transaction_id AND {counts})"
 _FEW: Final = 5000
 _FOLLOWERS: Final = """
 SELECT count(*) FROM (
@@ -206,21 +223,19 @@ ORDER BY id DESC OFFSET %(skip)s - 1 LIMIT 1
 """
 
 # One statement and so one snapshot: the page, and what stood before it.
-_PAGE: Final = """
+_TEMPLATE: Final = """
 WITH opening AS (
     {opening}
 ), page AS (
-    SELECT p.*, CASE WHEN p.kind IN ('posted', 'post') THEN p.amount_minor ELSE 0 END AS posted,
-           CASE p.kind WHEN 'posted' THEN 0 WHEN 'pending' THEN p.amount_minor ELSE -q.amount_minor END AS pending
-    FROM ((SELECT id, transaction_id, kind, pending_id, amount_minor, true AS is_debit, credit_account_id AS other_id
-           FROM ledger_posting WHERE debit_account_id = %(account)s AND id > %(after)s{inside}
-           ORDER BY id LIMIT %(limit)s)
-          UNION ALL
-          (SELECT id, transaction_id, kind, pending_id, amount_minor, false, debit_account_id
-           FROM ledger_posting WHERE credit_account_id = %(account)s AND id > %(after)s{inside}
-           ORDER BY id LIMIT %(limit)s)) AS p
-    LEFT JOIN ledger_posting q ON q.id = p.pending_id
-    ORDER BY p.id LIMIT %(limit)s
+    SELECT * FROM (
+        (SELECT p.id, p.transaction_id, p.kind, true AS is_debit, p.credit_account_id AS other_id, {moved}
+         FROM ledger_posting p WHERE {debited}{inside}
+         ORDER BY p.debit_account_id, p.id LIMIT %(limit)s)
+        UNION ALL
+        (SELECT p.id, p.transaction_id, p.kind, false, p.debit_account_id, {moved}
+         FROM ledger_posting p WHERE {credited}{inside}
+         ORDER BY p.credit_account_id, p.id LIMIT %(limit)s)) AS sides
+    ORDER BY id LIMIT %(limit)s
 )
 SELECT o.dp, o.cp, o.dq, o.cq, e.id, e.transaction_id, t.key, t.event_type, e.kind, t.subject,
        t.effective_at, t.recorded_at, t.value_date, a.address,
@@ -235,4 +250,7 @@ LEFT JOIN ledger_transaction t ON t.id = e.transaction_id
 LEFT JOIN ledger_account a ON a.id = e.other_id
 WINDOW before AS (ORDER BY e.id ROWS UNBOUNDED PRECEDING)
 ORDER BY e.id
-"""
+""".replace("{moved}", _MOVED)
+_PAGE: Final = _TEMPLATE.replace("{debited}", _LATER.replace("{side}", "debit")).replace(
+    "{credited}", _LATER.replace("{side}", "credit")
+)

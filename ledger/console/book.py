@@ -13,7 +13,7 @@ from ledger import account_rows, assets, statements, transaction_rows
 from ledger.books import environment_of, number_of
 from ledger.console import charts, filters
 from ledger.console.filters import Filters
-from ledger.console.reports import frame
+from ledger.console.reports import four, frame
 from ledger.controls import clock
 from ledger.controls.refusals import NotFound
 from ledger.controls.roles import Section, sees
@@ -21,6 +21,7 @@ from ledger.environments import Environment
 from ledger.models import Hold, Posting, Transaction
 from ledger.reports import books, sheets
 from ledger.reports.files import streamed
+from ledger.reports.scopes import scope_of
 
 _LINES: Final = 100
 _HOLDS: Final = 50
@@ -46,26 +47,26 @@ def account(request: HttpRequest, environment: str, asset: str, address: str) ->
         name = f"{address.replace(':', '-').replace('@', '')}-{asset}-{chosen.scope.told.replace(' ', '-')}"
         return streamed(blocks, f"statement-{environment}-{name}")
     page = _page(request, chosen, address, asset)
-    days = books.by_day(environment=environment, last=clock.now().date(), address=address, asset=asset)
+    days = books.by_day(scope_of(environment=environment), now=clock.now(), address=address, asset=asset)
     sign = 1 if row.balance.normal_side == "credit" else -1
     context: dict[str, Any] = {
         **frame(request, f"{address} {asset}", chosen),
         "csv": f"{chosen.link()}&format=csv",
         "environment": environment,
         "row": row,
-        "cells": _four(row.balance, asset),
+        "cells": four(row.balance, asset),
         "balance": assets.for_reading(row.balance.posted, asset),
         "available": assets.for_reading(row.balance.available, asset),
         "holds": _holds(environment, row.account_id),
         "chart": charts.lines(days, sign=sign),
-        "opening": _four(page.opening, asset),
-        "closing": _four(page.closing, asset),
+        "opening": four(page.opening, asset),
+        "closing": four(page.closing, asset),
         "lines": [
             {
                 "line": line,
                 "posted": assets.for_reading(line.posted, asset),
                 "pending": assets.for_reading(line.pending, asset),
-                "after": _four(line.after, asset),
+                "after": four(line.after, asset),
             }
             for line in page.lines
         ],
@@ -138,13 +139,3 @@ def _holds(environment: str, account_id: int) -> list[dict[str, Any]]:
             for row in rows
         ]
     return sorted(found, key=lambda one: one["posting"].pk, reverse=True)[:_HOLDS]
-
-
-def _four(balances: Any, asset: str) -> list[str]:
-    amounts = (
-        balances.debits_posted,
-        balances.credits_posted,
-        balances.debits_pending,
-        balances.credits_pending,
-    )
-    return [assets.for_reading(amount, asset) for amount in amounts]

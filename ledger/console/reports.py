@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ledger import assets, seals
+from ledger.balances import FourBalances
 from ledger.console import charts, filters
 from ledger.console.filters import Filters
 from ledger.controls import clock
@@ -53,6 +54,17 @@ def frame(request: HttpRequest, title: str, chosen: Filters) -> dict[str, Any]:
     }
 
 
+def four(balances: FourBalances, asset: str) -> list[str]:
+    """Return the four balances as a page shows them."""
+    amounts = (
+        balances.debits_posted,
+        balances.credits_posted,
+        balances.debits_pending,
+        balances.credits_pending,
+    )
+    return [assets.for_reading(amount, asset) for amount in amounts]
+
+
 def _download(name: str, chosen: Filters) -> StreamingHttpResponse:
     sheet = {"trial-balance": sheets.TRIAL_BALANCE, "alm": sheets.ALM, "balances": sheets.BALANCES}[name]
     blocks = sheets.report(
@@ -92,8 +104,7 @@ def _trial_balance(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
 
 
 def _alm(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
-    today = clock.now().date()
-    flying = books.in_flight_by_day(environment=chosen.environment, last=today, asset=chosen.asset)
+    flying = books.in_flight_by_day(chosen.scope, now=clock.now(), asset=chosen.asset)
     return {
         "flying": charts.lines(flying),
         "found": [
@@ -137,7 +148,7 @@ def _balances(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
     )
     return {
         "lines": [
-            {"line": line, "cells": _four(line, line.asset), "balance": assets.for_reading(line.balance, line.asset)}
+            {"line": line, "cells": four(line, line.asset), "balance": assets.for_reading(line.balance, line.asset)}
             for line in lines
         ],
         "scoped": chosen.link(asset="", gl_code="", account_class="", view=""),
@@ -147,15 +158,10 @@ def _balances(request: HttpRequest, chosen: Filters) -> dict[str, Any]:
 
 def _cells(line: books.TrialLine | books.TrialTotal, asset: str) -> list[str]:
     return [
-        *_four(line, asset),
+        *four(line, asset),
         assets.for_reading(line.debit_balance, asset),
         assets.for_reading(line.credit_balance, asset),
     ]
-
-
-def _four(line: books.TrialLine | books.TrialTotal | books.AccountLine, asset: str) -> list[str]:
-    amounts = (line.debits_posted, line.credits_posted, line.debits_pending, line.credits_pending)
-    return [assets.for_reading(amount, asset) for amount in amounts]
 
 
 _PAGES: Final[dict[str, tuple[str, str, Callable[[HttpRequest, Filters], dict[str, Any]]]]] = {

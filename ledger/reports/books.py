@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from ledger.reports.scopes import Scope, Value, midnight, query, scope_of, zone_of
 
+_MOST_DAYS: Final = 366
 PARTS: Final = ("covers", "owed", "in_flight", "own")
 
 
@@ -198,22 +200,30 @@ def alm(scope: Scope, *, asset: str = "") -> list[AlmAsset]:
     return [AlmAsset(name, lines) for name, lines in found.items()]
 
 
-def by_day(*, environment: str, last: date, address: str, asset: str, days: int = 30) -> list[Day]:
-    """Return the balance of an account at the end of each of the last dates."""
-    return _by_day("by_day", environment, last, days, {"address": address, "asset": asset})
+def by_day(scope: Scope, *, now: datetime, address: str, asset: str, days: int = 30) -> list[Day]:
+    """Return the balance of an account at the end of each date of a period, or of the last dates to a scope's end."""
+    return _by_day("by_day", scope, now, days, {"address": address, "asset": asset})
 
 
-def in_flight_by_day(*, environment: str, last: date, asset: str = "", days: int = 30) -> list[Day]:
-    """Return the money in flight at the end of each of the last dates: what is in transit, and what holds reserve."""
-    return _by_day("in_flight_by_day", environment, last, days, {"asset": asset})
+def in_flight_by_day(scope: Scope, *, now: datetime, asset: str = "", days: int = 30) -> list[Day]:
+    """Return the money in flight at the end of each of these dates: what is in transit, and what holds reserve."""
+    return _by_day("in_flight_by_day", scope, now, days, {"asset": asset})
 
 
-def _by_day(name: str, environment: str, last: date, days: int, given: Mapping[str, Value]) -> list[Day]:
-    zone = zone_of(environment)
+def _by_day(name: str, scope: Scope, now: datetime, days: int, given: Mapping[str, Value]) -> list[Day]:
+    zone = zone_of(scope.environment)
+    last = scope.last or now.astimezone(ZoneInfo(zone)).date()
     first = last - timedelta(days=days - 1)
-    dates: dict[str, Value] = {"zone": zone, "first": first, "last": last, "since": midnight(first, zone)}
-    rows = _rows(name, scope_of(environment=environment), {**given, **dates})
-    return [Day(str(row[0]), row[1], int(str(row[2]))) for row in rows]  # type: ignore[arg-type]  # a row
+    if scope.first is not None:  # what stood at the end of its dates, also what counts before it
+        first = max(scope.first, last - timedelta(days=_MOST_DAYS - 1))
+        scope = scope_of(environment=scope.environment, on=last)
+    dates: dict[str, Value] = {"zone": zone, "first": first, "last": last, "start": midnight(first, zone)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statement(name, scope).replace("{counts}", scope.counts or "true"), {**scope.parameters, **given, **dates}
+        )
+        rows = cursor.fetchall()
+    return [Day(str(row[0]), row[1], int(row[2])) for row in rows]
 
 
 _SUMMED: Final = (

@@ -52,6 +52,10 @@ class Scope:
     """The same, of one transaction `t`: whether it counts in it. Empty: each one does."""
     earlier: str = "false"
     """Of one transaction `t`: whether it counts before a period."""
+    first: date | None = None
+    """A period's first date."""
+    last: date | None = None
+    """The date it ends with: a block's is that on which it was sealed. None: it ends now."""
 
 
 def scope_of(
@@ -101,9 +105,11 @@ def _of_block(environment: str, block: int) -> Scope:
     book = number_of(environment)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT root FROM ledger_block WHERE book_id = %(book)s AND number = %(block)s),"
+            "SELECT max(root) FILTER (WHERE number = %(block)s),"
             " coalesce(sum(members) FILTER (WHERE number <= %(block)s), 0)"
-            " < coalesce(sum(members) FILTER (WHERE number > %(block)s), 0)"
+            " < coalesce(sum(members) FILTER (WHERE number > %(block)s), 0),"
+            " (max(sealed_at) FILTER (WHERE number = %(block)s)"
+            " AT TIME ZONE (SELECT close_zone FROM ledger_book WHERE id = %(book)s))::date"
             " FROM ledger_block WHERE book_id = %(book)s",
             {"book": book, "block": block},
         )
@@ -112,7 +118,7 @@ def _of_block(environment: str, block: int) -> Scope:
         raise NotFound(f"There is no sealed block {block}.")
     statement = _within("chosen_through_block") if row[1] else _before("chosen_after_block")
     parameters: dict[str, Value] = {"book": book, "block": block}
-    return Scope(environment, f"block {block}", False, statement, parameters, root=row[0], counts=_SEALED)
+    return Scope(environment, f"block {block}", False, statement, parameters, root=row[0], counts=_SEALED, last=row[2])
 
 
 def _of_date(environment: str, on: date) -> Scope:
@@ -120,7 +126,7 @@ def _of_date(environment: str, on: date) -> Scope:
     parameters: dict[str, Value] = {"book": number_of(environment), "until": midnight(on + timedelta(days=1), zone)}
     final = _locked_through(environment, on, zone)
     told, counts = f"the end of {on}", "t.effective_at < %(until)s"
-    return Scope(environment, told, not final, _before("chosen_from"), parameters, counts=counts)
+    return Scope(environment, told, not final, _before("chosen_from"), parameters, counts=counts, last=on)
 
 
 def _of_period(environment: str, since: date, to: date) -> Scope:
@@ -139,6 +145,8 @@ def _of_period(environment: str, since: date, to: date) -> Scope:
         parameters,
         counts="t.effective_at >= %(since)s AND t.effective_at < %(until)s",
         earlier="t.effective_at < %(since)s",
+        first=since,
+        last=to,
     )
 
 

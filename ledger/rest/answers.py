@@ -1,10 +1,10 @@
 """How the book's rows read in an answer: decimal strings, RFC 3339 instants, public references."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ledger import assets
-from ledger.balances import Balance
+from ledger.balances import Balance, FourBalances
 from ledger.controls.rest.answers import instant, instant_or_none
 from ledger.direct_posting import Outcome
 from ledger.drafts import Posting as Sent
@@ -12,18 +12,7 @@ from ledger.models import Hold, Posting, Transaction
 from ledger.statements import Line, Statement
 
 
-class _Four(Protocol):
-    @property
-    def debits_posted(self) -> int: ...
-    @property
-    def credits_posted(self) -> int: ...
-    @property
-    def debits_pending(self) -> int: ...
-    @property
-    def credits_pending(self) -> int: ...
-
-
-def four(balances: _Four, asset: str) -> dict[str, str]:
+def four(balances: FourBalances, asset: str) -> dict[str, str]:
     """Write the four balances."""
     return {
         "debits_posted": assets.text(balances.debits_posted, asset),

@@ -9,24 +9,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from ledger.controls.refusals import NotFound
-from ledger.controls.rest import shapes
 from ledger.controls.rest.scopes import Scope
 from ledger.controls.rest.shapes import read_query
 from ledger.controls.rest.views import ApiView
 from ledger.reports import sheets
 from ledger.reports.files import streamed
-from ledger.rest.reports import ReportQuery, scope_of
+from ledger.rest.reports import AllBalancesQuery, AllStatementQuery, ReportQuery, scope_of
 
 _CSV = {(200, "text/csv"): OpenApiTypes.BINARY}
-
-
-class BalancesFileQuery(ReportQuery):
-    gl_code = shapes.Text(max_length=20, required=False, default="")
-    workflow_view = shapes.Text(max_length=40, required=False, default="")
-
-
-class StatementFileQuery(ReportQuery):
-    asset = shapes.Text(max_length=20, help_text="an asset's code")
 
 
 class _ReportFile(ApiView):
@@ -45,10 +35,10 @@ class _ReportFile(ApiView):
 class BalancesFileView(_ReportFile):
     sheet = sheets.BALANCES
 
-    @extend_schema(operation_id="report_balances_csv", parameters=[BalancesFileQuery], responses=_CSV, tags=["reports"])
+    @extend_schema(operation_id="report_balances_csv", parameters=[AllBalancesQuery], responses=_CSV, tags=["reports"])
     def get(self, request: Request) -> HttpResponseBase:
         """All accounts with their balances, as CSV."""
-        query = read_query(request, BalancesFileQuery)
+        query = read_query(request, AllBalancesQuery)
         return self._file(query, gl_code=query["gl_code"], view=query["workflow_view"])
 
 
@@ -75,11 +65,11 @@ class StatementFileView(ApiView):
     refusals = {"GET": (NotFound,)}
 
     @extend_schema(
-        operation_id="report_statement_csv", parameters=[StatementFileQuery], responses=_CSV, tags=["reports"]
+        operation_id="report_statement_csv", parameters=[AllStatementQuery], responses=_CSV, tags=["reports"]
     )
     def get(self, request: Request, address: str) -> HttpResponseBase:
         """An account's whole statement with running balances, as CSV."""
-        query = read_query(request, StatementFileQuery)
+        query = read_query(request, AllStatementQuery)
         environment = self.caller.environment
         scope = scope_of(environment, query)
         blocks = sheets.account_statement(environment=environment, address=address, asset=query["asset"], scope=scope)

@@ -38,15 +38,21 @@ class ReportQuery(shapes.Shape):
         return {**super().get_fields(), "from": _Date("the first date of a period: what counts in it")}
 
 
-class BalancesQuery(ReportQuery):
+class AllBalancesQuery(ReportQuery):
     gl_code = shapes.Text(max_length=20, required=False, default="")
     workflow_view = shapes.Text(max_length=40, required=False, default="")
+
+
+class BalancesQuery(AllBalancesQuery):
     limit = shapes.QueryNumber(min_value=1, max_value=500, required=False, default=100, help_text="how many at most")
     after = shapes.Text(max_length=400, required=False, default="", help_text="`next` of the page before")
 
 
-class StatementReportQuery(ReportQuery):
+class AllStatementQuery(ReportQuery):
     asset = shapes.Text(max_length=20, help_text="an asset's code")
+
+
+class StatementReportQuery(AllStatementQuery):
     limit = shapes.QueryNumber(min_value=1, max_value=500, required=False, default=50, help_text="how many at most")
     after = shapes.Text(max_length=36, required=False, default="", help_text="`next` of the page before")
 

@@ -211,6 +211,23 @@ def test_alm_and_the_charts_show_money_in_flight(book: None, signed_in: SignIn) 
         assert f'<script src="{outside}' not in shown
 
 
+def test_money_in_flight_by_day_is_of_the_chosen_scope(book: None, signed_in: SignIn) -> None:
+    client = signed_in("fay", "finance lead")
+    codes(Item("fly", [Move(U1, TRANSIT, 1_000)], effective_at=NOON))
+    for query, first, last, amounts in (
+        ("date=2026-03-02", "2026-02-01", "2026-03-02", ["0"] * 29 + ["10.00"]),
+        ("date=2026-03-01", None, None, []),
+        ("from=2026-03-01&to=2026-03-03", "2026-03-01", "2026-03-03", ["0", "10.00", "10.00"]),
+    ):
+        shown = page(client, "report-alm", query=f"?environment=test&asset=EUR&{query}")
+        points = re.findall(r"<title>(\S+): (\S+) EUR</title>", shown)
+        assert [amount for _, amount in points] == amounts, query
+        if not points:
+            assert "at the end of any of these dates" in shown
+        else:
+            assert (points[0][0], points[-1][0]) == (first, last)
+
+
 def test_a_hold_and_its_end_point_at_each_other(book: None, signed_in: SignIn) -> None:
     client = signed_in("fay", "finance")
     codes(Item("post", [Move(U1, TRANSIT, 500)], "settle", hold="held"))

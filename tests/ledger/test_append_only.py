@@ -1,12 +1,28 @@
 """Rules L1, L2, L4, L6 attacked by raw SQL: as the application, and where only a trigger stands, as the owner."""
 
+import itertools
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.ledger.door import CALL, Move, arguments, balance, codes, counts, open_book, plain, release, reserve, settle
+from ledger import accounts
+from ledger.accounts import Opening
+from tests.ledger.door import (
+    CALL,
+    Item,
+    Move,
+    arguments,
+    balance,
+    codes,
+    counts,
+    open_book,
+    plain,
+    release,
+    reserve,
+    settle,
+)
 from tests.ledger.door import test_book as number_of_test_book
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -96,6 +112,7 @@ def test_trigger_refuses_even_the_owner(owner_connection: psycopg.Connection[Any
         "UPDATE ledger_hold SET state = 'posted' WHERE state = 'voided'",
         "UPDATE ledger_hold SET state = 'posted' WHERE state = 'open'",
         "UPDATE ledger_hold SET state = 'gone', ended_by = uuidv7(), ended_at = now() WHERE state = 'open'",
+        "INSERT INTO ledger_hold SELECT transaction_id, book_id, 'open' FROM ledger_hold LIMIT 1",
         "DELETE FROM ledger_hold",
         "TRUNCATE ledger_hold",
         "DELETE FROM ledger_period",
@@ -115,6 +132,7 @@ def test_trigger_refuses_even_the_owner(owner_connection: psycopg.Connection[Any
         "INSERT INTO ledger_posting SELECT uuidv7(), transaction_id, 9, book_id, 'void', pending_id, debit_account_id,"
         " credit_account_id, asset, 1 FROM ledger_posting WHERE pending_id IS NOT NULL LIMIT 1",
         "INSERT INTO ledger_key SELECT book_id, key, uuidv7() FROM ledger_key LIMIT 1",
+        "INSERT INTO ledger_transaction SELECT * FROM ledger_transaction LIMIT 1",
     ],
 )
 def test_guard_refuses_even_the_owner(owner_connection: psycopg.Connection[Any], statement: str) -> None:
@@ -122,6 +140,89 @@ def test_guard_refuses_even_the_owner(owner_connection: psycopg.Connection[Any],
     with pytest.raises((psycopg.errors.IntegrityError, psycopg.errors.FeatureNotSupported)):
         owner_connection.execute(statement.encode())
     assert (counts(), balance("a"), balance("b")) == before
+
+
+_ACCOUNT = (
+    "(SELECT a.id FROM ledger_account a JOIN ledger_book b ON b.id = a.book_id"
+    " WHERE b.environment = '{}' AND a.address = '{}' AND a.asset = '{}')"
+)
+_A, _B, _DOLLARS = (
+    _ACCOUNT.format("test", address, asset) for address, asset in (("a", "EUR"), ("b", "EUR"), ("a", "USD"))
+)
+_ELSEWHERE, _ELSEWHERE_B = (_ACCOUNT.format("live", address, "EUR") for address in ("a", "b"))
+_TEST, _LIVE = (f"(SELECT id FROM ledger_book WHERE environment = '{environment}')" for environment in ("test", "live"))
+_RIGHT = {"book": _TEST, "debit": _A, "credit": _B, "asset": "'EUR'", "amount": "1", "kind": "'posted'", "of": "t.id"}
+
+JOINS_NOTHING = [
+    #    what it is                                     how
+    ("to the account it comes from", {"credit": _A}),
+    ("to another book", {"credit": _ELSEWHERE}),
+    ("from another book", {"debit": _ELSEWHERE}),
+    ("between accounts of another book", {"debit": _ELSEWHERE, "credit": _ELSEWHERE_B}),
+    ("said to be of another book", {"book": _LIVE}),
+    ("in another book, under a transaction of this", {"book": _LIVE, "debit": _ELSEWHERE, "credit": _ELSEWHERE_B}),
+    ("of an asset of neither account", {"asset": "'USD'"}),
+    ("from an account of another asset", {"debit": _DOLLARS}),
+    ("to an account of another asset", {"credit": _DOLLARS}),
+    ("of an asset of one account", {"asset": "'USD'", "credit": _DOLLARS}),
+    ("from no account", {"debit": "0"}),
+    ("to no account", {"credit": "0"}),
+    ("of no transaction", {"of": "uuidv7()"}),
+    ("of nothing", {"amount": "0"}),
+    ("of nothing, pending", {"amount": "0", "kind": "'pending'"}),
+    ("of less than nothing", {"amount": "-1"}),
+]
+
+
+@pytest.fixture
+def _two_books(database: None) -> None:
+    """Accounts a and b in both books, in euro and dollars; one transaction of the test book."""
+    for environment, asset in itertools.product(("test", "live"), ("EUR", "USD")):
+        openings = [Opening(address, asset, accounts.BANK) for address in ("a", "b")]
+        accounts.open_accounts(environment=environment, openings=openings)
+    assert codes(Item("1", [Move("a", "b", 5)])) == ["created"]
+
+
+@pytest.mark.usefixtures("_two_books")
+@pytest.mark.parametrize("case,wrong", JOINS_NOTHING, ids=[row[0] for row in JOINS_NOTHING])
+def test_posting_is_refused_even_to_the_owner_when_it_does_not_join_two_accounts(
+    owner_connection: psycopg.Connection[Any],
+    application_connection: psycopg.Connection[Any],
+    case: str,
+    wrong: dict[str, str],
+) -> None:
+    before = (counts(), balance("a"), balance("b"))
+    attacks = [_inserted(wrong), f"{_inserted({})} UNION ALL {_values(wrong)}"]
+    for attack in attacks:
+        with pytest.raises(psycopg.errors.CheckViolation):
+            owner_connection.execute(attack.encode())
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application_connection.execute(attack.encode())
+    assert (counts(), balance("a"), balance("b")) == before
+    owner_connection.execute(_inserted({}).encode())  # it is what is wrong with them that is refused
+    assert counts()["ledger_posting"] == before[0]["ledger_posting"] + 1
+
+
+@pytest.mark.usefixtures("_two_books")
+def test_posting_is_measured_by_the_ledgers_own_accounts(owner_connection: psycopg.Connection[Any]) -> None:
+    owner_connection.execute("CREATE TEMP TABLE ledger_account AS SELECT * FROM public.ledger_account WHERE false")
+    attack = _inserted({"debit": "0"})
+    with pytest.raises(psycopg.errors.CheckViolation):
+        owner_connection.execute(attack.replace("FROM ledger_account", "FROM public.ledger_account").encode())
+
+
+def _inserted(wrong: dict[str, str]) -> str:
+    return (
+        "INSERT INTO ledger_posting (id, transaction_id, position, book_id, kind, debit_account_id, credit_account_id,"
+        f" asset, amount_minor) {_values(wrong)}"
+    )
+
+
+def _values(wrong: dict[str, str]) -> str:
+    return (
+        "SELECT uuidv7(), {of}, 9, {book}, {kind}, {debit}, {credit}, {asset}, {amount}"
+        " FROM ledger_transaction t WHERE t.key = '1'"
+    ).format_map({**_RIGHT, **wrong})
 
 
 @pytest.mark.parametrize(

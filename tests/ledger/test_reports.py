@@ -7,7 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
+from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, Phase, given, settings
@@ -210,21 +212,21 @@ def test_a_scope_is_one_thing() -> None:
 
 
 def test_balances_by_day_end_in_the_present_balance(book: None) -> None:
-    last = MONDAY + timedelta(days=3)
-    found = books.by_day(environment=ENV, last=last, days=5, address=U1, asset="EUR")
+    thursday = NOON + timedelta(days=3)
+    found = books.by_day(now(), now=thursday, days=5, address=U1, asset="EUR")
     assert found == [
         Day("EUR", MONDAY + timedelta(days=n - 1), amount) for n, amount in enumerate([0, 10_000, 7_000, 7_000, 7_000])
     ]
     codes(plain("later", BANK, U1, 5, 10))
-    assert books.by_day(environment=ENV, last=last, days=5, address=U1, asset="EUR") == found
+    assert books.by_day(now(), now=thursday, days=5, address=U1, asset="EUR") == found
 
 
 def test_money_in_flight_is_what_is_in_transit_and_what_is_held(book: None) -> None:
     """2,000 are held on Tuesday; on Wednesday 40 go into transit, and 500 of the hold's whole 2,000 do."""
 
     def flying() -> list[int]:
-        last = MONDAY + timedelta(days=3)
-        return [day.amount for day in books.in_flight_by_day(environment=ENV, last=last, days=4, asset="EUR")]
+        thursday = NOON + timedelta(days=3)
+        return [day.amount for day in books.in_flight_by_day(now(), now=thursday, days=4, asset="EUR")]
 
     assert flying() == [0, 2_000, 2_000, 2_000]
     codes(plain("in", U1, TRANSIT, 40, 2))
@@ -236,6 +238,41 @@ def test_money_in_flight_is_what_is_in_transit_and_what_is_held(book: None) -> N
     assert flying() == [0, 2_000, 540, 547]
     assert codes(Item("7", [], "release", hold="6", effective_at=NOON + timedelta(days=3))) == ["created"]
     assert flying() == [0, 2_000, 540, 540]
+
+
+def test_money_in_flight_by_day_ends_where_its_scope_does(book: None) -> None:
+    """As of a date or a block it is what stood then; a period has its own dates, at whose end more than its own stands."""
+    tuesday, friday = MONDAY + timedelta(days=1), MONDAY + timedelta(days=4)
+    assert seals.seal(ENV) is not None
+    codes(plain("in", U1, TRANSIT, 40, 2), plain("more", U1, TRANSIT, 5, 4))
+
+    def flying(scope: Scope, days: int = 2) -> list[tuple[date, int]]:
+        found = books.in_flight_by_day(scope, now=NOON + timedelta(days=9), days=days, asset="EUR")
+        return [(day.day, day.amount) for day in found]
+
+    assert flying(scope_of(environment=ENV, on=tuesday)) == [(MONDAY, 0), (tuesday, 2_000)]
+    assert flying(scope_of(environment=ENV, on=friday)) == [(friday - timedelta(days=1), 2_040), (friday, 2_045)]
+    assert [amount for _, amount in flying(scope_of(environment=ENV, since=MONDAY, to=friday))] == [
+        *(0, 2_000, 2_040, 2_040, 2_045)
+    ]
+    wednesday = tuesday + timedelta(days=1)
+    assert flying(scope_of(environment=ENV, since=wednesday, to=wednesday)) == [(wednesday, 2_040)]
+    long = flying(scope_of(environment=ENV, since=MONDAY - timedelta(days=1_000), to=friday))
+    assert (len(long), long[0], long[-1]) == (366, (friday - timedelta(days=365), 0), (friday, 2_045))
+    sealed = scope_of(environment=ENV, block=1)
+    assert sealed.last is not None
+    assert flying(sealed) == [(sealed.last - timedelta(days=1), 2_000), (sealed.last, 2_000)]
+    assert [amount for _, amount in flying(now())] == [2_045, 2_045]
+
+
+def test_days_are_those_of_the_books_zone(book: None, superuser_connection: psycopg.Connection[Any]) -> None:
+    late = NOON + timedelta(days=3, hours=11)
+    superuser_connection.execute("UPDATE ledger_book SET close_zone = 'Europe/Berlin' WHERE environment = %s", [ENV])
+    try:
+        (day,) = books.in_flight_by_day(now(), now=late, days=1, asset="EUR")
+    finally:
+        superuser_connection.execute("UPDATE ledger_book SET close_zone = 'UTC' WHERE environment = %s", [ENV])
+    assert day.day == MONDAY + timedelta(days=4)
 
 
 def test_newest_page_of_a_statement_opens_with_what_stood_before_it() -> None:

@@ -1,11 +1,23 @@
 """Account statements: every posting of an account with running balances, in pages of any size."""
 
+from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from ledger.controls.refusals import NotFound
-from ledger.statements import Balances, Line, Statement, statement
+from ledger.statements import (
+    _BACKWARD,
+    Balances,
+    Line,
+    Statement,
+    account_id,
+    page_of_all,
+    place_before_newest,
+    statement,
+)
+from tests.bench import filled
 from tests.ledger.door import Item, Move, balance, codes, open_book, plain, release, reserve, settle
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -91,3 +103,25 @@ def test_page_has_a_size(limit: int, lines: int) -> None:
 def test_unknown_account_is_not_found() -> None:
     with pytest.raises(NotFound):
         _of("nobody")
+
+
+def test_page_is_read_along_its_accounts_own_indexes_in_a_full_book(
+    superuser_connection: psycopg.Connection[Any],
+) -> None:
+    """Not by looking through what others posted since, nor by joining the whole table: the book may be of any size."""
+    filled.add(superuser_connection, environment="test", first=1, last=10_000, total=10_000, each=50)
+    superuser_connection.execute("ANALYZE")
+    place = place_before_newest(environment="test", address=filled.BANK, asset="EUR")
+    account = account_id(environment="test", address=filled.BANK, asset="EUR")
+    given = {"account": account, "after": place, "limit": 51}
+    for opening in (_BACKWARD, "SELECT 0::numeric AS dp, 0::numeric AS cp, 0::numeric AS dq, 0::numeric AS cq"):
+        plan = superuser_connection.execute(
+            f"EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF) {page_of_all(opening)}".encode(), given
+        ).fetchall()
+        lines = "\n".join(row[0] for row in plan)
+        assert "using ledger_posting_debit on ledger_posting" in lines
+        assert "Scan on ledger_posting q" not in lines
+        assert "Rows Removed by Filter" not in lines, lines
+    page = statement(environment="test", address=filled.BANK, asset="EUR", after=place)
+    whole = sum(1_000 + n % 977 + 7 for n in range(1, 10_001))
+    assert (len(page.lines), page.closing.debits_posted, page.next_after) == (50, whole, None)

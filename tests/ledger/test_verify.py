@@ -28,6 +28,7 @@ def broken(superuser_connection: psycopg.Connection[Any]) -> psycopg.Connection[
     codes(settle("settled", "hold2", Move("a", "c", 5)), release("released", "hold3"), now=now)
     superuser_connection.execute("SET session_replication_role = replica")
     superuser_connection.execute("ALTER TABLE ledger_account DROP CONSTRAINT IF EXISTS never_overdrawn")
+    superuser_connection.execute("ALTER TABLE ledger_posting DROP CONSTRAINT IF EXISTS two_accounts")
     return superuser_connection
 
 
@@ -43,6 +44,9 @@ def _put_back(connection: psycopg.Connection[Any]) -> None:
         "ALTER TABLE ledger_account ADD CONSTRAINT never_overdrawn CHECK (CASE balance_rule WHEN 'none' THEN true"
         " WHEN 'debits_must_not_exceed_credits' THEN debits_posted + debits_pending <= credits_posted"
         " ELSE credits_posted + credits_pending <= debits_posted END)"
+    )
+    connection.execute(
+        "ALTER TABLE ledger_posting ADD CONSTRAINT two_accounts CHECK (debit_account_id <> credit_account_id)"
     )
 
 

@@ -1,4 +1,4 @@
--- An account's balance at the end of each business date, as credits less debits: that of now less what counts later.
+-- An account's balance at the end of each business date, as credits less debits: that of the scope less what counts later in it.
 WITH chosen AS (
     SELECT a.id, a.asset FROM ledger_account a
     WHERE a.book_id = %(book)s AND (%(asset)s = '' OR a.asset = %(asset)s) AND a.address = %(address)s
@@ -11,7 +11,7 @@ WITH chosen AS (
     JOIN ledger_posting p ON p.transaction_id = t.id AND p.kind IN ('posted', 'post')
     CROSS JOIN LATERAL (VALUES (p.debit_account_id, true), (p.credit_account_id, false)) AS s (account_id, is_debit)
     JOIN chosen c ON c.id = s.account_id
-    WHERE t.book_id = %(book)s AND t.effective_at >= %(since)s
+    WHERE t.book_id = %(book)s AND t.effective_at >= %(start)s AND {counts}
     GROUP BY 1, 2
 )
 SELECT n.asset, d.day::date, n.posted - coalesce((SELECT sum(m.posted) FROM moved m

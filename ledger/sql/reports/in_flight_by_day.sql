@@ -1,5 +1,5 @@
 -- Money in flight at the end of each business date: what stands in transit, and what open holds reserve of others' money
--- and our own. That of now less what came later; a pending reserves, its end gives the whole of it back.
+-- and our own. That of the scope less what came later in it; a pending reserves, its end gives the whole of it back.
 WITH chosen AS (
     SELECT a.id, a.asset, a.workflow_view = 'in_flight' AS transit FROM ledger_account a
     WHERE a.book_id = %(book)s AND (%(asset)s = '' OR a.asset = %(asset)s) AND a.normal_side = 'credit'
@@ -17,7 +17,7 @@ WITH chosen AS (
     LEFT JOIN ledger_posting q ON q.id = p.pending_id
     CROSS JOIN LATERAL (VALUES (p.debit_account_id, true), (p.credit_account_id, false)) AS s (account_id, is_debit)
     JOIN chosen c ON c.id = s.account_id AND (c.transit OR s.is_debit)
-    WHERE t.book_id = %(book)s AND t.effective_at >= %(since)s
+    WHERE t.book_id = %(book)s AND t.effective_at >= %(start)s AND {counts}
     GROUP BY 1, 2
 )
 SELECT n.asset, d.day::date, n.flying - coalesce((SELECT sum(m.flying) FROM moved m
