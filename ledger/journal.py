@@ -19,7 +19,7 @@ from ledger.chart import active
 from ledger.chart.active import Active
 from ledger.chart.mappings import Phase
 from ledger.chart.template import Template, address_of, amount_of
-from ledger.controls import clock, request_context
+from ledger.controls import arrays, clock, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
 from ledger.environments import Environment
@@ -212,7 +212,15 @@ def _list(environment: str, made: Sequence[_Made]) -> list[object]:
             credit.append(address_of(sent.destination))
             asset.append(sent.asset)
             amount.append(amount_of(sent))
-    return [number_of(environment), json.dumps(items), number, debit, credit, asset, amount]
+    return [
+        number_of(environment),
+        json.dumps(items),
+        arrays.integers(number),
+        arrays.texts(debit),
+        arrays.texts(credit),
+        arrays.texts(asset),
+        arrays.integers(amount),
+    ]
 
 
 def _metadata(draft: Draft, done: Execution) -> dict[str, str]:
@@ -227,11 +235,13 @@ def _item(draft: Draft, template: Template, done: Execution, request_id: str) ->
     item: dict[str, object] = {
         "key": draft.key,
         "event_type": draft.event_type,
-        "phase": template.phase,
         "subject": draft.subject,
-        "request_id": request_id,
         "template_version": template.version,
     }
+    if template.phase is not Phase.PLAIN:
+        item["phase"] = template.phase
+    if request_id:
+        item["request_id"] = request_id
     if draft.refs:
         item["refs"] = dict(draft.refs)
     if metadata := _metadata(draft, done):

@@ -49,15 +49,15 @@ BEGIN
     ELSIF NOT (cardinality(p_item) = cardinality(p_debit) AND cardinality(p_item) = cardinality(p_credit)
                AND cardinality(p_item) = cardinality(p_asset) AND cardinality(p_item) = cardinality(p_amount)) THEN
         RAISE EXCEPTION 'the arrays of postings are not of one length';
-    ELSIF cardinality(p_item) > 50 OR jsonb_array_length(p_items) > 50 THEN
-        -- plans that know how long the list is; until this function's end
-        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
     END IF;
     v_ids := ledger_post_in_sets(p_book, p_items, p_item, p_debit, p_credit, p_asset, p_amount, v_now);
     IF v_ids IS NOT NULL THEN
         RETURN QUERY SELECT (u.n - 1)::integer, 'created', u.id, NULL::integer, NULL::numeric[]
                      FROM unnest(v_ids) WITH ORDINALITY AS u (id, n);
         RETURN;
+    ELSIF cardinality(p_item) > 50 OR jsonb_array_length(p_items) > 50 THEN
+        -- plans that know how long the list is; until this function's end
+        PERFORM set_config('plan_cache_mode', 'force_custom_plan', true);
     END IF;
     RETURN QUERY SELECT * FROM ledger_post_list(p_book, p_items, p_item, p_debit, p_credit, p_asset, p_amount, v_now);
 END $$;

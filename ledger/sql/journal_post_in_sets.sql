@@ -2,186 +2,221 @@
 --
 --   1 read the items: plain ones, reserves, and settles of the whole of the reserve just before; fresh keys, no flags, all
 --     of now
---   2 read accounts and postings, take the locks on the date and on closing; what can change meanwhile is read afterwards
---   3 insert the keys in one sorted statement
---   4 lock the accounts with a balance rule in id order; each must bear all debits (or credits) of the list before any credit
+--   2 read accounts and postings
+--   3 take the locks on the date and on closing; what can change meanwhile is read by the next statement
+--   4 insert the keys in one sorted statement
+--   5 sum up what each account gives and gets
+--   6 lock the accounts with a balance rule in id order; each must bear all debits (or credits) of the list before any credit
 --     (or debit) of it, so that the order of the list does not matter
---   5 write transactions, postings, holds, balances and deltas
+--   7 write transactions, postings, holds, balances and deltas
 --
 -- Locks come in the order of the list's way (ledger_post_list). Where anything is otherwise, null is returned and nothing
 -- has been written: the list's way then says what becomes of each item. Whether items are linked matters to what is refused
 -- only, and here nothing is.
+--
+-- What belongs to an item is read by its number from an array, not joined: statements join to indexes alone, so that one
+-- plan is good for any length.
 CREATE OR REPLACE FUNCTION ledger_post_in_sets(
     p_book smallint, p_items jsonb, p_item integer[], p_debit text[], p_credit text[], p_asset text[],
     p_amount numeric[], p_now timestamptz)
-RETURNS uuid[] LANGUAGE plpgsql VOLATILE AS $$
+RETURNS uuid[] LANGUAGE plpgsql VOLATILE SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    v_date date;
     v_fits boolean;
+    v_settles boolean;
+    v_date date;
+    v_held boolean;
+    -- by the item
     v_id uuid[];
     v_key text[];
     v_phase text[];
-    v_ended boolean[];  -- by the item: a reserve that the next item settles
+    v_hold_key text[];
+    v_ended boolean[];  -- a reserve that the next item settles; null where no item settles
+    v_first integer[];  -- its first posting, and one beyond the last item's; null where each has one posting
+    -- by the posting
     v_debit bigint[];
     v_credit bigint[];
-    v_position integer[];
-    v_back integer[];  -- by the posting: how many before it the pending stands that it posts; null for none
+    v_debit_ruled boolean[];
+    v_credit_ruled boolean[];
+    -- by the account, in id order
+    a_id bigint[];
+    a_ruled boolean[];
+    a_dp numeric[];
+    a_cp numeric[];
+    a_dq numeric[];
+    a_cq numeric[];
     v_stem text;
     v_low bigint;
     v_number integer;
 BEGIN
     -- 1 the items
     v_stem := uuidv7();
-    v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 140737488355327;
+    v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 70368744177663 | 140737488355328;
     v_stem := left(v_stem, 24);
-    SELECT bool_and((i.effective_at IS NULL AND coalesce(i.flags, '[]') IN ('[]', 'null') AND length(i.key) BETWEEN 1 AND 255
-               AND NOT starts_with(i.key, 'expire:') AND i.event_type <> '' AND CASE i.phase
-                   WHEN 'plain' THEN i.hold_key IS NULL AND i.timeout = 0
-                   WHEN 'reserve' THEN i.hold_key IS NULL AND i.timeout BETWEEN 0 AND 4294967295 AND i.timeout = trunc(i.timeout)
-                   WHEN 'settle' THEN i.timeout = 0 AND i.before = 'reserve' AND i.hold_key = i.key_before
-                   ELSE false END) IS TRUE),
-           array_agg((v_stem || lpad(to_hex(v_low + i.n), 12, '0'))::uuid ORDER BY i.n), array_agg(i.key ORDER BY i.n),
-           array_agg(i.phase ORDER BY i.n), array_agg(i.after IS NOT DISTINCT FROM 'settle' ORDER BY i.n)
-    INTO v_fits, v_id, v_key, v_phase, v_ended
+    SELECT bool_and(i.fits), bool_or(i.phase = 'settle'),
+           array_agg((v_stem || to_hex(v_low + i.n))::uuid ORDER BY i.n), array_agg(i.key ORDER BY i.n),
+           array_agg(i.phase ORDER BY i.n), array_agg(i.hold_key ORDER BY i.n)
+    INTO v_fits, v_settles, v_id, v_key, v_phase, v_hold_key
     FROM (
-        SELECT x.n, x.key, x.event_type, coalesce(x.phase, 'plain') AS phase, x.hold_key, coalesce(x.timeout, 0) AS timeout,
-               x.effective_at, x.flags, lag(x.phase) OVER list AS before, lag(x.key) OVER list AS key_before,
-               lead(x.phase) OVER list AS after
+        SELECT x.n, x.key, coalesce(x.phase, 'plain') AS phase, x.hold_key,
+               (x.effective_at IS NULL AND coalesce(x.flags, '[]') IN ('[]', 'null') AND length(x.key) BETWEEN 1 AND 255
+                AND NOT starts_with(x.key, 'expire:') AND x.event_type <> '' AND CASE coalesce(x.phase, 'plain')
+                    WHEN 'plain' THEN x.hold_key IS NULL AND coalesce(x.timeout, 0) = 0
+                    WHEN 'reserve' THEN x.hold_key IS NULL AND (x.timeout IS NULL
+                        OR x.timeout BETWEEN 0 AND 4294967295 AND x.timeout = trunc(x.timeout))
+                    WHEN 'settle' THEN coalesce(x.timeout, 0) = 0
+                    ELSE false END) IS TRUE AS fits
         FROM ROWS FROM (jsonb_to_recordset(p_items) AS (key text, event_type text, phase text, hold_key text,
-             timeout numeric, effective_at text, flags jsonb)) WITH ORDINALITY
+             timeout numeric, effective_at text, flags text)) WITH ORDINALITY
              AS x (key, event_type, phase, hold_key, timeout, effective_at, flags, n)
-        WINDOW list AS (ORDER BY x.n)
     ) AS i;
-    IF v_fits IS NOT TRUE OR coalesce((p_items #>> '{-1,linked}')::boolean, false) THEN
+    IF v_fits IS NOT TRUE OR coalesce((p_items #>> '{-1,linked}')::boolean, false)
+       OR p_item[cardinality(p_item)] IS DISTINCT FROM cardinality(v_id)  -- the last posting is the last item's
+       OR array_lower(p_item, 1) <> 1 THEN
         RETURN NULL;
+    ELSIF v_settles THEN
+        SELECT bool_and((v_phase[n] <> 'settle' OR v_phase[n - 1] = 'reserve' AND v_hold_key[n] = v_key[n - 1]) IS TRUE),
+               array_agg(v_phase[n] = 'reserve' AND v_phase[n + 1] IS NOT DISTINCT FROM 'settle' ORDER BY n)
+        INTO v_fits, v_ended
+        FROM generate_series(1, cardinality(v_id)) AS n;
+        IF NOT v_fits OR array_lower(p_debit, 1) <> 1 OR array_lower(p_credit, 1) <> 1 OR array_lower(p_asset, 1) <> 1
+           OR array_lower(p_amount, 1) <> 1 THEN
+            RETURN NULL;
+        END IF;
     END IF;
 
     -- 2 the postings, together by item and in the items' order; a settle's are its reserve's. 2^96 and 2^127: far from any limit.
-    SELECT bool_and((p.fits AND d.debits_posted + d.debits_pending < 170141183460469231731687303715884105728
-                     AND c.credits_posted + c.credits_pending < 170141183460469231731687303715884105728
-                     AND d.id <> c.id) IS TRUE) AND min(p.item) = 1 AND max(p.item) = cardinality(v_id)
-                    AND count(DISTINCT p.item) = cardinality(v_id),
-           array_agg(d.id ORDER BY p.n), array_agg(c.id ORDER BY p.n), array_agg(p.position ORDER BY p.n),
-           array_agg(CASE WHEN p.settles THEN p.many END ORDER BY p.n)
-    INTO v_fits, v_debit, v_credit, v_position, v_back
+    IF cardinality(p_item) > cardinality(v_id) THEN
+        SELECT array_agg(u.n ORDER BY u.n) || cardinality(p_item) + 1 INTO v_first
+        FROM unnest(p_item) WITH ORDINALITY AS u (item, n) WHERE u.item IS DISTINCT FROM p_item[u.n - 1];
+    END IF;
+    SELECT bool_and(p.fits), count(*), array_agg(p.debit ORDER BY p.n), array_agg(p.credit ORDER BY p.n),
+           array_agg(p.debit_ruled ORDER BY p.n), array_agg(p.credit_ruled ORDER BY p.n)
+    INTO v_fits, v_number, v_debit, v_credit, v_debit_ruled, v_credit_ruled
     FROM (
-        SELECT s.n, s.item, s.debit, s.credit, s.asset, s.settles, s.many,
-               (row_number() OVER (PARTITION BY s.item ORDER BY s.n) - 1)::integer AS position,
-               s.amount > 0 AND s.amount < 79228162514264337593543950336 AND s.amount = trunc(s.amount)
-               AND s.item >= coalesce(lag(s.item) OVER list, 1)
-               AND (NOT s.settles OR (
-                   lag(s.item, s.many) OVER list = s.item - 1 AND lag(s.many, s.many) OVER list = s.many
-                   AND lag(s.debit, s.many) OVER list = s.debit AND lag(s.credit, s.many) OVER list = s.credit
-                   AND lag(s.asset, s.many) OVER list = s.asset AND lag(s.amount, s.many) OVER list = s.amount) IS TRUE) AS fits
+        SELECT s.n, d.id AS debit, c.id AS credit, d.balance_rule <> 'none' AS debit_ruled,
+               c.balance_rule <> 'none' AS credit_ruled,
+               (s.amount > 0 AND s.amount < 79228162514264337593543950336 AND s.amount = trunc(s.amount) AND d.id <> c.id
+                AND s.item - coalesce(p_item[s.n - 1], 0) IN (0, 1)
+                AND d.debits_posted + d.debits_pending < 170141183460469231731687303715884105728
+                AND c.credits_posted + c.credits_pending < 170141183460469231731687303715884105728
+                AND (s.many IS NULL
+                     OR s.many = coalesce(v_first[s.item] - v_first[s.item - 1], 1) AND p_debit[s.n - s.many] = s.debit
+                        AND p_credit[s.n - s.many] = s.credit AND p_asset[s.n - s.many] = s.asset
+                        AND p_amount[s.n - s.many] = s.amount)) IS TRUE AS fits
+        FROM (SELECT u.n::integer, u.item, u.debit, u.credit, u.asset, u.amount,
+                     CASE v_phase[u.item] WHEN 'settle' THEN coalesce(v_first[u.item + 1] - v_first[u.item], 1) END AS many
+              FROM unnest(p_item, p_debit, p_credit, p_asset, p_amount) WITH ORDINALITY
+                   AS u (item, debit, credit, asset, amount, n)) AS s
+        CROSS JOIN LATERAL (  -- account by account: how many there are in the book does not matter
+            SELECT a.id, a.balance_rule, a.debits_posted, a.debits_pending FROM ledger_account a
+            WHERE a.book_id = p_book AND a.address = s.debit AND a.asset = s.asset OFFSET 0) AS d
+        CROSS JOIN LATERAL (
+            SELECT a.id, a.balance_rule, a.credits_posted, a.credits_pending FROM ledger_account a
+            WHERE a.book_id = p_book AND a.address = s.credit AND a.asset = s.asset OFFSET 0) AS c
+    ) AS p;
+    IF v_fits IS NOT TRUE OR v_number <> cardinality(p_item) THEN
+        RETURN NULL;
+    END IF;
+
+    -- 3 the locks, then what they hold still
+    SELECT x.date, pg_advisory_xact_lock_shared(740000 + p_book, x.date - DATE '2000-01-01') IS NULL,
+           pg_advisory_xact_lock_shared(742000 + p_book, 0) IS NULL
+    INTO v_date, v_held, v_held
+    FROM (SELECT (p_now AT TIME ZONE close_zone)::date AS date FROM ledger_book WHERE id = p_book) AS x;
+    IF EXISTS (SELECT FROM ledger_period WHERE book_id = p_book AND business_date = v_date AND locked_at IS NOT NULL)
+       OR EXISTS (SELECT FROM ledger_closure WHERE account_id = ANY (v_debit || v_credit)) THEN
+        RETURN NULL;
+    END IF;
+
+    -- 4 the keys. A list with one that is there is rare, and begins anew: asking for each beforehand costs a look each.
+    BEGIN
+        INSERT INTO ledger_key (book_id, key, transaction_id)
+        SELECT p_book, u.key, u.id FROM unnest(v_key, v_id) AS u (key, id) ORDER BY u.key;
+    EXCEPTION WHEN unique_violation THEN
+        RETURN NULL;
+    END;
+
+    -- 5 what each account gives and gets; of a reserve that is settled at once, the settle alone
+    SELECT array_agg(s.id ORDER BY s.id), array_agg(s.ruled ORDER BY s.id), array_agg(s.dp ORDER BY s.id),
+           array_agg(s.cp ORDER BY s.id), array_agg(s.dq ORDER BY s.id), array_agg(s.cq ORDER BY s.id)
+    INTO a_id, a_ruled, a_dp, a_cp, a_dq, a_cq
+    FROM (
+        SELECT e.id, bool_or(e.ruled) AS ruled,
+               coalesce(sum(e.amount) FILTER (WHERE e.debits AND NOT e.pending), 0) AS dp,
+               coalesce(sum(e.amount) FILTER (WHERE NOT e.debits AND NOT e.pending), 0) AS cp,
+               coalesce(sum(e.amount) FILTER (WHERE e.debits AND e.pending AND NOT e.ended), 0) AS dq,
+               coalesce(sum(e.amount) FILTER (WHERE NOT e.debits AND e.pending AND NOT e.ended), 0) AS cq
         FROM (
-            SELECT u.n, u.item, u.debit, u.credit, u.asset, u.amount, i.phase = 'settle' AS settles,
-                   (count(*) OVER (PARTITION BY u.item))::integer AS many
-            FROM unnest(p_item, p_debit, p_credit, p_asset, p_amount) WITH ORDINALITY AS u (item, debit, credit, asset, amount, n)
-            JOIN unnest(v_phase) WITH ORDINALITY AS i (phase, n) ON i.n = u.item
-        ) AS s
-        WINDOW list AS (ORDER BY s.n)
-    ) AS p
-    CROSS JOIN LATERAL (  -- account by account: how many there are in the book does not matter
-        SELECT a.id, a.debits_posted, a.debits_pending FROM ledger_account a
-        WHERE a.book_id = p_book AND a.address = p.debit AND a.asset = p.asset OFFSET 0) AS d
-    CROSS JOIN LATERAL (
-        SELECT a.id, a.credits_posted, a.credits_pending FROM ledger_account a
-        WHERE a.book_id = p_book AND a.address = p.credit AND a.asset = p.asset OFFSET 0) AS c;
-    IF v_fits IS NOT TRUE OR cardinality(v_debit) <> cardinality(p_item) THEN
-        RETURN NULL;
-    END IF;
-    SELECT (p_now AT TIME ZONE close_zone)::date INTO v_date FROM ledger_book WHERE id = p_book;
-    IF ledger_share_period(p_book, v_date) THEN
-        RETURN NULL;
-    END IF;
-    PERFORM pg_advisory_xact_lock_shared(742000 + p_book, 0);
-    IF EXISTS (SELECT FROM ledger_closure WHERE account_id = ANY (v_debit || v_credit)) THEN
-        RETURN NULL;
-    END IF;
+            SELECT u.id, u.ruled, u.n <= cardinality(p_item) AS debits, u.amount, v_phase[u.item] = 'reserve' AS pending,
+                   coalesce(v_ended[u.item], false) AS ended
+            FROM unnest(v_debit || v_credit, v_debit_ruled || v_credit_ruled, p_amount || p_amount, p_item || p_item)
+                 WITH ORDINALITY AS u (id, ruled, amount, item, n)
+        ) AS e
+        GROUP BY e.id
+    ) AS s;
 
-    -- 3 the keys
-    INSERT INTO ledger_key (book_id, key, transaction_id)
-    SELECT p_book, u.key, u.id FROM unnest(v_key, v_id) AS u (key, id) ORDER BY u.key
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS v_number = ROW_COUNT;
-
-    -- 4 the accounts
-    IF v_number = cardinality(v_id) THEN
-        WITH a AS MATERIALIZED (
-            SELECT id, balance_rule, debits_posted, credits_posted, debits_pending, credits_pending FROM ledger_account
-            WHERE id = ANY (v_debit || v_credit) AND balance_rule <> 'none' ORDER BY id FOR UPDATE
-        )
+    -- 6 the accounts
+    IF true = ANY (a_ruled) THEN
         SELECT bool_and(CASE a.balance_rule
-            WHEN 'debits_must_not_exceed_credits' THEN a.debits_posted + a.debits_pending + m.debits <= a.credits_posted
-            ELSE a.credits_posted + a.credits_pending + m.credits <= a.debits_posted END)
+            WHEN 'debits_must_not_exceed_credits' THEN a.debits_posted + a.debits_pending + a.dp + a.dq <= a.credits_posted
+            ELSE a.credits_posted + a.credits_pending + a.cp + a.cq <= a.debits_posted END)
         INTO v_fits
-        FROM a
-        JOIN (SELECT CASE side WHEN 0 THEN u.debit ELSE u.credit END AS account_id,
-                     sum(CASE WHEN side = 0 AND u.back IS NULL THEN u.amount ELSE 0 END) AS debits,
-                     sum(CASE WHEN side = 1 AND u.back IS NULL THEN u.amount ELSE 0 END) AS credits
-              FROM unnest(v_debit, v_credit, p_amount, v_back) AS u (debit, credit, amount, back), generate_series(0, 1) AS side
-              GROUP BY 1) AS m ON m.account_id = a.id;
+        FROM (SELECT a.balance_rule, a.debits_posted, a.credits_posted, a.debits_pending, a.credits_pending,
+                     e.dp, e.cp, e.dq, e.cq
+              FROM unnest(a_id, a_ruled, a_dp, a_cp, a_dq, a_cq) AS e (id, ruled, dp, cp, dq, cq)
+              JOIN ledger_account a ON a.id = e.id
+              WHERE e.ruled ORDER BY a.id FOR UPDATE OF a) AS a;
     END IF;
-    IF v_number < cardinality(v_id) OR v_fits IS FALSE THEN
-        DELETE FROM ledger_key WHERE book_id = p_book AND (key, transaction_id) IN (SELECT * FROM unnest(v_key, v_id));
+    IF NOT v_fits THEN
+        DELETE FROM ledger_key k USING unnest(v_key, v_id) AS u (key, id)
+        WHERE k.book_id = p_book AND k.key = u.key AND k.transaction_id = u.id;
         RETURN NULL;
     END IF;
 
-    -- 5 write. The postings' ids count from one that is made after the locks: an account's statement goes by them.
+    -- 7 write. The postings' ids count from one that is made after the locks: an account's statement goes by them.
     v_stem := uuidv7();
-    v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 140737488355327;
+    v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 70368744177663 | 140737488355328;
     v_stem := left(v_stem, 24);
-    WITH posting AS MATERIALIZED (
-        SELECT u.n, u.item, u.position, u.debit, u.credit, u.asset, u.amount, u.back,
-               CASE i.phase WHEN 'plain' THEN 'posted' WHEN 'reserve' THEN 'pending' ELSE 'post' END AS kind,
-               CASE i.phase WHEN 'reserve' THEN 0 ELSE u.amount END AS posted,
-               CASE WHEN i.phase = 'reserve' AND NOT i.ended THEN u.amount ELSE 0 END AS pending, i.id AS transaction_id
-        FROM unnest(p_item, v_position, v_debit, v_credit, p_asset, p_amount, v_back) WITH ORDINALITY
-             AS u (item, position, debit, credit, asset, amount, back, n)
-        JOIN unnest(v_id, v_phase, v_ended) WITH ORDINALITY AS i (id, phase, ended, n) ON i.n = u.item
-    ), effect AS MATERIALIZED (
-        SELECT a.id, a.balance_rule <> 'none' AS ruled, m.dp, m.cp, m.dq, m.cq
-        FROM (SELECT CASE side WHEN 0 THEN p.debit ELSE p.credit END AS account_id,
-                     sum(CASE side WHEN 0 THEN p.posted ELSE 0 END) AS dp,
-                     sum(CASE side WHEN 1 THEN p.posted ELSE 0 END) AS cp,
-                     sum(CASE side WHEN 0 THEN p.pending ELSE 0 END) AS dq,
-                     sum(CASE side WHEN 1 THEN p.pending ELSE 0 END) AS cq
-              FROM posting p, generate_series(0, 1) AS side GROUP BY 1) AS m
-        JOIN ledger_account a ON a.id = m.account_id AND a.id = ANY (v_debit || v_credit)
-    ), moved AS (
+    IF 'reserve' = ANY (v_phase) THEN
+        INSERT INTO ledger_hold (transaction_id, book_id, state, expires_at, ended_by, ended_at)
+        SELECT u.id, p_book, CASE WHEN u.ended THEN 'posted' ELSE 'open' END,
+               CASE WHEN u.timeout > 0 THEN p_now + u.timeout::bigint * interval '1 second' END,
+               CASE WHEN u.ended THEN v_id[u.n + 1] END, CASE WHEN u.ended THEN p_now END
+        FROM ROWS FROM (unnest(v_id, v_phase, v_ended), jsonb_to_recordset(p_items) AS (timeout numeric))
+             WITH ORDINALITY AS u (id, phase, ended, timeout, n)
+        WHERE u.phase = 'reserve';
+    END IF;
+    WITH moved AS (
         UPDATE ledger_account a
         SET debits_posted = a.debits_posted + e.dp, credits_posted = a.credits_posted + e.cp,
             debits_pending = a.debits_pending + e.dq, credits_pending = a.credits_pending + e.cq
-        FROM effect e WHERE a.id = e.id AND a.id = ANY (v_debit || v_credit) AND e.ruled
+        FROM unnest(a_id, a_ruled, a_dp, a_cp, a_dq, a_cq) AS e (id, ruled, dp, cp, dq, cq)
+        WHERE a.id = e.id AND e.ruled
     ), delta AS (
         INSERT INTO ledger_delta (account_id, debits_posted, credits_posted, debits_pending, credits_pending)
-        SELECT e.id, e.dp, e.cp, e.dq, e.cq FROM effect e WHERE NOT e.ruled
+        SELECT e.id, e.dp, e.cp, e.dq, e.cq
+        FROM unnest(a_id, a_ruled, a_dp, a_cp, a_dq, a_cq) AS e (id, ruled, dp, cp, dq, cq) WHERE NOT e.ruled
     ), posted AS (
         INSERT INTO ledger_posting (id, transaction_id, position, book_id, kind, pending_id, debit_account_id,
                                     credit_account_id, asset, amount_minor)
-        SELECT (v_stem || lpad(to_hex(v_low + p.n), 12, '0'))::uuid, p.transaction_id, p.position, p_book, p.kind,
-               (v_stem || lpad(to_hex(v_low + p.n - p.back), 12, '0'))::uuid, p.debit, p.credit, p.asset, p.amount
-        FROM posting p ORDER BY p.n
+        SELECT (v_stem || to_hex(v_low + p.n))::uuid, v_id[p.item],
+               p.n - coalesce(v_first[p.item], p.item), p_book,
+               CASE v_phase[p.item] WHEN 'plain' THEN 'posted' WHEN 'reserve' THEN 'pending' ELSE 'post' END,
+               CASE v_phase[p.item] WHEN 'settle' THEN (v_stem || to_hex(
+                   v_low + p.n - coalesce(v_first[p.item + 1] - v_first[p.item], 1)))::uuid END,
+               p.debit, p.credit, p.asset, p.amount
+        FROM unnest(p_item, v_debit, v_credit, p_asset, p_amount) WITH ORDINALITY AS p (item, debit, credit, asset, amount, n)
     ), unsealed AS (
         INSERT INTO ledger_unsealed (transaction_id, book_id) SELECT u.id, p_book FROM unnest(v_id) AS u (id)
-    ), hold AS (
-        INSERT INTO ledger_hold (transaction_id, book_id, state, expires_at, ended_by, ended_at)
-        SELECT u.id, p_book, CASE WHEN u.ended THEN 'posted' ELSE 'open' END,
-               CASE WHEN i.timeout > 0 THEN p_now + i.timeout::bigint * interval '1 second' END,
-               CASE WHEN u.ended THEN v_id[u.n + 1] END, CASE WHEN u.ended THEN p_now END
-        FROM unnest(v_id, v_phase, v_ended) WITH ORDINALITY AS u (id, phase, ended, n)
-        JOIN ROWS FROM (jsonb_to_recordset(p_items) AS (timeout numeric)) WITH ORDINALITY AS i (timeout, n) ON i.n = u.n
-        WHERE u.phase = 'reserve'
     )
     INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,
                                     effective_at, recorded_at, timeout_seconds, hold_id, template_version)
-    SELECT u.id, p_book, u.key, i.event_type, u.phase, coalesce(i.subject, ''), coalesce(i.refs, '{}'),
-           coalesce(i.metadata, '{}'), coalesce(i.request_id, ''), p_now, p_now, coalesce(i.timeout, 0),
-           CASE WHEN u.phase = 'settle' THEN v_id[u.n - 1] END, i.template_version
-    FROM unnest(v_id, v_key, v_phase) WITH ORDINALITY AS u (id, key, phase, n)
-    JOIN ROWS FROM (jsonb_to_recordset(p_items) AS (event_type text, subject text, refs jsonb, metadata jsonb,
-         request_id text, timeout numeric, template_version bigint)) WITH ORDINALITY
-         AS i (event_type, subject, refs, metadata, request_id, timeout, template_version, n) ON i.n = u.n;
+    SELECT u.id, p_book, u.key, u.event_type, u.phase, coalesce(u.subject, ''), coalesce(u.refs, '{}'),
+           coalesce(u.metadata, '{}'), coalesce(u.request_id, ''), p_now, p_now, coalesce(u.timeout, 0),
+           CASE u.phase WHEN 'settle' THEN v_id[u.n - 1] END, u.template_version
+    FROM ROWS FROM (unnest(v_id, v_key, v_phase), jsonb_to_recordset(p_items) AS (event_type text, subject text,
+         refs jsonb, metadata jsonb, request_id text, timeout numeric, template_version bigint)) WITH ORDINALITY
+         AS u (id, key, phase, event_type, subject, refs, metadata, request_id, timeout, template_version, n);
     RETURN v_id;
 END $$;

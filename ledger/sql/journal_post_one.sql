@@ -17,37 +17,38 @@ DECLARE
     v_now timestamptz := coalesce(p_now, clock_timestamp());
     v_effective timestamptz := coalesce(p_effective, v_now);
     v_date date;
+    v_posted numeric := p_amount;
+    v_pending numeric := 0;
     v_debit bigint;
     v_credit bigint;
-    v_debit_ruled boolean;
-    v_credit_ruled boolean;
-    v_posted numeric;
-    v_pending numeric;
-    v_ruled bigint;  -- the one account whose balance decides; null if there is none, or if both do
+    v_debit_rule text;
+    v_credit_rule text;
     v_held boolean;
 BEGIN
+    IF p_phase = 'reserve' AND p_timeout BETWEEN 0 AND 4294967295 AND p_timeout = trunc(p_timeout) THEN
+        v_posted := 0;
+        v_pending := p_amount;
+    ELSIF (p_phase = 'plain' AND p_timeout = 0) IS NOT TRUE THEN
+        RETURN;
+    END IF;
+
     -- Read the accounts and take the locks on the date and on closing. What can change meanwhile is read by the next
-    -- statement. 2^96 and 2^127: far from any limit.
-    SELECT (v_effective AT TIME ZONE b.close_zone)::date, d.id, c.id, d.balance_rule <> 'none', c.balance_rule <> 'none',
-           CASE p_phase WHEN 'plain' THEN p_amount ELSE 0 END, CASE p_phase WHEN 'plain' THEN 0 ELSE p_amount END,
-           CASE WHEN d.balance_rule = 'none' THEN CASE c.balance_rule WHEN 'none' THEN NULL ELSE c.id END
-                WHEN c.balance_rule = 'none' THEN d.id END,
+    -- statement. 2^96 and 2^126: far from any limit.
+    SELECT (v_effective AT TIME ZONE b.close_zone)::date, d.id, c.id, d.balance_rule, c.balance_rule,
            pg_advisory_xact_lock_shared(
                740000 + p_book, (v_effective AT TIME ZONE b.close_zone)::date - DATE '2000-01-01') IS NULL,
            pg_advisory_xact_lock_shared(742000 + p_book, 0) IS NULL
-    INTO v_date, v_debit, v_credit, v_debit_ruled, v_credit_ruled, v_posted, v_pending, v_ruled, v_held, v_held
+    INTO v_date, v_debit, v_credit, v_debit_rule, v_credit_rule, v_held, v_held
     FROM ledger_book b
     JOIN ledger_template_stamp s ON p_stamp IS NULL OR p_stamp = s.stamp
     JOIN ledger_account d ON d.book_id = p_book AND d.address = p_debit AND d.asset = p_asset
     JOIN ledger_account c ON c.book_id = p_book AND c.address = p_credit AND c.asset = p_asset
     WHERE b.id = p_book AND d.id <> c.id
       AND p_amount > 0 AND p_amount < 79228162514264337593543950336 AND p_amount = trunc(p_amount)
-      AND (p_phase = 'plain' AND p_timeout = 0
-           OR p_phase = 'reserve' AND p_timeout BETWEEN 0 AND 4294967295 AND p_timeout = trunc(p_timeout))
-      AND length(p_key) BETWEEN 1 AND 255 AND NOT starts_with(p_key, 'expire:') AND p_event_type <> ''
+      AND p_key <> '' AND length(p_key) <= 255 AND NOT starts_with(p_key, 'expire:') AND p_event_type <> ''
       AND current_setting('transaction_isolation') = 'read committed'
-      AND d.debits_posted + d.debits_pending < 170141183460469231731687303715884105728
-      AND c.credits_posted + c.credits_pending < 170141183460469231731687303715884105728;
+      AND greatest(d.debits_posted, d.debits_pending, c.credits_posted, c.credits_pending)
+          < 85070591730234615865843651857942052864;
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -62,21 +63,33 @@ BEGIN
     ON CONFLICT DO NOTHING RETURNING k.transaction_id INTO transaction_id;
     IF transaction_id IS NULL THEN
         RETURN;
-    ELSIF v_ruled IS NOT NULL THEN
-        UPDATE ledger_account
-        SET debits_posted = debits_posted + CASE WHEN v_debit_ruled THEN v_posted ELSE 0 END,
-            debits_pending = debits_pending + CASE WHEN v_debit_ruled THEN v_pending ELSE 0 END,
-            credits_posted = credits_posted + CASE WHEN v_debit_ruled THEN 0 ELSE v_posted END,
-            credits_pending = credits_pending + CASE WHEN v_debit_ruled THEN 0 ELSE v_pending END
-        WHERE id = v_ruled
-          AND CASE WHEN v_debit_ruled THEN balance_rule <> 'debits_must_not_exceed_credits'
-                                           OR debits_posted + debits_pending + p_amount <= credits_posted
-                   ELSE balance_rule <> 'credits_must_not_exceed_debits'
-                        OR credits_posted + credits_pending + p_amount <= debits_posted END;
-        IF NOT FOUND THEN
-            code := CASE WHEN v_debit_ruled THEN 'exceeds_credits' ELSE 'exceeds_debits' END;
+    ELSIF v_credit_rule = 'none' THEN
+        IF v_debit_rule = 'debits_must_not_exceed_credits' THEN
+            UPDATE ledger_account
+            SET debits_posted = debits_posted + v_posted, debits_pending = debits_pending + v_pending
+            WHERE id = v_debit AND debits_posted + debits_pending + p_amount <= credits_posted;
+            IF NOT FOUND THEN
+                code := 'exceeds_credits';
+            END IF;
+        ELSIF v_debit_rule <> 'none' THEN
+            UPDATE ledger_account
+            SET debits_posted = debits_posted + v_posted, debits_pending = debits_pending + v_pending
+            WHERE id = v_debit;
         END IF;
-    ELSIF v_debit_ruled AND v_credit_ruled THEN
+    ELSIF v_debit_rule = 'none' THEN
+        IF v_credit_rule = 'credits_must_not_exceed_debits' THEN
+            UPDATE ledger_account
+            SET credits_posted = credits_posted + v_posted, credits_pending = credits_pending + v_pending
+            WHERE id = v_credit AND credits_posted + credits_pending + p_amount <= debits_posted;
+            IF NOT FOUND THEN
+                code := 'exceeds_debits';
+            END IF;
+        ELSE
+            UPDATE ledger_account
+            SET credits_posted = credits_posted + v_posted, credits_pending = credits_pending + v_pending
+            WHERE id = v_credit;
+        END IF;
+    ELSE
         -- Both are locked by id and decided upon, then moved by a second statement, whose snapshot is taken under the locks:
         -- one statement for both, a lock and an update of the same rows, let an account be overdrawn when it had waited.
         SELECT CASE
@@ -106,11 +119,11 @@ BEGIN
         VALUES (transaction_id, p_book, 'open',
                 CASE WHEN p_timeout > 0 THEN v_now + p_timeout::bigint * interval '1 second' END);
     END IF;
-    IF NOT v_debit_ruled THEN
+    IF v_debit_rule = 'none' THEN
         INSERT INTO ledger_delta (account_id, debits_posted, credits_posted, debits_pending, credits_pending)
         VALUES (v_debit, v_posted, 0, v_pending, 0);
     END IF;
-    IF NOT v_credit_ruled THEN
+    IF v_credit_rule = 'none' THEN
         INSERT INTO ledger_delta (account_id, debits_posted, credits_posted, debits_pending, credits_pending)
         VALUES (v_credit, 0, v_posted, 0, v_pending);
     END IF;

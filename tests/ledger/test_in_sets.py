@@ -117,6 +117,8 @@ NOT_ITS_CASE: Final[dict[str, list[Item]]] = {
     "a settle without postings": [*_pair("p", Move("a", W, 3))[:1], settle("p:settle", "p:hold")],
     "a release": [*ORDINARY, Item("r", phase="release", hold="old")],
     "an item without postings": [*ORDINARY, Item("empty")],
+    "an item without postings further up": [Item("empty"), *ORDINARY],
+    "an item without postings between others": [plain("before", W, "a", 1), Item("empty"), *ORDINARY],
     "nothing": [],
 }
 
@@ -136,6 +138,27 @@ def test_a_locked_date_is_not_its_case(superuser_connection: psycopg.Connection[
     before = counts()
     assert _in_sets(superuser_connection, ORDINARY) is None
     assert counts() == before
+
+
+def test_arrays_that_begin_elsewhere_are_not_its_case(superuser_connection: psycopg.Connection[Any]) -> None:
+    """Read by number, a settle's posting would be held against itself, and could go to another account than its reserve's."""
+    _book()
+    asked = arguments([_pair("p", Move(W, "a", 3))[0], settle("p:settle", "p:hold", Move(W, "b", 3))], book=1, now=NOW)
+    before = counts()
+    row = superuser_connection.execute(
+        f"SELECT ledger_post_in_sets({_GIVEN})", [test_book(), *asked[1:4], "[0:1]={a,b}", *asked[5:]]
+    ).fetchone()
+    assert row == (None,)
+    assert counts() == before
+
+
+def test_a_list_sent_by_several_at_once_is_written_once() -> None:
+    open_book("a", "b")
+    items = [plain(f"k{n}", W, "a", 1) for n in range(20)]
+    ends = run_threads(*(lambda turn=turn: codes(*items[turn:], *items[:turn]) for turn in range(8)), timeout=60)
+    told = sorted({tuple(sorted(set(one))) for one in raise_first(ends)})
+    assert told == [("created",), ("exists",)]
+    assert balance("a") == (0, 20, 0, 0)
 
 
 _PLACES: Final = ("@world", "a", "b", "bank")

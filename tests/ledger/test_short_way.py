@@ -49,6 +49,7 @@ NOT_ITS_CASE: Final[dict[str, dict[str, object]]] = {
     "an unknown account": {"credit": "nobody"},
     "an account that has too much": {"credit": "rich"},
     "a settle": {"phase": "settle"},
+    "no phase": {"phase": None},
     "a plain one with a timeout": {"timeout": 5},
     "a reserve with half a second": {"phase": "reserve", "timeout": "0.5"},
     "no event type": {"event_type": ""},
