@@ -57,12 +57,12 @@ def debit_confirmed(order: Order, *, draft: Draft, why: Why) -> Step:
     return Step([Change(order, "confirm_debit", {"status_reason": ""})], why, order.request_id, [draft])
 
 
-def completed(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: datetime) -> Step:
+def completed(order: Order, *, trade: Trade, drafts: Sequence[Draft], why: Why, now: datetime) -> Step:
     changes = [
         Change(order, "complete", {"ended_at": now, "status_reason": ""}),
         Change(trade, "settle", {"ended_at": now}),
     ]
-    return Step(changes, why, order.request_id, [settlement])
+    return Step(changes, why, order.request_id, list(drafts))
 
 
 def start(order: Order, *, now: datetime) -> None:
@@ -77,8 +77,8 @@ def confirm_debit(order: Order, *, draft: Draft, why: Why, now: datetime) -> Non
     _take(debit_confirmed(order, draft=draft, why=why), now=now)
 
 
-def complete(order: Order, *, trade: Trade, settlement: Draft, why: Why, now: datetime) -> None:
-    _take(completed(order, trade=trade, settlement=settlement, why=why, now=now), now=now)
+def complete(order: Order, *, trade: Trade, drafts: Sequence[Draft], why: Why, now: datetime) -> None:
+    _take(completed(order, trade=trade, drafts=drafts, why=why, now=now), now=now)
 
 
 def take_together(steps: Sequence[Step], *, now: datetime) -> None:
@@ -98,7 +98,7 @@ def fail(
     trade: Trade,
     how: str,
     status_reason: str,
-    release: Draft,
+    drafts: Sequence[Draft],
     why: Why,
     now: datetime,
     also: Sequence[Change | Birth] = (),
@@ -110,11 +110,13 @@ def fail(
         *also,
         why=why,
         now=now,
-        drafts=[release],
+        drafts=drafts,
     )
 
 
-def request_credit(order: Order, *, trade: Trade, settlement: Draft, operation: Birth, why: Why, now: datetime) -> None:
+def request_credit(
+    order: Order, *, trade: Trade, drafts: Sequence[Draft], operation: Birth, why: Why, now: datetime
+) -> None:
     """Settle our own books and write down what the wallet will be credited, in one transaction."""
     move(
         Change(order, "request_credit", {"status_reason": ""}),
@@ -122,7 +124,7 @@ def request_credit(order: Order, *, trade: Trade, settlement: Draft, operation: 
         operation,
         why=why,
         now=now,
-        drafts=[settlement],
+        drafts=drafts,
     )
 
 
@@ -182,8 +184,10 @@ def try_again(
     move(Change(trade, "release", {"ended_at": now}), Birth(retry), *also, why=why, now=now, drafts=drafts)
 
 
-def compensate(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:
-    move(Change(order, "compensate", {"ended_at": now}), why=why, now=now, drafts=[draft])
+def compensate(order: Order, *, draft: Draft, why: Why, now: datetime, status_reason: str = "") -> None:
+    """The debit was given back. Why stays as it is, unless `status_reason` says otherwise."""
+    values = {"ended_at": now, **({"status_reason": status_reason} if status_reason else {})}
+    move(Change(order, "compensate", values), why=why, now=now, drafts=[draft])
 
 
 def compensated_outside(order: Order, *, draft: Draft, why: Why, now: datetime) -> None:

@@ -5,6 +5,8 @@ through the remote door: the legs reserve, execute and release of a trade, by th
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import Protocol
 
 from ledger.controls.refusals import Refusal
@@ -52,6 +54,10 @@ class PoolUnavailable(Refusal):
     code = "pool_unavailable"
     status = 503
     kept = False
+
+    def __init__(self, *, wait: timedelta | None = None) -> None:
+        super().__init__()
+        self.retry_after = max(1, ceil((wait or timedelta()).total_seconds()))
 
 
 class PriceNotOffered(Refusal):

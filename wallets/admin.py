@@ -16,6 +16,7 @@ from wallets.models import (
     FxRate,
     Gateway,
     GatewayPause,
+    Inquiry,
     LimitRule,
     LimitUsage,
     Operator,
@@ -54,6 +55,7 @@ class GatewayAdmin(ReadOnlyAdmin):
         "time_limit_ms",
         "requery_cap",
         "concurrency",
+        "inquiry_concurrency",
         "paused_until",
     )
     list_select_related = ("operator",)
@@ -180,6 +182,14 @@ class RemoteAttemptAdmin(ReadOnlyAdmin):
     section = Section.ORDERS
     exact = ("request_id",)
     list_display = ("operation_id", "number", "kind", "outcome", "detail", "http_status", "duration_ms", "late")
+
+
+@admin.register(Inquiry)
+class InquiryAdmin(ReadOnlyAdmin):
+    section = Section.ORDERS
+    exact = ("request_id",)
+    list_display = ("started_at", "kind", "subject", "outcome", "detail", "http_status", "duration_ms", "request_id")
+    list_filter = ("kind", "outcome")
 
 
 @admin.register(ApiRequest)

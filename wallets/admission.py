@@ -2,7 +2,8 @@
 
 1 lock the gateway's breaker row: questions to one gateway are let in one after the other, by every worker alike
 2 open: nothing is asked; once its time is over one question goes as a probe, and the others wait for what it tells
-3 count the leases that run, in a second statement; at the limit nothing more is asked
+3 count the leases that run, in a second statement; at the limit nothing more is asked. Inquiries, for which a request
+  waits, have a lower limit of their own beside it: they may fill neither the web's threads nor the room of what moves money
 
 The lock is the last of a claim, so that it is held for one short statement and the commit.
 """
@@ -15,7 +16,8 @@ import structlog
 from django.db.models import Count, Min, Q
 
 from wallets.gateway_port import Reply
-from wallets.models import Breaker, Gateway, RemoteOperation
+from wallets.gateway_terms import WALLET
+from wallets.models import Breaker, Gateway, InquiryLease, RemoteOperation
 from wallets.outcomes import Cause, Unknown
 
 log = structlog.get_logger(__name__)
@@ -44,8 +46,13 @@ class HeldBack:
 ADMITTED: Final = Admitted()
 
 
-def admit(gateway: Gateway, *, token: str, lease: timedelta, now: datetime) -> Admitted | HeldBack:
-    """Let one question in, or hold it back. In the claim's transaction, before its lease is written."""
+def admit(
+    gateway: Gateway, *, token: str, lease: timedelta, now: datetime, inquiry: bool = False
+) -> Admitted | HeldBack:
+    """Let one question in, or hold it back. In the claim's transaction, before its lease is written.
+
+    An inquiry has no row that could carry a lease: its own is written here. Its answer is `heard`, which takes it away.
+    """
     breaker = _locked(gateway)
     if breaker.open_until is not None:
         if now < breaker.open_until:
@@ -55,9 +62,13 @@ def admit(gateway: Gateway, *, token: str, lease: timedelta, now: datetime) -> A
     running = _running(gateway, now=now)
     if running["number"] >= gateway.concurrency:
         return HeldBack(_queue_wait(gateway, age=now + lease - running["oldest"]), "at_concurrency_limit")
+    if inquiry and running["inquiries"] >= gateway.inquiry_concurrency:
+        return HeldBack(_SHORTEST_WAIT, "at_inquiry_limit")
     if breaker.open_until is not None:
         breaker.probe_token, breaker.probe_until = token, now + lease
         breaker.save(update_fields=["probe_token", "probe_until"])
+    if inquiry:
+        InquiryLease.objects.create(gateway_id=gateway.pk, token=token, lease_until=now + lease)
     return ADMITTED
 
 
@@ -73,6 +84,8 @@ def room(gateway: Gateway, *, now: datetime) -> int:
 
 def heard(gateway: Gateway, reply: Reply, *, token: str, now: datetime) -> None:
     """Keep count of what an answer says about the gateway itself. In the transaction that writes the answer down."""
+    if gateway.channel != WALLET:
+        InquiryLease.objects.filter(gateway_id=gateway.pk, token=token).delete()
     if not _failed(reply):
         sound = Breaker.objects.filter(gateway_id=gateway.pk).filter(Q(failures__gt=0) | Q(open_until__isnull=False))
         closed = sound.update(
@@ -92,7 +105,19 @@ def heard(gateway: Gateway, reply: Reply, *, token: str, now: datetime) -> None:
 def _running(gateway: Gateway, *, now: datetime) -> dict[str, Any]:
     """Count the leases that run, and name the one that ends first."""
     leased = RemoteOperation.objects.filter(gateway_id=gateway.pk, lease_until__gt=now)
-    return leased.aggregate(number=Count("pk"), oldest=Min("lease_until"))
+    running = leased.aggregate(number=Count("pk"), oldest=Min("lease_until")) | {"inquiries": 0}
+    if gateway.channel == WALLET:
+        return running  # whom nobody inquires anything of
+    InquiryLease.objects.filter(gateway_id=gateway.pk, lease_until__lte=now).delete()
+    inquiries = InquiryLease.objects.filter(gateway_id=gateway.pk).aggregate(
+        number=Count("pk"), oldest=Min("lease_until")
+    )
+    oldest = [each["oldest"] for each in (running, inquiries) if each["oldest"] is not None]
+    return {
+        "number": running["number"] + inquiries["number"],
+        "oldest": min(oldest, default=None),
+        "inquiries": inquiries["number"],
+    }
 
 
 def _count(breaker: Breaker, gateway: Gateway, *, now: datetime) -> None:

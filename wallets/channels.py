@@ -4,10 +4,14 @@ The house is the tenant of what is asked there: an operator sees its order and t
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from wallets import operators
 from wallets.models import Gateway
+
+_LONGEST_WAIT: Final = timedelta(seconds=30)
+"""Not for ever: a pause may be lifted early."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +24,10 @@ class ChannelTerms:
     paused_until: datetime | None
     open_until: datetime | None
 
-    def takes_questions(self, now: datetime) -> bool:
-        """Tell whether anything would be asked now: not while it is paused, nor while its circuit is open."""
-        return not any(until is not None and now < until for until in (self.paused_until, self.open_until))
+    def held_back_for(self, now: datetime) -> timedelta | None:
+        """Return how long nothing is asked yet, since it is paused or its circuit is open; None when it is neither."""
+        ends = [until for until in (self.paused_until, self.open_until) if until is not None and now < until]
+        return min(max(ends) - now, _LONGEST_WAIT) if ends else None
 
 
 def terms_of(gateway_id: int) -> ChannelTerms:

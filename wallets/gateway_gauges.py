@@ -1,12 +1,13 @@
 """What `/metrics` says of the doors to money held elsewhere."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from django.db.models import Count, Q
 
 from ledger.controls import clock, metrics
-from wallets.models import Breaker, Gateway, RemoteOperation
+from wallets.models import Breaker, Gateway, InquiryLease, RemoteOperation
 
 _Samples = Iterator[tuple[Mapping[str, str], int | float]]
 _OPEN: Final = (RemoteOperation.State.PREPARED, RemoteOperation.State.ASKED, RemoteOperation.State.UNKNOWN)
@@ -44,10 +45,12 @@ def _failures() -> _Samples:
 
 
 def _running() -> _Samples:
-    rows = RemoteOperation.objects.filter(lease_until__gt=clock.now()).values_list("gateway_id").annotate(Count("pk"))
-    running = dict(rows.order_by("gateway_id"))
+    running: Counter[int] = Counter()
+    for leases in (RemoteOperation.objects, InquiryLease.objects):
+        rows = leases.filter(lease_until__gt=clock.now()).values_list("gateway_id").annotate(Count("pk"))
+        running.update(dict(rows.order_by("gateway_id")))
     for gateway in Gateway.objects.select_related("operator").order_by("pk"):
-        yield _labels(gateway), running.get(gateway.pk, 0)
+        yield _labels(gateway), running[gateway.pk]
 
 
 def _operations() -> _Samples:

@@ -114,6 +114,11 @@ class Gateway(models.Model):
         validators=[MinValueValidator(1)],
         help_text="questions that run at once, of all workers: keep it below their threads",
     )
+    inquiry_concurrency = models.PositiveSmallIntegerField(
+        default=6,
+        validators=[MinValueValidator(1)],
+        help_text="of those, questions that a request waits for (a price): keep it well below the threads of the web",
+    )
     breaker_failures = models.PositiveSmallIntegerField(
         default=10, help_text="so many questions in a row that it fails open its circuit"
     )
@@ -126,6 +131,9 @@ class Gateway(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["operator", "environment", "channel"], name="gateway_once"),
             models.CheckConstraint(condition=models.Q(concurrency__gte=1), name="gateway_asks_at_least_one"),
+            models.CheckConstraint(
+                condition=models.Q(inquiry_concurrency__gte=1), name="gateway_inquires_at_least_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -316,3 +324,42 @@ class RemoteAttempt(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["operation_id", "number"], name="remote_attempt_once")]
         indexes = [models.Index(fields=["request_id"], name="remote_attempt_by_request")]
+
+
+class InquiryLease(models.Model):
+    """An inquiry that runs: counted with the leases of remote operations. Gone with its answer, or when its time is over."""
+
+    gateway_id = models.BigIntegerField()
+    token = models.CharField(max_length=32)
+    lease_until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["gateway_id", "token"], name="inquiry_lease_once")]
+
+    def __str__(self) -> str:
+        return f"{self.gateway_id} until {self.lease_until:%Y-%m-%d %H:%M:%S}"
+
+
+class Inquiry(models.Model):
+    """A question that moves nothing (a venue's price) and what came back. It belongs to a request. Append-only."""
+
+    class Kind(models.TextChoices):
+        PRICE = "price"
+
+    gateway_id = models.BigIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    subject = models.CharField(max_length=60, help_text="what it was about: a pool")
+    request_id = models.CharField(max_length=128)
+    started_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
+    http_status = models.PositiveSmallIntegerField(null=True)
+    outcome = models.CharField(max_length=10, help_text="answered, refused or unknown")
+    detail = models.CharField(max_length=200, default="", help_text="their id, reason or cause")
+    question = models.CharField(max_length=500, default="", help_text="the beginning of what was sent, redacted")
+    excerpt = models.CharField(max_length=500, default="", help_text="the beginning of the answer, redacted")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["request_id"], name="inquiry_by_request"),
+            models.Index(fields=["gateway_id", "started_at"], name="inquiry_by_gateway"),
+        ]

@@ -71,5 +71,11 @@ def put_off(paid: Paid, *, now: datetime, soon: bool, keep: bool = False) -> Non
     RemoteOperation.objects.filter(pk=operation.pk).update(read_due_at=due_at)
 
 
+def hasten(owners: Sequence[str], *, now: datetime) -> bool:
+    """Have the payments of these owners that are still read now and then read at once; tell whether there are any."""
+    later = RemoteOperation.objects.filter(owner__in=owners, read_due_at__gt=now)
+    return later.update(read_due_at=now) > 0
+
+
 def _paid(row: RemoteOperation) -> Paid:
     return Paid(row.key, row.owner, int(row.amount_minor))

@@ -1,6 +1,7 @@
 """The port for a question that moves nothing: at what price would a venue trade. Asked by `wallets.remote_prices` alone."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from wallets.gateway_port import GatewayConnection
@@ -40,9 +41,21 @@ class PriceUnknown:
 
     cause: Cause
     sent: bool = True
+    wait: timedelta | None = None
+    """Nothing was asked: after how long it may be worth asking again."""
 
 
 PriceReply = Price | PriceRefused | PriceUnknown
+
+
+@dataclass(frozen=True, slots=True)
+class PriceHeard:
+    """One exchange. `question` is the beginning of what was sent, and `excerpt` of the answer, redacted."""
+
+    reply: PriceReply
+    http_status: int | None = None
+    question: str = ""
+    excerpt: str = ""
 
 
 class PricesTrades(Protocol):
@@ -50,6 +63,6 @@ class PricesTrades(Protocol):
 
     def price(
         self, question: PriceQuestion, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
-    ) -> PriceReply:
+    ) -> PriceHeard:
         """Ask for a price. Moves nothing; may be repeated."""
         ...

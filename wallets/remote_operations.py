@@ -34,6 +34,7 @@ __all__ = [
     "Unfounded",
     "birth",
     "grant_ask_again",
+    "keys_of",
     "latest_version",
     "left_absent",
     "look_again",
@@ -161,6 +162,11 @@ def open_keys(*, owner: str) -> list[str]:
     asked = (_State.ASKED, _State.UNKNOWN, _State.ABSENT)
     found = RemoteOperation.objects.filter(owner=owner, state__in=asked).order_by("pk")
     return list(found.values_list("key", flat=True))
+
+
+def keys_of(owners: Sequence[str]) -> list[str]:
+    """Return the keys of all legs of these owners."""
+    return list(RemoteOperation.objects.filter(owner__in=owners).order_by("pk").values_list("key", flat=True))
 
 
 def unfinished(*, before: datetime, driven: "Sequence[QuerySet[Any, Any]]") -> "QuerySet[Any, Any]":

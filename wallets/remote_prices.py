@@ -1,24 +1,24 @@
-"""The remote door for a question that moves nothing: a venue's price. No row of its own; the same pause and circuit.
+"""The remote door for a question that moves nothing: a venue's price. Asked while a request waits, and never repeated here.
 
-1 ask nothing while the gateway is paused, or its circuit is open; the first one after that goes as a probe
-2 ask, with no transaction open
-3 tell the circuit what the answer says about the gateway
+1 ask nothing while the gateway is paused, its circuit is open, or as many run as it takes; a lease counts among those
+2 ask, with no transaction open; the first one after an open circuit goes as a probe
+3 write down what was asked and said, give the lease back, tell the circuit what the answer says about the gateway
 """
 
-from datetime import timedelta
-from typing import Final, cast
+from datetime import datetime, timedelta
+from typing import Final, assert_never, cast
 
 from django.db import connection
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock, randomness, references, request_context
 from wallets import admission
-from wallets.admission import Admitted
+from wallets.admission import HeldBack
 from wallets.gateway_adapters import adapter
 from wallets.gateway_port import GatewayConnection, Reply
-from wallets.models import Gateway
+from wallets.models import Gateway, Inquiry
 from wallets.outcomes import Cause, Confirmed, Unknown
-from wallets.price_port import PriceQuestion, PriceReply, PricesTrades, PriceUnknown
+from wallets.price_port import Price, PriceHeard, PriceQuestion, PriceRefused, PriceReply, PricesTrades, PriceUnknown
 from wallets.remote_operations import InsideTransaction
 
 _LEASE_BEYOND_LIMIT: Final = timedelta(seconds=10)
@@ -35,18 +35,54 @@ def ask(*, gateway_id: int, question: PriceQuestion) -> PriceReply:
         now = clock.now()
         if gateway.paused_until is not None and now < gateway.paused_until:
             return PriceUnknown(Cause.NOT_ASKED, sent=False)
-        admitted = admission.admit(gateway, token=token, lease=limit + _LEASE_BEYOND_LIMIT, now=now)
-    if not isinstance(admitted, Admitted):
-        return PriceUnknown(Cause.NOT_ASKED, sent=False)
-    reply = cast(PricesTrades, adapter(gateway.adapter)).price(
+        admitted = admission.admit(gateway, token=token, lease=limit + _LEASE_BEYOND_LIMIT, now=now, inquiry=True)
+    if isinstance(admitted, HeldBack):
+        return PriceUnknown(Cause.NOT_ASKED, sent=False, wait=admitted.wait)
+    request_id = request_context.request_id() or references.new(references.Prefix.REQUEST)
+    began = clock.monotonic()
+    heard = cast(PricesTrades, adapter(gateway.adapter)).price(
         question,
         connection=GatewayConnection(gateway.base_url, gateway.secret, gateway.environment),
-        request_id=request_context.request_id() or references.new(references.Prefix.REQUEST),
+        request_id=request_id,
         timeout_seconds=limit.total_seconds(),
     )
+    took = timedelta(milliseconds=int((clock.monotonic() - began) * 1000))
     with db_transaction.atomic():
-        admission.heard(gateway, _as_reply(reply), token=token, now=clock.now())
-    return reply
+        now = clock.now()
+        _write_down(gateway, question, heard, request_id=request_id, took=took, now=now)
+        admission.heard(gateway, _as_reply(heard.reply), token=token, now=now)
+    return heard.reply
+
+
+def _write_down(
+    gateway: Gateway, question: PriceQuestion, heard: PriceHeard, *, request_id: str, took: timedelta, now: datetime
+) -> None:
+    outcome, detail = _words(heard.reply)
+    Inquiry.objects.create(
+        gateway_id=gateway.pk,
+        kind=Inquiry.Kind.PRICE,
+        subject=question.pool,
+        request_id=request_id,
+        started_at=now - took,
+        duration_ms=took // timedelta(milliseconds=1),
+        http_status=heard.http_status,
+        outcome=outcome,
+        detail=detail[:200],
+        question=heard.question,
+        excerpt=heard.excerpt,
+    )
+
+
+def _words(reply: PriceReply) -> tuple[str, str]:
+    match reply:
+        case Price(quote_id=quote_id):
+            return "answered", quote_id
+        case PriceRefused(reason):
+            return "refused", reason
+        case PriceUnknown(cause):
+            return "unknown", cause.value
+        case _:
+            assert_never(reply)
 
 
 def _as_reply(reply: PriceReply) -> Reply:

@@ -10,6 +10,7 @@
 No lock is waited for longer than two seconds: an event about an order that somebody holds is parked.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, assert_never
 
@@ -57,6 +58,19 @@ def replay(*, reference: str, actor: str, now: datetime) -> None:
         raise NotFound(f"There is no inbound event {reference}.")
     inbox_transitions.replayed(event, actor=actor, now=now)
     bell.ring_after_commit(KIND)
+
+
+def wake(subjects: Sequence[str], *, environment: str, now: datetime) -> None:
+    """Have the parked events about any of these ids judged now, in the caller's transaction: what held them up is gone.
+
+    One that is being judged at this moment is left alone: it comes again by itself.
+    """
+    parked = InboundEvent.objects.filter(
+        state=_State.PARKED, environment=environment, available_at__gt=now, subjects__has_any_keys=list(subjects)
+    )
+    found = list(parked.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
+    if InboundEvent.objects.filter(pk__in=found).update(available_at=now):
+        bell.ring_after_commit(KIND)
 
 
 def dead() -> list[dict[str, Any]]:

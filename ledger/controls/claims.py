@@ -60,6 +60,7 @@ class InProgress(Refusal):
     code = "in_progress"
     status = 409
     kept = False
+    retry_after = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ class Refusal(Exception):
     status: ClassVar[int] = 422
     kept: ClassVar[bool] = True
     """Whether a claim keeps this answer for its key (DESIGN.md section 11)."""
+    retry_after: int | None = None
+    """Whole seconds after which the same request may be worth sending again: `Retry-After`."""
 
     def __init__(
         self,

@@ -132,6 +132,16 @@ def may(user: Any, ability: Ability) -> bool:
     return bool(user.is_active and (user.is_superuser or roles_of(user) & _DOES[ability]))
 
 
+def works(name: str, ability: Ability) -> bool:
+    """Tell whether there is an active person of that name who may."""
+    from django.contrib.auth import get_user_model
+
+    if "\x00" in name:
+        return False
+    found = with_roles(get_user_model()._default_manager.filter(username=name, is_active=True)).first()
+    return found is not None and may(found, ability)
+
+
 def need(user: Any, ability: Ability) -> None:
     """Raise NotYourRole unless the person may."""
     if not may(user, ability):

@@ -28,7 +28,7 @@ def with_price(compute: Callable[[Offer | None], T]) -> T:
             return compute(offer)
         except PriceNeeded as needed:
             offer = _asked(needed)
-    raise PoolUnavailable
+    raise PoolUnavailable()
 
 
 def _asked(needed: PriceNeeded) -> Offer:
@@ -50,7 +50,7 @@ def _asked(needed: PriceNeeded) -> Offer:
             return Offer(needed.pool.pk, needed.side, needed.taken_in, given, quote_id)
         case PriceRefused():
             raise PriceNotOffered
-        case PriceUnknown():
-            raise PoolUnavailable
+        case PriceUnknown(wait=wait):
+            raise PoolUnavailable(wait=wait)
         case _:
             assert_never(reply)

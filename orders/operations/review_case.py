@@ -10,18 +10,20 @@ from typing import Final
 
 from django.db import transaction as db_transaction
 
-from ledger.controls import approvals
+from ledger.controls import approvals, roles
 from ledger.controls.moves import StaleVersion, Why
 from ledger.controls.refusals import NotFound, Refusal
+from ledger.controls.roles import Ability
 from orders import transitions
 from orders.locks import lock_case
 from orders.models import ReviewCase, ReviewNote
 from orders.reviews import deadlines
 from orders.reviews.carrying_out import CaseResolved, carry_out, locked, open_case
-from orders.reviews.matter import Choice
+from orders.reviews.matter import Choice, Matter
 from orders.reviews.matters import matter_of
 from orders.reviews.offers import takes_two
 from orders.reviews.resolutions import Resolution
+from orders.sagas import news
 from wallets import remote_operations
 from wallets.outcomes import Cause, Outcome, Unknown
 
@@ -60,6 +62,12 @@ class OwnerMissing(Refusal):
     code = "owner_missing"
 
 
+class OwnerUnknown(Refusal):
+    """A case is given to somebody who is active here and may work review cases."""
+
+    code = "owner_unknown"
+
+
 class NothingProposed(Refusal):
     """No proposal of this case waits for a decision."""
 
@@ -80,11 +88,13 @@ def assign_case(
 ) -> ReviewCase:
     """Give the case to a person, who looks at it on a date (none: when it is due, or tomorrow).
 
-    Raises NotFound, OwnerMissing, BadReviewDate or CaseResolved.
+    Raises NotFound, OwnerMissing, OwnerUnknown, BadReviewDate or CaseResolved.
     """
     owner = owner.strip()
-    if not owner or len(owner) > _LONGEST_OWNER:
+    if not owner:
         raise OwnerMissing
+    if not roles.works(owner, Ability.WORK_REVIEWS):
+        raise OwnerUnknown(f"There is no active person {owner[:_LONGEST_OWNER]!r} who may work review cases.")
     with db_transaction.atomic():
         case = open_case(case_reference)
         day = deadlines.next_review(case, wanted=next_review_on, now=now)
@@ -112,12 +122,7 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
 
     Outside any transaction.
     """
-    case = ReviewCase.objects.filter(reference=case_reference).first()
-    if case is None:
-        raise NotFound(f"There is no review case {case_reference}.")
-    if case.state == ReviewCase.State.RESOLVED:
-        raise CaseResolved
-    standing = matter_of(case.subject).look_up
+    standing = _matter(case_reference).look_up
     outcome: Outcome = Unknown(Cause.NOT_ASKED)
     if standing is not None:
         outcome = remote_operations.look_up(standing.key, by_hand=True)
@@ -125,6 +130,15 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
         key = standing.key if standing is not None else "nothing"
         _note(lock_case(case_reference), actor, f"Looked up {key}: {_told(outcome)}.", now)
     return outcome
+
+
+def look_up_later(*, case_reference: str, actor: str, now: datetime) -> None:
+    """Have the workers look the case up next, as they do ever more slowly by themselves. Raises NotFound or CaseResolved."""
+    matter = _matter(case_reference)
+    with db_transaction.atomic():
+        case = lock_case(case_reference)
+        news.tell(matter.subject, environment=case.environment, now=now)
+        _note(case, actor, "Asked the workers to look it up.", now)
 
 
 def propose_resolution(
@@ -221,6 +235,16 @@ def refuse_resolution(*, case_reference: str, case_version: int, reason: str, ac
         approvals.refuse(approval, checker=actor, reason=reason, now=now)
         transitions.assign(case, values={}, why=Why(actor, "proposal refused", evidence={"reason": reason}), now=now)
     return Decided(case, resolved=False)
+
+
+def _matter(case_reference: str) -> Matter:
+    """Return what an open case is about, without a lock. Raises NotFound or CaseResolved."""
+    case = ReviewCase.objects.filter(reference=case_reference).first()
+    if case is None:
+        raise NotFound(f"There is no review case {case_reference}.")
+    if case.state == ReviewCase.State.RESOLVED:
+        raise CaseResolved
+    return matter_of(case.subject)
 
 
 def _resolution(text: str) -> Resolution:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -16,7 +16,7 @@ from orders.operations import review_case
 
 MOST: Final = 100
 _ABREAST: Final = 4
-_PATIENCE_SECONDS: Final = 20.0
+_PATIENCE_SECONDS: Final = 10.0
 
 
 class TooMany(Malformed):
@@ -27,11 +27,12 @@ class TooMany(Malformed):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one case: `told` is what was done, or why not."""
+    """What became of one case: `told` is what was done, or why not. `later`: the workers do it, and the case will show it."""
 
     case_reference: str
     done: bool
     told: str
+    later: bool = False
 
 
 def assign_cases(
@@ -49,22 +50,32 @@ def assign_cases(
 
 
 def look_up_cases(*, case_references: Sequence[str], actor: str) -> list[Result]:
-    """Look each case up, a few abreast and no longer than a person waits. Adds evidence, moves no money.
+    """Look each case up: here, a few abreast and no longer than a person waits, the others by the workers.
 
-    Raises TooMany. A case whose turn does not come in time is not looked up, and its result says so. Outside any
-    transaction.
+    Adds evidence, moves no money. Raises TooMany. Outside any transaction.
     """
 
     def look_up(reference: str) -> str:
         outcome = review_case.look_up_now(case_reference=reference, actor=actor, now=clock.now())
         return f"The lookup says: {type(outcome).__name__.lower()}."
 
+    def hand_over(reference: str) -> str:
+        review_case.look_up_later(case_reference=reference, actor=actor, now=clock.now())
+        return "The workers look it up next: the case will show what they hear."
+
     wanted = _bounded(case_references)
-    if settings.SAGA_THREADS == 1:
-        return [_result(reference, look_up) for reference in wanted]
     ends = clock.monotonic() + _PATIENCE_SECONDS
+
+    def in_time(reference: str) -> Result:
+        if clock.monotonic() < ends:
+            return _result(reference, look_up)
+        result = _result(reference, hand_over)
+        return replace(result, done=False, later=result.done)
+
+    if settings.SAGA_THREADS == 1:
+        return [in_time(reference) for reference in wanted]
     with ThreadPoolExecutor(max_workers=_ABREAST) as pool:
-        asked = [_submitted(pool, reference, look_up, ends) for reference in wanted]
+        asked = [_submitted(pool, reference, in_time) for reference in wanted]
         return [future.result() for future in asked]
 
 
@@ -82,16 +93,14 @@ def _result(reference: str, work: Callable[[str], str]) -> Result:
         return Result(reference, False, refusal.message)
 
 
-def _submitted(pool: ThreadPoolExecutor, reference: str, work: Callable[[str], str], ends: float) -> "Future[Result]":
+def _submitted(pool: ThreadPoolExecutor, reference: str, work: Callable[[str], Result]) -> "Future[Result]":
     """Hand one case to a thread, with this thread's clock and request id."""
     context = copy_context()
-    return pool.submit(lambda: context.run(_in_thread, reference, work, ends))
+    return pool.submit(lambda: context.run(_in_thread, reference, work))
 
 
-def _in_thread(reference: str, work: Callable[[str], str], ends: float) -> Result:
+def _in_thread(reference: str, work: Callable[[str], Result]) -> Result:
     try:
-        if clock.monotonic() >= ends:
-            return Result(reference, False, "Not looked up: the others took too long. Look it up again.")
-        return _result(reference, work)
+        return work(reference)
     finally:
         connection.close()

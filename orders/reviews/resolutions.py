@@ -10,7 +10,7 @@ from ledger import assets, balances
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
 from ledger.money import Money
-from orders import trade_terms, transitions
+from orders import trade_holds, trade_terms, transitions
 from orders.models import Order, Pool, Quote, Trade
 from orders.reviews.evidence import Facts
 from orders.sagas import releasing
@@ -61,6 +61,7 @@ class Rule(Generic[F]):
 
 
 _NO_CREDIT = "No credit was written down."
+_BY_REVIEW = "compensated_by_review"
 
 
 def _debit_stage(facts: Facts) -> str:
@@ -168,7 +169,7 @@ def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
         trade=facts.trade,
         how="release",
         status_reason="debit_absent",
-        release=drafts[0],
+        drafts=drafts,
         why=why,
         now=now,
         also=[*releasing.given_up(facts.order, facts.trade, now=now), *([never_asked] if never_asked else [])],
@@ -181,7 +182,7 @@ def _compensate(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> N
         operation=remote_operations.birth(reverse_leg(facts.order, version=1)),
         trade=facts.trade if facts.trade_open else None,
         how="release",
-        status_reason="compensated_by_review",
+        status_reason=_BY_REVIEW,
         drafts=drafts,
         why=why,
         now=now,
@@ -201,7 +202,7 @@ def _compensate_again(facts: Facts, drafts: list[Draft], why: Why, now: datetime
         operation=operation,
         trade=None,
         how="",
-        status_reason="compensated_by_review",
+        status_reason=_BY_REVIEW,
         drafts=drafts,
         why=why,
         now=now,
@@ -209,7 +210,7 @@ def _compensate_again(facts: Facts, drafts: list[Draft], why: Why, now: datetime
 
 
 def _compensated(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
-    transitions.compensate(facts.order, draft=drafts[0], why=why, now=now)
+    transitions.compensate(facts.order, draft=drafts[0], why=why, now=now, status_reason=_BY_REVIEW)
 
 
 def _credited(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
@@ -243,7 +244,7 @@ def _debited(facts: Facts) -> Draft:
 
 
 def _compensation_drafts(facts: Facts) -> list[Draft]:
-    return [_debited(facts), *([trade_terms.release(facts.trade)] if facts.trade_open else [])]
+    return [_debited(facts), *(trade_holds.releases(facts.trade) if facts.trade_open else [])]
 
 
 def _next_credit_version(facts: Facts) -> bool:
@@ -277,7 +278,7 @@ RULES: dict[Resolution, Rule[Facts]] = {
         "Debit absent",
         _State.FAILED,
         _not_absent,
-        lambda f: [trade_terms.release(f.trade)],
+        lambda f: trade_holds.releases(f.trade),
         _one_person,
         _fail,
     ),

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from ledger.controls.moves import Why
 from ledger.drafts import Draft
-from orders import trade_terms, transitions
+from orders import trade_holds, transitions
 from orders.models import Order
 from orders.reviews.evidence import Facts
 from orders.reviews.resolutions import Resolution, Rule
@@ -40,22 +40,22 @@ def _not_absent(facts: Facts) -> str:
 
 
 def _settlement(facts: Facts) -> list[Draft]:
-    return [trade_terms.settlement(facts.trade)]
+    return list(trade_holds.settlements(facts.trade))
 
 
 def _release(facts: Facts) -> list[Draft]:
-    return [trade_terms.release(facts.trade)]
+    return trade_holds.releases(facts.trade)
 
 
 def _complete(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
-    transitions.complete(facts.order, trade=facts.trade, settlement=drafts[0], why=why, now=now)
+    transitions.complete(facts.order, trade=facts.trade, drafts=drafts, why=why, now=now)
 
 
 def _request_credit(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
     transitions.request_credit(
         facts.order,
         trade=facts.trade,
-        settlement=drafts[0],
+        drafts=drafts,
         operation=remote_operations.birth(credit_leg(facts.order, version=1)),
         why=why,
         now=now,
@@ -82,7 +82,7 @@ def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
         trade=facts.trade,
         how="release",
         status_reason="trade_absent",
-        release=drafts[0],
+        drafts=drafts,
         why=why,
         now=now,
         also=releasing.given_up(facts.order, facts.trade, now=now),

@@ -21,9 +21,9 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from ledger.controls.moves import Why
-from orders import trade_terms, transitions
+from orders import trade_holds, trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
-from orders.models import Order, Pool
+from orders.models import Order, Pool, Trade
 from orders.sagas import outside, releasing, venue_legs
 from orders.sagas.progress import MOVED, Progress, Wait
 from orders.sagas.wallet_legs import debit_leg as debit_leg
@@ -69,13 +69,13 @@ def _request_debit(order: Order) -> Progress:
         legs = venue_legs.lock(trade)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
-        if failure := venue_of(pool).failure(pool=pool, side=order.side):
+        if failure := trade_holds.failure(trade) or venue_of(pool).failure(pool=pool, side=order.side):
             transitions.fail(
                 order,
                 trade=trade,
                 how="fail",
                 status_reason=failure,
-                release=trade_terms.release(trade),
+                drafts=trade_holds.releases(trade),
                 why=Why(transitions.SAGA, f"{failure} before the debit"),
                 now=now,
                 also=releasing.given_up(order, trade, now=now),
@@ -88,7 +88,7 @@ def _request_debit(order: Order) -> Progress:
                 trade=trade,
                 how="release",
                 status_reason="debit_not_asked",
-                release=trade_terms.release(trade),
+                drafts=trade_holds.releases(trade),
                 why=Why(transitions.SAGA, "not executed in time"),
                 now=now,
                 also=releasing.given_up(order, trade, now=now),
@@ -139,7 +139,7 @@ def _debit_rejected(order: Order, reason: str) -> Progress:
                 trade=trade,
                 how="release",
                 status_reason="debit_declined",
-                release=trade_terms.release(trade),
+                drafts=trade_holds.releases(trade),
                 why=Why(transitions.SAGA, "debit declined", evidence={"reason": reason}),
                 now=now,
                 also=releasing.given_up(order, trade, now=now),
@@ -167,7 +167,7 @@ def _debit_unknown(order: Order, cause: Cause, performed: Performed) -> Progress
                 trade=trade,
                 how="release",
                 status_reason="debit_not_asked",
-                release=trade_terms.release(trade),
+                drafts=trade_holds.releases(trade),
                 why=Why(transitions.SAGA, "never asked in time"),
                 now=now,
                 also=[*releasing.given_up(order, trade, now=now), withdrawal],
@@ -195,14 +195,14 @@ def _settle(order: Order) -> Progress:
         trade = lock_trade_of(order)
         pool = lock_pool(trade.pool_id)
         now = clock.now()
-        match None if pool.kind == Pool.Kind.OUTSIDE else venue_of(pool).execute(pool=pool, order=order):
+        match _execution(pool, order, trade):
             case None:
                 executes_outside = True
             case Executed():
                 transitions.complete(
                     order,
                     trade=trade,
-                    settlement=trade_terms.settlement(trade),
+                    drafts=[trade_terms.settlement(trade)],
                     why=Why(transitions.SAGA, "trade settled"),
                     now=now,
                 )
@@ -213,11 +213,19 @@ def _settle(order: Order) -> Progress:
                     trade=trade,
                     how="fail",
                     status_reason=reason,
-                    drafts=[trade_terms.release(trade)],
+                    drafts=trade_holds.releases(trade),
                     why=Why(transitions.SAGA, "trade refused", evidence={"reason": reason}),
                     now=now,
                 )
     return outside.execute(order.reference) if executes_outside else MOVED
+
+
+def _execution(pool: Pool, order: Order, trade: Trade) -> Executed | Refused | None:
+    """Decide a reserved trade; None when an outside venue does. What is reserved no more is surely not traded here."""
+    if pool.kind == Pool.Kind.OUTSIDE:
+        return None
+    ended = trade_holds.failure(trade)
+    return Refused(ended) if ended else venue_of(pool).execute(pool=pool, order=order)
 
 
 def _compensate(order: Order) -> Progress:

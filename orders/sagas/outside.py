@@ -19,7 +19,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, references
 from ledger.controls.moves import Why
-from orders import trade_terms, transitions
+from orders import trade_holds, trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order, Quote, Trade
 from orders.sagas import releasing, venue_legs
@@ -127,13 +127,13 @@ def _wait(order: Order, performed: Performed, cause: Cause, *, until: datetime |
 
 
 def _halted(order: Order) -> Progress | None:
-    """Give up what can surely no longer be executed, while the venue was not asked to: its pool was halted."""
+    """Give up what can surely no longer be executed, while the venue was not asked to: its pool was halted, say."""
     with db_transaction.atomic():
         order = lock_order(order.reference)
         trade = lock_trade_of(order)
         legs = venue_legs.lock(trade)
         pool = lock_pool(trade.pool_id)
-        failure = venue_of(pool).failure(pool=pool, side=order.side)
+        failure = trade_holds.failure(trade) or venue_of(pool).failure(pool=pool, side=order.side)
         if not failure or legs.was_asked(EXECUTE):
             return None
         if order.state not in (_State.PROCESSING, _State.OPERATOR_DEBITED):
@@ -153,12 +153,12 @@ def _executed(order: Order, remote_ref: str) -> Progress:
             return MOVED
         trade = lock_trade_of(order)
         why = Why(transitions.SAGA, "trade executed", evidence={"remote_ref": remote_ref})
-        settlement, now = trade_terms.settlement(trade), clock.now()
+        settlements, now = trade_holds.settlements(trade), clock.now()
         if credit is None:
-            transitions.complete(order, trade=trade, settlement=settlement, why=why, now=now)
+            transitions.complete(order, trade=trade, drafts=settlements, why=why, now=now)
         else:
             operation = remote_operations.birth(credit)
-            transitions.request_credit(order, trade=trade, settlement=settlement, operation=operation, why=why, now=now)
+            transitions.request_credit(order, trade=trade, drafts=settlements, operation=operation, why=why, now=now)
     return MOVED
 
 
@@ -187,10 +187,10 @@ def _give_up(
 def _end(order: Order, trade: Trade, *, how: str, status_reason: str, why: Why, now: datetime) -> None:
     """Fail the order while nothing has moved; give the debit back once it has. What the venue may hold is released."""
     also = releasing.given_up(order, trade, now=now)
-    release = trade_terms.release(trade)
+    releases = trade_holds.releases(trade)
     if order.state == _State.PROCESSING:
         transitions.fail(
-            order, trade=trade, how=how, status_reason=status_reason, release=release, why=why, now=now, also=also
+            order, trade=trade, how=how, status_reason=status_reason, drafts=releases, why=why, now=now, also=also
         )
         return
     transitions.begin_compensation(
@@ -199,7 +199,7 @@ def _end(order: Order, trade: Trade, *, how: str, status_reason: str, why: Why, 
         trade=trade,
         how=how,
         status_reason=status_reason,
-        drafts=[release],
+        drafts=releases,
         why=why,
         now=now,
         also=also,
@@ -219,7 +219,7 @@ def _try_again(order: Order, trade: Trade, why: Why) -> Progress:
         transitions.try_again(
             trade,
             retry,
-            drafts=[trade_terms.release(trade), trade_terms.reservation(retry)],
+            drafts=[*trade_holds.releases(trade), trade_terms.reservation(retry)],
             why=why,
             now=now,
             also=releasing.given_up(order, trade, now=now),

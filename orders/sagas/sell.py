@@ -23,7 +23,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock
 from ledger.controls.moves import Why
-from orders import trade_terms, transitions
+from orders import trade_holds, trade_terms, transitions
 from orders.locks import lock_order, lock_pool, lock_trade_of
 from orders.models import Order, Pool, Trade
 from orders.sagas import outside, releasing, venue_legs
@@ -72,7 +72,7 @@ def _settle(order: Order) -> Progress:
             return Wait(_LOOK_AGAIN)
         elif pool.kind != Pool.Kind.OUTSIDE:
             return _settled_by(pool, order, trade, credit, now)
-        elif failure := venue_of(pool).failure(pool=pool, side=order.side):
+        elif failure := trade_holds.failure(trade) or venue_of(pool).failure(pool=pool, side=order.side):
             return _failed(
                 order, trade, how="fail", status_reason=failure, cause=f"{failure} before the trade", now=now
             )
@@ -82,13 +82,14 @@ def _settle(order: Order) -> Progress:
 
 
 def _settled_by(pool: Pool, order: Order, trade: Trade, credit: Leg, now: datetime) -> Progress:
-    execution = venue_of(pool).execute(pool=pool, order=order)
+    ended = trade_holds.failure(trade)
+    execution = Refused(ended) if ended else venue_of(pool).execute(pool=pool, order=order)
     match execution:
         case Executed():
             transitions.request_credit(
                 order,
                 trade=trade,
-                settlement=trade_terms.settlement(trade),
+                drafts=[trade_terms.settlement(trade)],
                 operation=remote_operations.birth(credit),
                 why=Why(transitions.SAGA, "own books settled"),
                 now=now,
@@ -106,7 +107,7 @@ def _failed(order: Order, trade: Trade, *, how: str, status_reason: str, cause: 
         trade=trade,
         how=how,
         status_reason=status_reason,
-        release=trade_terms.release(trade),
+        drafts=trade_holds.releases(trade),
         why=Why(transitions.SAGA, cause),
         now=now,
         also=releasing.given_up(order, trade, now=now),

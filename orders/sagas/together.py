@@ -178,7 +178,7 @@ def _settle(references: Sequence[str]) -> list[str]:
 
 def _settlement(order: Order, trade: Trade, *, now: datetime) -> Step:
     why = Why(transitions.SAGA, "trade settled")
-    return transitions.completed(order, trade=trade, settlement=trade_terms.settlement(trade), why=why, now=now)
+    return transitions.completed(order, trade=trade, drafts=[trade_terms.settlement(trade)], why=why, now=now)
 
 
 def _is_magic(order: Order) -> bool:

@@ -12,7 +12,7 @@ from ledger.environments import Environment
 from orders.venues import http_answers
 from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply
 from wallets.outcomes import Cause, Unknown
-from wallets.price_port import PriceQuestion, PriceReply, PriceUnknown
+from wallets.price_port import PriceHeard, PriceQuestion, PriceUnknown
 from webhooks import outbound, signatures
 
 LARGEST_ANSWER: Final = 64 * 1024
@@ -66,7 +66,7 @@ class HttpVenue:
 
     def price(
         self, question: PriceQuestion, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
-    ) -> PriceReply:
+    ) -> PriceHeard:
         """Ask for an offer. Moves nothing."""
         content = {
             "pool": question.pool,
@@ -85,17 +85,19 @@ class HttpVenue:
             request_id=request_id,
             timeout=timeout_seconds,
         )
+        asked = _excerpt_of(sent)
         try:
             answer = outbound.send(sent)
         except (outbound.OutboundRefused, outbound.NotSent, outbound.TimedOut, outbound.Broken) as problem:
             cause, was_sent = _failure(problem)
-            return PriceUnknown(cause, sent=was_sent)
-        return http_answers.read_price(question, status=answer.status, body=answer.body)
+            return PriceHeard(PriceUnknown(cause, sent=was_sent), question=asked)
+        reply = http_answers.read_price(question, status=answer.status, body=answer.body)
+        return PriceHeard(reply, answer.status, question=asked, excerpt=http_answers.excerpt(answer.body))
 
 
 def _exchanged(request: RemoteRequest, sent: outbound.OutboundRequest, *, read: Callable[..., Reply]) -> Reply:
     """Send, and turn whatever happens into a reply that says what was sent: never headers, which are signed."""
-    question = http_answers.excerpt(f"{sent.method} {urlsplit(sent.url).path} ".encode() + sent.body)
+    question = _excerpt_of(sent)
     try:
         answer = outbound.send(sent)
     except outbound.TooLarge as answered:
@@ -106,6 +108,10 @@ def _exchanged(request: RemoteRequest, sent: outbound.OutboundRequest, *, read: 
         cause, was_sent = _failure(problem)
         return Reply(Unknown(cause), sent=was_sent, question=question)
     return replace(read(request, status=answer.status, body=answer.body), question=question)
+
+
+def _excerpt_of(sent: outbound.OutboundRequest) -> str:
+    return http_answers.excerpt(f"{sent.method} {urlsplit(sent.url).path} ".encode() + sent.body)
 
 
 def _failure(problem: Exception) -> tuple[Cause, bool]:

@@ -28,7 +28,8 @@ class OutsideVenue:
             return PoolHalted()
         assert pool.venue is not None
         terms = channels.terms_of(pool.venue.gateway_id)
-        return None if terms.takes_questions(clock.now()) else PoolUnavailable()
+        wait = terms.held_back_for(clock.now())
+        return PoolUnavailable(wait=wait) if wait is not None else None
 
     def failure(self, *, pool: Pool, side: str) -> str:
         return "pool_halted" if is_halted(pool) else ""

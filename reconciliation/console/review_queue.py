@@ -160,6 +160,7 @@ def _many(
             for shown in context["cases"]:
                 shown["result"] = told[shown["row"].reference]
             context["succeeded"] = sum(result.done for result in done)
+            context["later"] = sum(result.later for result in done)
             context["finished"] = True
         except Refusal as refusal:
             context["refused"] = refusal.message

@@ -74,8 +74,8 @@ def test_ops_lead_pauses_a_bank_or_a_venue_and_lifts_it(kind: str, desk: Desk, s
     home = client.get(reverse("admin:index")).content.decode()
     assert f", {channel} (test) is held back." in home
     paused, other = (Gateway.objects.get(channel=one).pk for one in (channel, "bank_transfer"))
-    assert not channels.terms_of(paused).takes_questions(clock.now())
-    assert channels.terms_of(other).takes_questions(clock.now())
+    assert channels.terms_of(paused).held_back_for(clock.now()) is not None
+    assert channels.terms_of(other).held_back_for(clock.now()) is None
     if order is not None:
         desk.drive(passes=2)
         assert reloaded(order).state == "processing"

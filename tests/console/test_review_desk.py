@@ -49,10 +49,10 @@ def _shown(client: Client, query: str = "") -> set[str]:
 
 def test_the_queue_shows_what_is_open_and_narrows_to_overdue_mine_and_nobodys(signed_in: SignIn, desk: Desk) -> None:
     mine, late, done = _stopped(desk, "20.00"), _stopped(desk, "30.00"), _stopped(desk, "40.00")
+    client = signed_in("olga", "ops")
     review_case.assign_case(case_reference=mine.reference, owner="olga", actor="user:olga", now=clock.now())
     ReviewCase.objects.filter(pk=late.pk).update(due_at=clock.now() - timedelta(hours=2))
     _resolved(desk, done)
-    client = signed_in("olga", "ops")
     assert _shown(client) == {mine.reference, late.reference}
     assert _shown(client, "?queue=overdue") == {late.reference}
     assert _shown(client, "?queue=mine") == {mine.reference}

@@ -16,7 +16,13 @@ _GROW = (
         "orders_return",
         "orders_trade",
     ),
-    *("orders_walletentry", "wallets_apirequest", "wallets_remoteoperation", "wallets_remoteattempt"),
+    *(
+        "orders_walletentry",
+        "wallets_apirequest",
+        "wallets_remoteoperation",
+        "wallets_remoteattempt",
+        "wallets_inquiry",
+    ),
     *("webhooks_delivery", "webhooks_inboundevent", "webhooks_providertransaction"),
 )
 

@@ -49,6 +49,7 @@ TABLES: Final = {
     "orders_walletentry": APPEND,
     "wallets_apirequest": APPEND,
     "wallets_fxrate": APPEND,
+    "wallets_inquiry": APPEND,
     "wallets_remoteattempt": APPEND,
     "wallets_walletasset": APPEND,
     "wallets_walletreopening": APPEND,
@@ -120,6 +121,7 @@ TABLES: Final = {
     "reconciliation_closeartifact": EVERY,
     "reconciliation_closefinding": EVERY,
     "reconciliation_daymovement": EVERY,
+    "wallets_inquirylease": EVERY,
     "webhooks_retiredsecret": EVERY,
 }
 

@@ -78,7 +78,7 @@ DECISIONS = {
     "compensate again, rejected": Decision(
         *("compensate_again", "reverse", _REJECTED, ("compensation_pending", "compensated_by_review")), two=True
     ),
-    "compensation proven": Decision("compensation_proven", "reverse", _FOUND, ("compensated", "reverse_unknown")),
+    "compensation proven": Decision("compensation_proven", "reverse", _FOUND, ("compensated", "compensated_by_review")),
     "compensation settled outside": Decision(
         "compensation_settled_outside", "reverse", _REJECTED, ("compensated", "settled_outside"), two=True
     ),

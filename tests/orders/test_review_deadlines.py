@@ -9,18 +9,28 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from ledger import books
+from ledger.controls import drains
+from ledger.controls.roles import Role
 from orders.models import ReviewCase, ReviewNote
 from orders.operations import review_case, review_case_batch
-from orders.operations.review_case import OwnerMissing
+from orders.operations.review_case import OwnerMissing, OwnerUnknown
 from orders.operations.review_case_batch import TooMany
 from orders.reviews import deadlines
 from orders.reviews.carrying_out import CaseResolved
 from orders.reviews.deadlines import BadReviewDate
-from tests.orders.desk import START, Desk, open_case
-from tests.orders.wallet import declined, lost_before
-from wallets.gateway_port import RemoteRequest
+from tests.orders.desk import START, Desk, open_case, open_desk
+from tests.orders.wallet import ScriptedWallet, declined, lost_before, true_state
+from tests.reviewers import reviewer
+from wallets.gateway_port import RemoteRequest, Reply
+from wallets.models import Gateway
 
 pytestmark = pytest.mark.usefixtures("database")
+
+
+@pytest.fixture(autouse=True)
+def _people(database: None) -> None:
+    for name in ("olga", "omar"):
+        reviewer(name)
 
 
 def _stopped(desk: Desk, amount: str = "300.00") -> ReviewCase:
@@ -95,12 +105,29 @@ def test_an_assignment_without_a_date_is_looked_at_when_it_is_due(desk: Desk, se
     assert note.text == f"Assigned to omar, next review {again.next_review_on}."
 
 
-@pytest.mark.parametrize("owner", ["", "   ", "x" * 151])
+@pytest.mark.parametrize("owner", ["", "   "])
 def test_an_assignment_to_nobody_is_refused(desk: Desk, owner: str) -> None:
     case = _stopped(desk)
     with pytest.raises(OwnerMissing):
         review_case.assign_case(case_reference=case.reference, owner=owner, actor="user:x", now=desk.clock.now())
     assert ReviewCase.objects.get(pk=case.pk).state == "open"
+
+
+@pytest.mark.parametrize("owner", ["nobody", "x" * 200, "sue", "gone", "olga\x00"])
+def test_an_assignment_to_who_does_not_work_reviews_is_refused(desk: Desk, owner: str) -> None:
+    """sue is of support, and gone has left: neither they nor unknown people are ever a case's owner."""
+    reviewer("sue", role=Role.SUPPORT)
+    reviewer("gone", active=False)
+    case = _stopped(desk)
+    for state in ("open", "assigned"):
+        before = ReviewCase.objects.filter(pk=case.pk).values().get()
+        assert before["state"] == state
+        with pytest.raises(OwnerUnknown):
+            review_case.assign_case(case_reference=case.reference, owner=owner, actor="user:x", now=desk.clock.now())
+        assert ReviewCase.objects.filter(pk=case.pk).values().get() == before
+        assert not ReviewNote.objects.filter(case_reference=case.reference).exists()
+        if state == "open":
+            review_case.assign_case(case_reference=case.reference, owner="olga", actor="user:x", now=desk.clock.now())
 
 
 @pytest.mark.parametrize("days", [-1, 367])
@@ -184,16 +211,60 @@ def test_many_cases_are_looked_up_each_with_its_own_result(desk: Desk, settings:
     assert ReviewCase.objects.filter(state="open").count() == 3, "evidence alone moves nothing"
 
 
-def test_lookups_of_many_end_when_the_wallet_is_slow(
-    desk: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("threads", [1, 8])
+def test_the_workers_look_up_what_slow_operators_do_not_answer_in_time(
+    desk: Desk, settings: Settings, threads: int
 ) -> None:
-    cases = [_stopped(desk, f"{n}0.00") for n in range(2, 9)]
-    settings.SAGA_THREADS = 8
-    monkeypatch.setattr(review_case_batch, "_PATIENCE_SECONDS", 0.0)
+    """Each answer takes 4 s: a person waits for the first ones, all others are looked up by the workers, and told so."""
+    cases = [_stopped(desk, f"{n}0.00") for n in range(2, 14)]
+    desk.later(hours=2)
+    lock = threading.Lock()
+
+    def slow(wallet: ScriptedWallet, kind: str, request: RemoteRequest) -> Reply:
+        with lock:
+            desk.later(seconds=4)
+        return true_state(wallet, kind, request)
+
+    desk.wallet.script = [slow]
+    settings.SAGA_THREADS = threads
+    asked = len(desk.wallet.calls)
     results = review_case_batch.look_up_cases(case_references=[one.reference for one in cases], actor="user:olga")
-    assert {one.done for one in results} == {False}
-    assert all(one.told.startswith("Not looked up:") for one in results)
-    assert threading.active_count() < 20
+    now_done, later = ([one for one in results if one.done], [one for one in results if one.later])
+    assert len(now_done) + len(later) == len(results) == 12
+    assert 3 <= len(now_done) <= 6, "ten seconds' worth, and what was under way"
+    assert {one.told for one in later} == {"The workers look it up next: the case will show what they hear."}
+    assert len(desk.wallet.calls) == asked + len(now_done)
+    settings.SAGA_THREADS = 1
+    drains.drain("sagas")
+    assert set(desk.wallet.calls[asked:]) == {("lookup", f"{one.subject}:debit:v1") for one in cases}
+    for one in later:
+        notes = ReviewNote.objects.filter(case_reference=one.case_reference).values_list("author", "text")
+        assert list(notes) == [("user:olga", "Asked the workers to look it up.")]
+    assert ReviewCase.objects.filter(state="open").count() == 12, "evidence alone moves nothing"
+
+
+def test_whatever_is_not_reached_in_the_request_is_looked_up_by_the_workers(
+    desk: Desk, wallet: ScriptedWallet, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits at all here: the workers take all of them, of both operators."""
+    quick = open_desk(wallet, desk.clock, slug="quick")
+    Gateway.objects.update(breaker_failures=1_000)
+    desk.wallet.script = [lost_before]
+    orders = [one.order(f"{place + 10}.00", user=f"u{place}") for place in range(5) for one in (desk, quick)]
+    desk.drive(passes=8)
+    cases = list(ReviewCase.objects.filter(subject__in=[order.reference for order in orders]))
+    assert len(cases) == 10
+    desk.later(hours=2)
+    monkeypatch.setattr(review_case_batch, "_PATIENCE_SECONDS", 0.0)
+    asked = len(desk.wallet.calls)
+    results = review_case_batch.look_up_cases(case_references=[one.reference for one in cases], actor="user:olga")
+    assert [(one.done, one.later) for one in results] == [(False, True)] * 10
+    drains.drain("sagas")
+    assert {key for _, key in desk.wallet.calls[asked:]} == {f"{order.reference}:debit:v1" for order in orders}
+    resolved = review_case_batch.look_up_cases(case_references=["rev_none"], actor="user:olga")
+    assert [(one.done, one.later, one.told) for one in resolved] == [
+        (False, False, "There is no review case rev_none.")
+    ], "what cannot be handed over is not said to be"
 
 
 @pytest.mark.parametrize("count", [0, 101])

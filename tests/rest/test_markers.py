@@ -22,6 +22,7 @@ from tests.rest.calls import QUOTE, Answer, ordered
 from tests.rest.conftest import Shop
 from tests.rest.routes import TABLE
 from tests.rest.world import make_world
+from tests.reviewers import reviewer
 from wallets import rates
 from wallets.gateway_port import RemoteRequest, Reply
 from wallets.models import FxRate, Gateway, OperatorKey
@@ -101,6 +102,7 @@ def _plant_review(shop: Shop, wallet: ScriptedWallet, fixed: FixedClock) -> Orde
     assert order.state == Order.State.MANUAL_REVIEW
     case = ReviewCase.objects.get(subject=reference)
     now = fixed.now()
+    reviewer(_OLGA)
     assign_case(case_reference=case.reference, owner=_OLGA, actor=_OLGA, now=now)
     add_note(case_reference=case.reference, text=f"{MARK} note", actor=_OLGA, now=now)
     SagaRun.objects.filter(subject=reference).update(last_error=f"{MARK} traceback")

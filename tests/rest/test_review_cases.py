@@ -12,6 +12,7 @@ from reconciliation import shapes
 from tests.orders.wallet import ScriptedWallet, lost_after, lost_before
 from tests.rest.calls import Api, ordered
 from tests.rest.conftest import Shop, open_house
+from tests.reviewers import reviewer
 
 
 @pytest.fixture
@@ -38,6 +39,7 @@ def test_a_case_is_read_with_its_deadline_evidence_and_history(shop: Shop, house
         (row,) = listed["data"]
         assert (row["status"], row["reason"], row["owner"], row["overdue"]) == ("open", "debit_unknown", None, False)
         assert (row["amount"], row["asset"], row["order_id"]) == ("100.00", "EUR", case.subject)
+        reviewer("olga")
         review_case.assign_case(case_reference=case.reference, owner="olga", actor="user:olga", now=fixed.now())
         review_case.look_up_now(case_reference=case.reference, actor="user:olga", now=fixed.now())
         told = house.get(f"/v1/review-cases/{case.reference}").json
@@ -64,6 +66,7 @@ def test_cases_are_filtered_and_paged(shop: Shop, house: Api, wallet: ScriptedWa
     fixed = FixedClock(DatabaseClock().now())
     with clock.use(fixed):
         cases = [_stopped(shop, fixed, amount=f"{n}0.00").reference for n in (2, 3, 4)]
+        reviewer("olga")
         review_case.assign_case(case_reference=cases[0], owner="olga", actor="user:olga", now=fixed.now())
 
         def found(query: str) -> list[str]:

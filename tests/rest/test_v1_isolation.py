@@ -18,6 +18,7 @@ from tests.rest.conftest import Shop
 from tests.rest.routes import TABLE, Reach, declared
 from tests.rest.tables import fingerprint
 from tests.rest.world import World, make_world
+from tests.reviewers import reviewer
 from wallets.gateway_port import RemoteRequest, Reply
 from wallets.models import Gateway
 
@@ -137,6 +138,7 @@ def test_events_and_what_follows_from_them_hold_no_marker_when_the_inside_is_ful
         assert Order.objects.get(reference=reference).state == Order.State.MANUAL_REVIEW
         case = ReviewCase.objects.get(subject=reference)
         who = f"user:{_MARK}"
+        reviewer(who)
         assign_case(case_reference=case.reference, owner=who, actor=who, now=fixed.now())
         add_note(case_reference=case.reference, text=f"{_MARK} note", actor=who, now=fixed.now())
         assert any(_MARK in json.dumps(row, default=str) for row in Move.objects.values())  # it was planted

@@ -14,6 +14,7 @@ from orders.models import ApprovalThreshold
 from orders.operations.create_quote import create_quote
 from orders.operations.open_market import open_market
 from orders.operations.submit_order import submit_order
+from tests.reviewers import reviewer
 from tests.simulation import payouts_under_way, scene_of_payments, trades_under_way, venues
 from tests.simulation.bank_news import BankNews
 from tests.simulation.bank_service import BankService
@@ -130,6 +131,8 @@ class Scene:
     def _set_up(self) -> None:
         world = self.world
         now = world.clock.now()
+        for name in PEOPLE:
+            reviewer(name)
         sandbox_pools.load(now=now)
         operator = operators.create_operator(name="Acme", slug="acme", kind="operator", now=now)
         operators.open_operator_accounts(operator=operator, environment="test", wallet_asset="EUR")

@@ -80,7 +80,7 @@ def of_refusal(refusal: Refusal) -> HttpResponse:
         detail=refusal.message if refusal.message != title else "",
         errors=refusal.errors,
         fields={name: value for name, value in refusal.fields.items() if value is not None},
-        headers={"Retry-After": "1"} if refusal.code == "in_progress" else None,
+        headers={"Retry-After": str(refusal.retry_after)} if refusal.retry_after is not None else None,
     )
 
 
