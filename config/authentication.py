@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from ledger.controls.rest.caller import Caller
 from wallets import operators
 
-_BEARER = re.compile(r"Bearer (hf_(?:test|live)_[a-z0-9]{20,100})", re.ASCII)
+_BEARER = re.compile(r"(?i:Bearer) +(hf_(?:test|live)_[a-z0-9]{20,100})", re.ASCII)
 
 
 def caller_of(header: str) -> Caller | None:

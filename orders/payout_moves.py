@@ -46,8 +46,9 @@ def reject(payout: Payout, *, why: Why, now: datetime) -> None:
 
 
 def give_up(payout: Payout, *, why: Why, now: datetime) -> None:
-    """The requery cap is reached."""
-    move(Change(payout, "give_up", {"next_requery_at": None}), why=why, now=now)
+    """The requery cap is reached, by the lookup that has just been made."""
+    change = {"next_requery_at": None, "requeries": payout.requeries + 1}
+    move(Change(payout, "give_up", change), why=why, now=now)
 
 
 def open_case(intent: Intent, payout: Payout, *, reason: str, next_action: str, why: Why, now: datetime) -> ReviewCase:

@@ -179,7 +179,7 @@ def _read(provider: Provider, headers: Mapping[str, str], body: bytes, message_i
         count(provider.code, "no_event_id")
         raise NotReadable("The event has no id, or no kind.")
     subjects = [text_at(content, place) for place in mapping.get("subjects", [])][:_MOST_SUBJECTS]
-    transaction = text_at(content, mapping.get("transaction", ""))
+    transaction = text_at(content, mapping.get("transaction") or providers.USUAL_TRANSACTION)
     return _Named(
         event_id=event_id,
         kind=kind,

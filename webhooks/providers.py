@@ -35,6 +35,8 @@ FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS t
 """
 _KIND: Final = re.compile(r"\*|[A-Za-z0-9_-]{1,40}(\.[A-Za-z0-9_-]{1,40}){0,4}(\.\*)?")
 _MOST_KINDS: Final = 30
+USUAL_TRANSACTION: Final = "data.transaction_id"
+"""Where a provider's own reference is, unless its mapping says otherwise."""
 _SECRET_LENGTHS: Final = range(16, 201)
 _TOLERANCES: Final = range(1, 3601)
 

@@ -46,7 +46,7 @@ def _listed(text: str) -> list[str]:
 def _allow(form: Form, actor: str) -> str:
     kinds = _listed(form.get("kinds", ""))
     providers.allow(code=form.get("provider", ""), kinds=kinds)
-    return f"{form['provider']} may bring {', '.join(sorted(set(kinds)))} from now on; all else is ignored."
+    return f"{form['provider']} may bring {', '.join(sorted(set(kinds)))} from now on; all else is parked."
 
 
 def _rotate(form: Form, actor: str) -> str:
@@ -136,7 +136,7 @@ OPERATIONS: dict[str, Operation] = {
             ("event_id", "Path of the event id (HMAC schemes)", []),
             ("kind", "Path of the kind", []),
             ("subjects", "Paths of the ids that it is about", []),
-            ("transaction", "Path of the provider's own reference", []),
+            ("transaction", f"Path of the provider's own reference ({providers.USUAL_TRANSACTION})", []),
             ("tolerance", "Tolerance of the timestamp in seconds (300)", []),
             ("kinds", "Kinds of news it may bring: payin.*, trade.settled, …; * for all", []),
         ],
@@ -144,7 +144,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "allow-provider": Operation(
         "Say what a provider may bring",
-        "News of other kinds is ignored, with the reason on the event's page. The list replaces the one that stands.",
+        "News of other kinds is parked, with the reason on the event's page. The list replaces the one that stands.",
         Ability.MANAGE_KEYS,
         lambda: [
             ("provider", "Provider", _codes()),

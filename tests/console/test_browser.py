@@ -93,6 +93,10 @@ def test_two_people_resolve_a_manual_review_in_the_browser(
     ops = _sign_in(browser, live_url, people[0])
     ops.goto(f"{live_url}/console/orders/reviewcase/")
     ops.click(f"text={case.reference}")
+    ops.set_viewport_size({"width": 1280, "height": 900})
+    cards = ".hf-card:has(h2:text-matches('^(Our|Their) book'))"
+    cut = ops.eval_on_selector_all(cards, "cards => cards.map(card => card.scrollWidth - card.clientWidth)")
+    assert cut == [0, 0], "no amount is cut off on a laptop's screen"
     ops.click("#look-up")
     ops.wait_for_selector("text=The lookup says: confirmed")
     assert ops.is_disabled("#open-debit_absent")

@@ -91,7 +91,7 @@ def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn)
     assert "Say which kinds of news it may bring" in do("create-provider", **given)
     made = do("create-provider", **given, kinds="payin.* trade.settled")
     assert Provider.objects.get().kinds == ["payin.*", "trade.settled"]
-    assert "acme may bring payin.*, payout.updated from now on" in do(
+    assert "acme may bring payin.*, payout.updated from now on; all else is parked" in do(
         "allow-provider", provider="acme", kinds="payout.updated, payin.*"
     )
     assert "Say which kinds of news it may bring" in do("allow-provider", provider="acme", kinds=" ")

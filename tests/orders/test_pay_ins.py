@@ -1,5 +1,6 @@
 """walletflow, Pay-in: the provider event is recorded first, then one balanced transaction; no duplicate moves money twice."""
 
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
 from django.db import transaction as db_transaction
 
 from ledger import accounts
@@ -300,6 +302,13 @@ def test_what_came_before_its_provider_was_allowed_to_bring_it_is_judged_then(
     fixed_clock.move_to(clock.now() + timedelta(minutes=1))
     drains.drain("inbox")
     assert (InboundEvent.objects.get().state, PayIn.objects.get().kind) == ("applied", "collected")
+
+
+def test_provider_without_a_mapping_of_its_own_is_read_as_the_guide_says(shop: Wallet) -> None:
+    told = io.StringIO()
+    call_command("inbox_provider", "create", "plain", "--may-bring", "payin.*", stdout=told)
+    Psp("plain", json.loads(told.getvalue())["secret"]).collects(shop)
+    assert PayIn.objects.get().provider_transaction == "txn_1"
 
 
 def test_provider_that_speaks_otherwise_is_read_by_its_mapping(shop: Wallet) -> None:

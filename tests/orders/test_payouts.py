@@ -141,6 +141,7 @@ def test_payout_ends_as_the_machine_says(scenario: Scenario, payouts: PayoutDesk
     looked_up = sum(kind == "lookup" for kind, _ in payouts.bank.calls)
     if scenario.ends_in == "manual_review":
         assert looked_up >= scenario.lookups, "lookups go on while people hold it"
+        assert payout.requeries == scenario.lookups, "the one that reached the cap too"
     else:
         assert looked_up == scenario.lookups
     asks = sum(kind == "ask" for kind, _ in payouts.bank.calls)

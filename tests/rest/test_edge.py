@@ -83,6 +83,12 @@ def test_a_caller_is_refused_when_the_key_is_none_of_ours(database: None, author
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize("scheme", ["bearer ", "BEARER ", "Bearer  "])
+def test_the_scheme_s_name_has_no_case(shop: Shop, scheme: str) -> None:
+    answer = shop.api.get("/v1/pools", Authorization=f"{scheme}{shop.api.secret}")
+    assert answer.status == 200
+
+
 def test_the_scope_is_named_when_the_key_lacks_it(shop: Shop) -> None:
     reader = shop.key(scopes=["read"])
     answer = reader.post("/v1/quotes", QUOTE)

@@ -31,7 +31,11 @@ class Command(BaseCommand):
         parser.add_argument("--event-id", default="", help="path in the body; without: the webhook-id header")
         parser.add_argument("--kind", default="type", help="path in the body")
         parser.add_argument("--subject", action="append", default=[], help="path in the body; may come several times")
-        parser.add_argument("--transaction", default="", help="path in the body of the provider's own reference")
+        parser.add_argument(
+            "--transaction",
+            default="",
+            help=f"path in the body of the provider's own reference; without: {providers.USUAL_TRANSACTION}",
+        )
         parser.add_argument(
             "--field",
             action="append",
