@@ -41,6 +41,8 @@ _WEB_POINTS = {
     "After TB pending, before PG commit": ("orders_walletentry", "NEW.kind = 'payout_hold'", 1),
 }
 """Where the web dies, and how many intents stand then: with the book in PostgreSQL the hold and its row are one commit."""
+_BEFORE_ANSWER = ("wallets_apirequest", "NEW.idempotency_key = 'pay-unheard'")
+"""The request log's row is written when all is committed, and before the answer goes out."""
 _WORKER_POINTS = {
     "the saga has not taken it up": ("orders_payout", "NEW.state = 'submitting'"),
     "After PG commit, before TB post: before the submission": ("wallets_remoteoperation", "NEW.state = 'asked'"),
@@ -98,6 +100,31 @@ def test_the_client_repeats_its_key_and_funds_are_held_once_when_the_web_is_kill
     assert _ended(stack, first["intent_id"]) == "SETTLED"
     assert _money(stack, wallet) == ("887.30", "0.00")
     assert _submitted(stack, superuser, first["intent_id"]) == 1
+
+
+def test_the_client_gets_the_first_answer_when_the_web_is_killed_after_the_commit(
+    stack: LocalStack, superuser: "psycopg.Connection[Any]"
+) -> None:
+    """The funds are held, the saga goes on, and the client knows nothing of it: the same key gives the same result."""
+    wallet = _wallet(stack, superuser, "unheard")
+    with _gate(superuser, *_BEFORE_ANSWER):
+        asked = _in_background(stack, _body(wallet), "pay-unheard")
+        _until_somebody_waits(superuser)
+        _kill(stack, "web")
+        _wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=90)
+    _wait_for(lambda: _idle(superuser), "the killed one's transaction has ended", seconds=90)
+    _wait_for(lambda: _answers(stack), "the web is back", seconds=240)
+    ((intent,),) = superuser.execute("SELECT reference FROM orders_intent WHERE payer = %s", [wallet]).fetchall()
+    assert _ended(stack, intent) == "SETTLED"
+
+    first, again = (_post(stack, "/v1/payouts", _body(wallet), "pay-unheard") for _ in range(2))
+    assert (first["intent_id"], first["status"], first["requiresMonitoring"]) == (intent, "AUTHORIZED", True)
+    assert again == first
+    question = "SELECT replay FROM wallets_apirequest WHERE idempotency_key = 'pay-unheard' ORDER BY id"
+    assert superuser.execute(question).fetchall() == [("first",), ("replay",), ("replay",)]
+    assert superuser.execute("SELECT count(*) FROM orders_intent WHERE payer = %s", [wallet]).fetchone() == (1,)
+    assert _money(stack, wallet) == ("887.30", "0.00")
+    assert _submitted(stack, superuser, intent) == 1
 
 
 @pytest.mark.parametrize("point", _WORKER_POINTS)

@@ -45,6 +45,9 @@ _INSTANT = {
     "After TB post, before PG SETTLED": ("orders_walletentry", "NEW.kind = 'transfer_in'"),
 }
 
+_BEFORE_ANSWER = ("wallets_apirequest", "NEW.idempotency_key = 'instant-unheard'")
+"""The request log's row is written when all is committed, and before the answer goes out."""
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
@@ -78,6 +81,33 @@ def test_the_client_repeats_its_key_and_money_moves_once_when_the_web_is_killed(
 
     first, again = (_post(stack, "/v1/transfers", body, key) for _ in range(2))
     assert (first["status"], first["requiresMonitoring"], again) == ("SETTLED", False, first)
+    assert _available(stack, payer) == ("900.00", "0.00")
+    assert _available(stack, payee) == ("100.00", "0.00")
+
+
+def test_the_client_gets_the_first_answer_when_the_web_is_killed_after_the_commit(
+    stack: LocalStack, superuser: "psycopg.Connection[Any]"
+) -> None:
+    """The transfer is settled, and its client knows nothing of it: the same key gives the same result."""
+    payer, payee = _wallets(stack, superuser, "unheard")
+    body = {"payer_wallet_id": payer, "payee_wallet_id": payee, "asset": "EUR", "amount": "100.00"}
+    with _gate(superuser, *_BEFORE_ANSWER):
+        asked = _in_background(stack, body, "instant-unheard")
+        _until_somebody_waits(superuser)
+        _kill(stack, "web")
+        _wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=30)
+    _wait_for(lambda: _idle(superuser), "the killed one's transaction has ended", seconds=30)
+    _wait_for(lambda: _answers(stack), "the web is back", seconds=60)
+    question = "SELECT reference, state FROM orders_intent WHERE payer = %s"
+    ((intent, state),) = superuser.execute(question, [payer]).fetchall()
+    assert (state, _available(stack, payer)) == ("settled", ("900.00", "0.00")), "all of it was committed"
+
+    first, again = (_post(stack, "/v1/transfers", body, "instant-unheard") for _ in range(2))
+    assert (first["intent_id"], first["status"], first["requiresMonitoring"]) == (intent, "SETTLED", False)
+    assert again == first
+    question = "SELECT replay FROM wallets_apirequest WHERE idempotency_key = 'instant-unheard' ORDER BY id"
+    assert superuser.execute(question).fetchall() == [("first",), ("replay",), ("replay",)]
+    assert superuser.execute("SELECT count(*) FROM orders_intent WHERE payer = %s", [payer]).fetchone() == (1,)
     assert _available(stack, payer) == ("900.00", "0.00")
     assert _available(stack, payee) == ("100.00", "0.00")
 

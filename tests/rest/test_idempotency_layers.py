@@ -1,13 +1,14 @@
 """Idempotency layers proven together: client retries, re-delivered provider events, worker repeats and ledger replays.
 
-All four, mixed and at once, on one wallet's payout, transfer and pay-in: money moves once. Each layer has an assertion of its
-own, for where one fails the others may still keep the money.
+All four, mixed and at once, on one wallet's payout, its transfers (at once, in a list, scheduled), its pay-in and the refund of
+it: money moves once. Each layer has an assertion of its own, for where one fails the others may still keep the money.
 """
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.db import transaction as db_transaction
 
 from ledger import balances, journal, verify
 from ledger.controls import clock, drains
+from ledger.controls.rest.answers import instant
 from ledger.drafts import Draft
 from ledger.models import Event, Move, Transaction
 from orders import payout_terms
@@ -43,7 +45,8 @@ from webhooks.models import InboundEvent, InboxCount, ProviderTransaction
 pytestmark = pytest.mark.usefixtures("database")
 
 _FUNDS = 1_000_000
-_LONGEST = 25.0
+_LONGEST = 40.0
+_INTENTS = 5
 
 
 class Play:
@@ -63,7 +66,19 @@ class Play:
         self.channel = Sender(made.provider.code, made.secret)
         self.ended = threading.Event()
         self.started = time.monotonic()
-        self.answers: dict[str, list[Answer]] = {"pay": [], "move": []}
+        between = transfer(self.payer.reference, self.payee.reference, "25.00", asset=ASSET)
+        due = instant(clock.now() + timedelta(seconds=4))
+        self.requests: dict[str, tuple[str, object]] = {
+            "later": ("/v1/transfers", {**between, "amount": "11.00", "scheduled_for": due}),
+            "pay": ("/v1/payouts", payout_body(self.payer.reference)),
+            "move": ("/v1/transfers", between),
+            "list": (
+                "/v1/transfers/bulk",
+                {"transfers": [{**between, "amount": "7.00"}, {**between, "amount": "3.00"}]},
+            ),
+        }
+        self.answers: dict[str, list[Answer]] = {name: [] for name in self.requests}
+        self.send("later")  # while it still is later
 
     def goes_on(self) -> bool:
         assert time.monotonic() - self.started < _LONGEST, self.told()
@@ -88,26 +103,37 @@ class Play:
         return [playing(role) for role in roles]
 
     def client(self) -> None:
-        """Sends the same two requests, under their keys, again and again: even after the answer."""
+        """Sends the same requests, under their keys, again and again: even after the answer."""
         while self.goes_on():
-            self.answers["pay"].append(
-                self.shop.api.post("/v1/payouts", payout_body(self.payer.reference), key="pay-once")
-            )
-            body = transfer(self.payer.reference, self.payee.reference, "25.00", asset=ASSET)
-            self.answers["move"].append(self.shop.api.post("/v1/transfers", body, key="move-once"))
+            for name in self.requests:
+                self.send(name)
+
+    def send(self, name: str) -> None:
+        path, body = self.requests[name]
+        self.answers[name].append(self.shop.api.post(path, body, key=f"{name}-once"))
 
     def provider(self) -> None:
-        """Delivers one collection under two event ids, and the bank's news of the payment, again and again."""
+        """Delivers a collection and its refund under two event ids each, and the bank's news of the payment, over and over."""
         collected: dict[str, object] = {
             "wallet_id": self.payer.reference,
             "amount": "50.00",
             "asset": ASSET,
             "transaction_id": "txn_1",
         }
+        refunded: dict[str, object] = {
+            "collection": "txn_1",
+            "amount": "20.00",
+            "asset": ASSET,
+            "transaction_id": "txn_2",
+        }
         while self.goes_on():
             for event in ("evt_1", "evt_2"):
                 answer = self.psp.send(event, kind="payin.collected", data=collected)
                 assert answer.status_code in (200, 202), answer.content
+            if not PayIn.objects.exists():
+                continue
+            for event in ("evt_3", "evt_4"):
+                self.psp.send(event, kind="payin.refunded", data=refunded)
             payout = Payout.objects.first()
             if payout is None:
                 continue
@@ -163,7 +189,8 @@ class Play:
         """Everything has ended, the return is open, nothing is due, and each has been repeated a few times since."""
         if InboundEvent.objects.filter(state__in=("received", "parked")).exists():
             return
-        if Return.objects.exists() and PayIn.objects.exists() and Intent.objects.filter(state="settled").count() == 2:
+        settled = Intent.objects.filter(state="settled").count()
+        if Return.objects.exists() and PayIn.objects.count() == 2 and settled == _INTENTS:
             repeated = sum(row.count for row in InboxCount.objects.filter(reason="repeated"))
             if repeated > 12 and min(map(len, self.answers.values())) > 5:
                 self.ended.set()
@@ -210,17 +237,18 @@ def test_money_moves_once_when_clients_providers_workers_and_the_ledger_repeat_a
     # money, exactly once each
     address = holders.available_address(play.payer)
     found = balances.read(environment="test", accounts=[(address, ASSET)])[address, ASSET]
-    assert (found.posted, found.debits_pending) == (_FUNDS - 10_000 - 2_500 + 5_000, 0)
-    assert holders.balances_of(play.payee)[0].available == 2_500
+    assert (found.posted, found.debits_pending) == (_FUNDS - 10_000 - 2_500 - 1_000 - 1_100 + 5_000 - 2_000, 0)
+    assert holders.balances_of(play.payee)[0].available == 2_500 + 1_000 + 1_100
     booked = Transaction.objects.exclude(event_type="POOL_FUNDING").values_list("event_type", flat=True)
     assert Counter(booked) == Counter(
         {
             "OPENING_BALANCE": 1,
             "PAYOUT_RESERVE": 1,
             "PAYOUT_SETTLE": 1,
-            "TRANSFER_HOLD": 1,
-            "TRANSFER_SETTLE": 1,
+            "TRANSFER_HOLD": 4,
+            "TRANSFER_SETTLE": 4,
             "PAYIN_COLLECTION": 1,
+            "PAYIN_REFUND": 1,
         }
     )
     assert Counter(WalletEntry.objects.values_list("wallet", "kind")) == Counter(
@@ -228,31 +256,33 @@ def test_money_moves_once_when_clients_providers_workers_and_the_ledger_repeat_a
             (play.payer.reference, "opening_balance"): 1,
             (play.payer.reference, "payout_hold"): 1,
             (play.payer.reference, "payout"): 1,
-            (play.payer.reference, "transfer_out"): 1,
-            (play.payee.reference, "transfer_in"): 1,
+            (play.payer.reference, "transfer_hold"): 1,
+            (play.payer.reference, "transfer_out"): 4,
+            (play.payee.reference, "transfer_in"): 4,
             (play.payer.reference, "payin_collected"): 1,
+            (play.payer.reference, "payin_refunded"): 1,
         }
     )
 
     # layer 1, the client's key: one intent each, and every answer is the first one
     assert Counter(Intent.objects.values_list("kind", "state")) == {
         ("payout", "settled"): 1,
-        ("transfer", "settled"): 1,
+        ("transfer", "settled"): 4,
     }
     for answers in play.answers.values():
-        given = [answer for answer in answers if answer.status in (201, 202)]
-        assert {answer.status for answer in answers} <= {201, 202, 409}
+        given = [answer for answer in answers if answer.status in (200, 201, 202)]
+        assert {answer.status for answer in answers} <= {200, 201, 202, 409}
         assert len({answer.body for answer in given}) == 1
         assert sum("Idempotent-Replayed" not in answer.headers for answer in given) == 1
 
     # layer 2, the provider's event id and transaction: stored once, booked once
     stored = sorted(InboundEvent.objects.values_list("provider_event_id", flat=True))
-    assert stored == ["bev_1", "bev_2", "bev_3", "evt_1", "evt_2"]
-    for pair in (("bev_2", "bev_3"), ("evt_1", "evt_2")):
+    assert stored == ["bev_1", "bev_2", "bev_3", "evt_1", "evt_2", "evt_3", "evt_4"]
+    for pair in (("bev_2", "bev_3"), ("evt_1", "evt_2"), ("evt_3", "evt_4")):
         states = InboundEvent.objects.filter(provider_event_id__in=pair).values_list("state", flat=True)
         assert sorted(states) == ["applied", "ignored"], pair
-    assert PayIn.objects.count() == Return.objects.count() == 1
-    assert ProviderTransaction.objects.count() == 2
+    assert (PayIn.objects.count(), Return.objects.count()) == (2, 1)
+    assert ProviderTransaction.objects.count() == 3
 
     # layer 3, the worker's row and the remote operation's key: asked once, each state entered once
     payout = Payout.objects.get()
@@ -266,4 +296,4 @@ def test_money_moves_once_when_clients_providers_workers_and_the_ledger_repeat_a
     assert [verdict for verdict in verify.verify() if verdict.breaks] == []
     for subject in Intent.objects.values_list("reference", flat=True):
         assert Move.objects.filter(subject=subject, to_state="settled").count() == 1
-    assert len(shop.api.get("/v1/intents").json["data"]) == 2
+    assert len(shop.api.get("/v1/intents").json["data"]) == _INTENTS

@@ -15,7 +15,7 @@ from tests.simulation.processes import Actor
 from tests.simulation.reviewers import reviewers
 from tests.simulation.servers import servers
 from tests.simulation.staff import Staff
-from tests.simulation.terms import VENUE
+from tests.simulation.terms import PAYOUTS, VENUE
 from wallets.models import RemoteOperation
 from webhooks import delivery, inbox_worker, relay
 from webhooks.models import Delivery
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _MOST_ROUNDS: Final = 150
+_EARLY_ROUNDS: Final = 8
+_AGAIN: Final = timedelta(seconds=3)
 _LEASES_AND_HORIZONS: Final = timedelta(seconds=100)
 _A_WHILE: Final = timedelta(minutes=9)
 _PAST_EXECUTION: Final = timedelta(minutes=20)
@@ -93,6 +95,8 @@ def drain(world: "World", *, decides: bool = True) -> None:
         service.expect_nothing_more()
     world.clock.advance(_LEASES_AND_HORIZONS)
     _batches(runner.work)  # what is on its way for long is looked up before it arrives
+    if decides and world.terms.theme == PAYOUTS:
+        _decide_early(world)
     for service in services:
         if (last := service.last_arrival()) is not None:
             world.clock.advance(max(last - world.clock.shown(), timedelta(0)))
@@ -128,6 +132,19 @@ def drain(world: "World", *, decides: bool = True) -> None:
             break
     fold.fold()
     seals.seal("test")
+
+
+def _decide_early(world: "World") -> None:
+    """Have people release what they have looked up and is not there, before it arrives after all."""
+    people = reviewers(world)
+    for number in range(_EARLY_ROUNDS):
+        _batches(runner.work)
+        for case in _open_cases():
+            try:
+                people[number % len(people)].settle(case)
+            except Refusal as refusal:
+                world.note("drain", f"{case.reference}: {refusal.code}")
+        world.clock.advance(_AGAIN)
 
 
 def _open_cases() -> list[ReviewCase]:

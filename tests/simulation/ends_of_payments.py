@@ -24,11 +24,19 @@ def compare(world: "World") -> None:
     for intent in Intent.objects.exclude(state__in=("settled", "failed", "cancelled")).order_by("pk"):
         if intent.state != Intent.State.MANUAL_REVIEW:
             world.found("the end", intent.reference, f"it is still {intent.state}")
+    _meet(world)
     _compare_payments(world)
     _compare_bank(world)
     _compare_pay_ins(world)
     for rule, subject, detail in world.stage.looking.execute(_FEES, prepare=True).fetchall():
         world.found(rule, subject, detail)
+
+
+def _meet(world: "World") -> None:
+    """Note how the scheduled transfers have ended."""
+    ends = Intent.objects.filter(scheduled_for__isnull=False).order_by("pk").values_list("state", "status_reason")
+    for state, reason in ends:
+        world.met("payer", f"scheduled transfer: {reason or state}")
 
 
 def _compare_payments(world: "World") -> None:

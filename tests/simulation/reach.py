@@ -72,6 +72,8 @@ THINGS: Final = {
         "list, all or none refused",
         "scheduled transfer",
         "transfer taken back",
+        "scheduled transfer: settled",
+        "scheduled transfer: hold_expired",
         "payout by promptpay",
         "payout by promptpay refused",
         "payout by bank_transfer",

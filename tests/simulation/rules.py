@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _HERE: Final = Path(__file__).parent
-_BOOK, _STATES, _OUTSIDE, _PEOPLE, _INTENTS, _VENUE = (
+_BOOK, _STATES, _OUTSIDE, _PEOPLE, _INTENTS, _EFFECTS, _VENUE = (
     (_HERE / f"{name}.sql").read_text(encoding="utf-8")
-    for name in ("book", "states", "outside", "people", "intents", "venue")
+    for name in ("book", "states", "outside", "people", "intents", "effects", "venue")
 )
 _WRITTEN: Final = """
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text, m.last, m.of_money, m.of_operations, e.last,
@@ -95,6 +95,7 @@ class Watch:
             self._ask(_BOOK)
             if self._of_payments:
                 self._ask(_INTENTS)
+                self._ask(_EFFECTS)
             elif self._of_venues:
                 self._ask(_VENUE)
                 self._venues_confirm()
@@ -112,6 +113,8 @@ class Watch:
         """Look at everything, whatever was written: the last look."""
         for rules in (_STATES, _BOOK, _OUTSIDE, _PEOPLE, _INTENTS, _VENUE):
             self._ask(rules)
+        if self._of_payments:
+            self._ask(_EFFECTS)
 
     def _ask(self, rules: str) -> None:
         for rule, subject, detail in self._looking.execute(rules, prepare=True).fetchall():

@@ -15,7 +15,7 @@ from orders.operations.create_quote import create_quote
 from orders.operations.open_market import open_market
 from orders.operations.submit_order import submit_order
 from tests.reviewers import reviewer
-from tests.simulation import payouts_under_way, scene_of_payments, trades_under_way, venues
+from tests.simulation import payouts_under_way, scene_of_payments, trades_under_way, transfers_under_way, venues
 from tests.simulation.bank_news import BankNews
 from tests.simulation.bank_service import BankService
 from tests.simulation.outside import Outside
@@ -171,8 +171,7 @@ class Scene:
         ).secret
         if world.terms.pays:
             scene_of_payments.set_up(self, operator)
-            if world.terms.theme == PAYOUTS:
-                payouts_under_way.set_up(self)
+            (payouts_under_way if world.terms.theme == PAYOUTS else transfers_under_way).set_up(self)
             return
         if world.terms.theme == VENUE:
             self.venue.open(venues.set_up(now))

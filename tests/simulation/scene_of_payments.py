@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BANK_URL: Final = "http://bank.invalid"
 _WALLETS: Final = (("shop", "merchant"), ("stall", "merchant"), ("alice", "user"), ("bob", "user"))
 _FUNDS: Final = 200_000
+_ZONE: Final = "Pacific/Marquesas"
+"""The operator's day ends half an hour after the clock's start: limits are used on one day, and given back on the next."""
 RULES: Final[dict[str, FeeTerms | LimitTerms]] = {
     "transfer_fee": FeeTerms(
         name="transfer_fee", flow="transfer", asset=ASSET, phase=FeeRule.Phase.PRE.value, fixed_minor=500
@@ -43,6 +45,7 @@ RULES: Final[dict[str, FeeTerms | LimitTerms]] = {
 
 def set_up(scene: "Scene", operator: Operator) -> None:
     now = scene.world.clock.now
+    Operator.objects.filter(pk=operator.pk).update(zone=_ZONE)
     house = operators.create_operator(name="The house", slug="house", kind="house", now=now())
     for channel in ("promptpay", "bank_transfer"):
         gateway = Gateway.objects.create(

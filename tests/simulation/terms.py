@@ -17,6 +17,15 @@ NEWS: Final = "news"
 VENUE: Final = "venue"
 _THEMES: Final = {0: PAYMENTS, 3: PAYMENTS, 4: MARKET, 5: PAYOUTS, 6: REVIEW, 8: NEWS, 9: VENUE}
 """By the seed's last digit."""
+_EVE: Final = timedelta(minutes=29, seconds=30)
+"""Half a minute before the operator's day ends (`scene_of_payments`)."""
+_STOOD: Final = {
+    PAYMENTS: (_EVE, timedelta(minutes=1), timedelta(seconds=280)),
+    PAYOUTS: (timedelta(minutes=1), _EVE),
+}
+"""For how long nobody has been at work when it begins, by the seed's tens: transfers that hold their funds for 300 s find that
+these have passed, well within them, or as they end; payouts were authorized on the day before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class Terms:
     longest_restart: timedelta = timedelta(seconds=20)
     theme: str = ORDERS
     closes: bool = False
+    stood: timedelta = timedelta(minutes=1)
+    """For how long nobody has been at work when it begins."""
     lingers: int = 4
     """Rounds of work with faults and without deaths, before everything is drained; `goes_on`: how often servers and staff
     act in one."""
@@ -74,7 +85,9 @@ def drawn(seed: int, chance: random.Random) -> Terms:
         holds_position=chance.random() < 0.6,
         has_market=chance.random() < 0.4,
     )
-    return _themed(replace(terms, theme=_THEMES.get(seed % 10, ORDERS), closes=seed // 10 % 8 == 1))
+    terms = replace(terms, theme=_THEMES.get(seed % 10, ORDERS), closes=seed // 10 % 8 == 1)
+    stood = _STOOD.get(terms.theme, (terms.stood,))
+    return _themed(replace(terms, stood=stood[seed // 10 % len(stood)]))
 
 
 def _themed(terms: Terms) -> Terms:

@@ -155,7 +155,7 @@ class World:
             self.scene.prepare()
         self._watch = rules.Watch(self)
         self._watch.look()
-        self.clock.advance(timedelta(minutes=1))  # what the scene was set up with is older than that
+        self.clock.advance(self.terms.stood)  # what the scene was set up with is older than that
         self._processes = [Process(self, actor) for actor in cast(self)]
 
     def _everybody_acts(self) -> None:
