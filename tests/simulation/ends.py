@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ledger import expiry, fold, money, seals, verify
 from ledger.controls.refusals import Refusal
 from orders.models import Order, Return, ReviewCase
 from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
-from orders.sagas import runner
-from tests.simulation import ends_of_payments, ends_of_venues
+from tests.simulation import ends_of_payments, ends_of_venues, shifts
 from tests.simulation.processes import Actor
 from tests.simulation.reviewers import reviewers
 from tests.simulation.servers import servers
@@ -28,7 +28,6 @@ _LEASES_AND_HORIZONS: Final = timedelta(seconds=100)
 _A_WHILE: Final = timedelta(minutes=9)
 _PAST_EXECUTION: Final = timedelta(minutes=20)
 _KINDS: Final[dict[str, Callable[[], int]]] = {
-    "sagas": runner.work,
     "relay": relay.relay,
     "deliveries": delivery.deliver,
     "inbox": inbox_worker.work,
@@ -64,12 +63,13 @@ def linger(world: "World") -> None:
     """Let the work go on for a while with nobody dying, while the outside goes on failing and people go on deciding."""
     people = reviewers(world)
     others: list[Actor] = [Staff(world), *servers(world, first=3)]
+    kinds = _kinds(world)
     for _ in range(world.terms.lingers):
         due = _due(world)
         now = world.clock.shown()
         for kind, at in due.items():
             if at <= now:
-                _KINDS[kind]()
+                kinds[kind]()
         acting: list[Actor] = [world.chance.choice(people), *world.scene.tellers]
         if world.chance.random() < world.terms.goes_on:
             acting += [world.chance.choice(others)]
@@ -92,7 +92,8 @@ def drain(world: "World", *, decides: bool = True) -> None:
     for service in services:
         service.expect_nothing_more()
     world.clock.advance(_LEASES_AND_HORIZONS)
-    _batches(runner.work)  # what is on its way for long is looked up before it arrives
+    kinds = _kinds(world)
+    _batches(kinds["sagas"])  # what is on its way for long is looked up before it arrives
     for service in services:
         if (last := service.last_arrival()) is not None:
             world.clock.advance(max(last - world.clock.shown(), timedelta(0)))
@@ -101,7 +102,6 @@ def drain(world: "World", *, decides: bool = True) -> None:
     if world.chance.random() < 0.3:
         world.clock.advance(_PAST_EXECUTION)  # what a pause has held up so long is asked no more
     staff.calm()
-    drive_stale.drive_stale()
     people = reviewers(world)
     for number in range(_MOST_ROUNDS):
         for news in (world.scene.news, world.scene.bank_news, world.scene.venue_news):
@@ -111,7 +111,7 @@ def drain(world: "World", *, decides: bool = True) -> None:
         now = world.clock.shown()
         for kind, at in due.items():
             if at <= now:
-                _batches(_KINDS[kind])
+                kinds[kind]()  # what is left is due in the next round too
         cases = _open_cases() if decides else []
         for case in cases:
             try:
@@ -128,6 +128,10 @@ def drain(world: "World", *, decides: bool = True) -> None:
             break
     fold.fold()
     seals.seal("test")
+
+
+def _kinds(world: "World") -> dict[str, Callable[[], int]]:
+    return {"sagas": partial(shifts.work, world), **_KINDS}
 
 
 def _open_cases() -> list[ReviewCase]:
