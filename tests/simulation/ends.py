@@ -111,7 +111,7 @@ def drain(world: "World", *, decides: bool = True) -> None:
         now = world.clock.shown()
         for kind, at in due.items():
             if at <= now:
-                kinds[kind]()  # what is left is due in the next round too
+                _batches(kinds[kind])
         cases = _open_cases() if decides else []
         for case in cases:
             try:

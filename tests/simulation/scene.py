@@ -185,9 +185,9 @@ class Scene:
         for kind in ("relay", "deliveries", "seals", "fold"):
             drains.drain(kind)
         if world.terms.theme == CROWD:
-            for user in USERS:
-                for pool in _CROWDED:
-                    for amount in ("40.00", "41.00"):
+            for amount in ("40.00", "41.00"):
+                for user in USERS:
+                    for pool in _CROWDED:
                         self._buy(pool, amount, user)
         if world.terms.theme == VENUE:
             trades_under_way.set_up(self, users=USERS, sells=world.terms.holds_position)
