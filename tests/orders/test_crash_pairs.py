@@ -72,7 +72,7 @@ def pairs(name: str, scout: Killer) -> Iterator[tuple[list[Killer], object]]:
 
 
 class _Opened:
-    """A desk as it was opened: brought back for each pair, in a third of the time that opening another takes."""
+    """A desk as it was opened, brought back for each pair: opening another takes longer."""
 
     def __init__(self, desk: Desk, flush: Flush) -> None:
         self._flush, self._clock = flush, desk.clock
