@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _OFTEN_DIES_AT_CALLS: Final = 4
 _OFTEN_SLEEPS_AT_CALLS: Final = 3
-_OFTEN_DIES_LATE_IN_A_BATCH: Final = 4
+_OFTEN_DIES_IN_A_BATCH: Final = {shifts.ASKED: 1, **dict.fromkeys(shifts.LATE, 6)}
+_OFTEN_DIES_EARLY_IN_A_BATCH: Final = 2
 _LOCKS: Final = re.compile(r"FOR UPDATE|FOR NO KEY|\b(?:ledger|webhooks|take|record|pg)_\w+\(")
 
 
@@ -118,7 +119,7 @@ class Process:
             raise WorldEnds
         step = shifts.step_under_way()
         if step:  # its many asks would else be where every batch ends
-            often = _OFTEN_DIES_LATE_IN_A_BATCH if step in shifts.LATE else 1
+            often = _OFTEN_DIES_IN_A_BATCH.get(step, _OFTEN_DIES_EARLY_IN_A_BATCH)
         if not world.closing and world.chance.random() < world.terms.kills * often:
             world.met("crash", place)
             if step:
