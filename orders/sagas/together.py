@@ -93,12 +93,14 @@ def _tried(step: Callable[[Sequence[Given]], Done], given: Sequence[Given]) -> D
         return None
     try:
         return step(given)
-    except (
-        Exception
-    ):  # a task's edge: the defect of one stops the others of its batch no longer than until they go singly
-        log.warning("together_failed", step=getattr(step, "__name__", "step"), of=len(given), exc_info=True)
-        connection.close_if_unusable_or_obsolete()
+    except Exception as error:  # noqa: BLE001  a task's edge: one's defect stops the others no longer than until they go singly
+        _note_defect(getattr(step, "__name__", "step"), len(given), error)
         return None
+
+
+def _note_defect(step: str, of: int, error: Exception) -> None:
+    log.warning("together_failed", step=step, of=of, exc_info=error)
+    connection.close_if_unusable_or_obsolete()
 
 
 def _write_down_singly(answers: Sequence[Answer]) -> None:

@@ -21,7 +21,7 @@ from orders.models import Order, Pool, ReviewCase
 from orders.operations.submit_order import DuplicatePartnerOrder
 from tests.flush import Flush
 from tests.orders import books
-from tests.orders.desk import Desk, open_desk, trade_of
+from tests.orders.desk import Desk, trade_of
 from tests.orders.test_crashes import COURSES as BUYS
 from tests.orders.test_crashes import Course, Ends, Killed, Killer, killing, reviewed_with_books_unchanged
 from tests.orders.test_venue_crashes import COURSES as AT_VENUES
@@ -71,6 +71,18 @@ def pairs(name: str, scout: Killer) -> Iterator[tuple[list[Killer], object]]:
             assert not whole, f"{name}: there are more second points after {first} {point}"
 
 
+class _Opened:
+    """A desk as it was opened, brought back for each pair: opening another takes longer."""
+
+    def __init__(self, desk: Desk, flush: Flush) -> None:
+        self._flush, self._clock = flush, desk.clock
+        self._tables, self._instant = flush.keep(), desk.clock.now()
+
+    def bring_back(self) -> None:
+        self._flush.bring_back(self._tables)
+        self._clock._instant = self._instant  # a clock of a world goes forward only; this is that world's past
+
+
 def _life(course: Course, killers: Sequence[Killer], desk: Desk, monkeypatch: pytest.MonkeyPatch) -> tuple[Order, Ends]:
     """Submit and drive; each killer kills one process, and after its leases have run out another goes on."""
     desk.wallet.legs = {"debit": list(course.debit), "reverse": list(course.reverse)}
@@ -113,12 +125,12 @@ def test_buy_is_whole_when_two_processes_die_one_after_the_other(
     name: str, desk: Desk, flush: Flush, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course = BUYS[name]
+    opened = _Opened(desk, flush)
     scout = Killer(at=None)
     order, undisturbed = _life(course, [scout], desk, monkeypatch)
     assert order.state == course.ends_in
     for killers, place in pairs(name, scout):
-        flush()
-        desk = open_desk(desk.wallet, desk.clock)
+        opened.bring_back()
         order, ended = _life(course, killers, desk, monkeypatch)
         asks = Counter(key for kind, key in desk.wallet.calls if kind == "ask")
         assert set(asks.values()) <= {1}, (place, asks)
@@ -133,12 +145,12 @@ def test_buy_at_a_venue_agrees_with_it_when_two_processes_die_one_after_the_othe
     name: str, desk: Desk, flush: Flush, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course = BUYS_AT_VENUES[name]
+    opened = _Opened(desk, flush)
     scout = Killer(at=None)
     reference = lived(course, [scout], desk, monkeypatch)
     assert Order.objects.get(reference=reference).state == course.ends_in
     for killers, place in pairs(name, scout):
-        flush()
-        desk = open_desk(desk.wallet, desk.clock)
+        opened.bring_back()
         reference = lived(course, killers, desk, monkeypatch)
         assert_money_and_trade_agree(desk, reference, place)
 

@@ -2,7 +2,7 @@
 
 `--processes 2` shares them out among so many processes, each with a database of its own; `--trace` prints what happened;
 `--reach` fails when something that the worlds of CI have to meet was not met: what is rare may be missed by these seeds, so
-`--further 300` plays up to so many that follow, a stretch at a time, until it is.
+`--further 300` plays up to so many that follow, a stretch at a time, until it is. `--counts` prints how often each was met.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import time
 
 from rich.console import Console
 
-from tests.simulation.shares import played_here, played_in_shares, reach_of
+from tests.simulation.shares import counts_of, played_here, played_in_shares, reach_of
 
 _MOST_SEEDS = 1_000_000
 _MOST_PROCESSES = 8
@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print what happened")
     parser.add_argument("--reach", action="store_true", help="fail when something was not met")
     parser.add_argument("--further", type=int, default=0, metavar="WORLDS", help="at most so many more for --reach")
+    parser.add_argument("--counts", action="store_true", help="print how often each thing was met, the rarest first")
     parser.add_argument("--report", default="", help=argparse.SUPPRESS)  # for the process that shares out
     given = parser.parse_args()
     seeds = _range(parser, given.seeds)
@@ -43,6 +44,8 @@ def main() -> int:
     if given.report:
         played.write(given.report)
         return 0
+    if given.counts:
+        console.print("\n".join(f"{number:7} {thing}" for number, thing in counts_of(played)))
     console.print(f"{played.worlds} worlds, {played.checks} looks at the rules, {time.monotonic() - began:.1f} s")
     missing = played.missing if given.reach else []
     for one in missing:

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ledger import expiry, fold, money, seals, verify
 from ledger.controls.refusals import Refusal
 from orders.models import Order, Return, ReviewCase
 from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
-from orders.sagas import runner
-from tests.simulation import ends_of_payments, ends_of_venues
+from tests.simulation import ends_of_payments, ends_of_venues, shifts
 from tests.simulation.processes import Actor
 from tests.simulation.reviewers import reviewers
 from tests.simulation.servers import servers
@@ -30,7 +30,6 @@ _LEASES_AND_HORIZONS: Final = timedelta(seconds=100)
 _A_WHILE: Final = timedelta(minutes=9)
 _PAST_EXECUTION: Final = timedelta(minutes=20)
 _KINDS: Final[dict[str, Callable[[], int]]] = {
-    "sagas": runner.work,
     "relay": relay.relay,
     "deliveries": delivery.deliver,
     "inbox": inbox_worker.work,
@@ -66,12 +65,13 @@ def linger(world: "World") -> None:
     """Let the work go on for a while with nobody dying, while the outside goes on failing and people go on deciding."""
     people = reviewers(world)
     others: list[Actor] = [Staff(world), *servers(world, first=3)]
+    kinds = _kinds(world)
     for _ in range(world.terms.lingers):
         due = _due(world)
         now = world.clock.shown()
         for kind, at in due.items():
             if at <= now:
-                _KINDS[kind]()
+                kinds[kind]()
         acting: list[Actor] = [world.chance.choice(people), *world.scene.tellers]
         if world.chance.random() < world.terms.goes_on:
             acting += [world.chance.choice(others)]
@@ -94,7 +94,8 @@ def drain(world: "World", *, decides: bool = True) -> None:
     for service in services:
         service.expect_nothing_more()
     world.clock.advance(_LEASES_AND_HORIZONS)
-    _batches(runner.work)  # what is on its way for long is looked up before it arrives
+    kinds = _kinds(world)
+    _batches(kinds["sagas"])  # what is on its way for long is looked up before it arrives
     if decides and world.terms.theme == PAYOUTS:
         _decide_early(world)
     for service in services:
@@ -105,7 +106,6 @@ def drain(world: "World", *, decides: bool = True) -> None:
     if world.chance.random() < 0.3:
         world.clock.advance(_PAST_EXECUTION)  # what a pause has held up so long is asked no more
     staff.calm()
-    drive_stale.drive_stale()
     people = reviewers(world)
     for number in range(_MOST_ROUNDS):
         for news in (world.scene.news, world.scene.bank_news, world.scene.venue_news):
@@ -115,7 +115,7 @@ def drain(world: "World", *, decides: bool = True) -> None:
         now = world.clock.shown()
         for kind, at in due.items():
             if at <= now:
-                _batches(_KINDS[kind])
+                _batches(kinds[kind])
         cases = _open_cases() if decides else []
         for case in cases:
             try:
@@ -138,13 +138,17 @@ def _decide_early(world: "World") -> None:
     """Have people release what they have looked up and is not there, before it arrives after all."""
     people = reviewers(world)
     for number in range(_EARLY_ROUNDS):
-        _batches(runner.work)
+        _batches(partial(shifts.work, world))
         for case in _open_cases():
             try:
                 people[number % len(people)].settle(case)
             except Refusal as refusal:
                 world.note("drain", f"{case.reference}: {refusal.code}")
         world.clock.advance(_AGAIN)
+
+
+def _kinds(world: "World") -> dict[str, Callable[[], int]]:
+    return {"sagas": partial(shifts.work, world), **_KINDS}
 
 
 def _open_cases() -> list[ReviewCase]:

@@ -22,6 +22,7 @@ from orders.sagas import buy, runner, wallet_legs
 from orders.sagas.progress import Progress, Wait
 from orders.venues import curve
 from tests.simulation.planted_fault import Fault
+from tests.simulation.planted_in_batches import OF_BATCHES
 from tests.simulation.planted_in_payments import OF_PAYMENTS
 from tests.simulation.planted_in_venues import OF_VENUES
 from tests.simulation.receiver import Receiver
@@ -207,6 +208,7 @@ def _door_without_guard() -> Any:
 
 
 FAULTS: Final = (
+    *OF_BATCHES,
     *OF_PAYMENTS,
     *OF_VENUES,
     Fault("a dropped lock", _dropped_lock, frozenset({"defect", "book and wallet", "R2"}), 11),

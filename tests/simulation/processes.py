@@ -22,6 +22,7 @@ from django.db import connection
 from psycopg.pq import TransactionStatus
 
 from ledger.controls.refusals import Refusal
+from tests.simulation import shifts
 from tests.simulation.outside import belongs_to
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _OFTEN_DIES_AT_CALLS: Final = 4
 _OFTEN_SLEEPS_AT_CALLS: Final = 3
+_OFTEN_DIES_IN_A_BATCH: Final = {shifts.ASKED: 1, **dict.fromkeys(shifts.LATE, 6)}
+_OFTEN_DIES_EARLY_IN_A_BATCH: Final = 2
 _LOCKS: Final = re.compile(r"FOR UPDATE|FOR NO KEY|\b(?:ledger|webhooks|take|record|pg)_\w+\(")
 
 
@@ -80,6 +83,15 @@ class Process:
     def nap(self, longest: timedelta) -> None:
         self.wakes_at = self.world.clock.shown() + longest * self.world.chance.random()
 
+    def sleep(self, wakes_at: datetime) -> None:
+        """Let others go on until then."""
+        if self.world.closing:
+            return
+        self.wakes_at = wakes_at
+        self.world.hand_on(self)
+        if self.world.ended:
+            raise WorldEnds
+
     def pause(self, place: str, *, often: int = 1) -> None:
         """Let others go on, perhaps for long: the real process could be interrupted here."""
         world = self.world
@@ -105,8 +117,13 @@ class Process:
         world = self.world
         if world.ended:
             raise WorldEnds
+        step = shifts.step_under_way()
+        if step:  # its many asks would else be where every batch ends
+            often = _OFTEN_DIES_IN_A_BATCH.get(step, _OFTEN_DIES_EARLY_IN_A_BATCH)
         if not world.closing and world.chance.random() < world.terms.kills * often:
             world.met("crash", place)
+            if step:
+                world.met("crash in a batch", f"{place}: {step}")
             world.note(self.name, f"killed {place}")
             self.dead = True
             _end_transaction()  # as the server does with what was not committed
@@ -149,10 +166,12 @@ class Process:
         commit()
         self._locked = False
         self._committed("commit")
+        shifts.transaction_is_over()
 
     def rolled_back(self, roll_back: Callable[[], None]) -> None:
         self._locked = False
         roll_back()
+        shifts.transaction_is_over()
 
     def _committed(self, what: str) -> None:
         self.world.check()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ledger.controls import machines
-from tests.simulation import bank_service, receiver, venue_service, wallet_service
+from tests.simulation import bank_service, receiver, shifts, venue_service, wallet_service
 from tests.simulation.played import Reach
 
 # Machines of flows that no actor of these worlds plays.
@@ -34,6 +34,15 @@ _CRASHES: Final = tuple(
     for what in ("commit", "statement", "ask", "lookup", "query", "webhook")
     for side in ("before", "after")
 )
+_CRASHES_IN_A_BATCH: Final = tuple(
+    f"{side} {what}"
+    for what in (
+        *(f"commit: {step}" for step in shifts.COMMITTED),
+        f"ask: {shifts.ASKED}",
+        f"statement: {shifts.DROPPED}",
+    )
+    for side in ("before", "after")
+)
 _SLEEPS: Final = (
     *(f"{side} {what}" for what in ("ask", "lookup", "query", "webhook") for side in ("before", "after")),
     "after commit",
@@ -43,6 +52,15 @@ _SLEEPS: Final = (
 )
 THINGS: Final = {
     "crash": _CRASHES,
+    "crash in a batch": _CRASHES_IN_A_BATCH,
+    "together": (
+        *shifts.COMMITTED,
+        shifts.ASKED,
+        shifts.DROPPED,
+        "one rejected, one confirmed",
+        "one unknown, one confirmed",
+        "undone",
+    ),
     "sleep": _SLEEPS,
     "ask": (*wallet_service.FAULTS["ask"], "refused as too late"),
     "lookup": wallet_service.FAULTS["lookup"],
@@ -104,6 +122,19 @@ THINGS: Final = {
 def missing(reach: Reach) -> list[str]:
     """Return what was not met: states, edges, faults, crash points, acts."""
     return [*_edges(reach), *_things(reach)]
+
+
+def counts(reach: Reach) -> list[tuple[int, str]]:
+    """Return how often each thing that has to be met was, the rarest first."""
+    edges = [
+        (reach.edges[machine.name, source, target], f"{machine.name}: {source or 'born'} → {target}")
+        for machine in machines.every()
+        if machine.name not in ELSEWHERE
+        for source, target in machine.edges()
+        if (machine.name, source, target) not in EXCUSED
+    ]
+    things = [(reach.things[kind, thing], f"{kind}: {thing}") for kind, each in THINGS.items() for thing in each]
+    return sorted([*edges, *things])
 
 
 def _edges(reach: Reach) -> Iterator[str]:

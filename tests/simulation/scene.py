@@ -21,7 +21,7 @@ from tests.simulation.bank_service import BankService
 from tests.simulation.outside import Outside
 from tests.simulation.processes import Actor
 from tests.simulation.receiver import Receiver
-from tests.simulation.terms import PAYMENTS, PAYOUTS, VENUE
+from tests.simulation.terms import CROWD, PAYMENTS, PAYOUTS, VENUE
 from tests.simulation.truth import Truth
 from tests.simulation.venue_news import VenueNews
 from tests.simulation.venue_service import VenueService
@@ -39,7 +39,9 @@ USERS: Final = ("alice", "bob")
 PEOPLE: Final = ("ann", "ben", "cleo")
 _ALL_TOPICS: Final = ("order.*", "trade.*", "intent.*", "payin.*", "payout.returned")
 _ENDS: Final = ("intent.SETTLED", "intent.FAILED", "intent.CANCELLED", "payin.*", "payout.returned")
-_TOPICS: Final = {VENUE: ("trade.*",), PAYMENTS: _ENDS, PAYOUTS: _ENDS}
+_TOPICS: Final = {CROWD: ("order.*",), VENUE: ("trade.*",), PAYMENTS: _ENDS, PAYOUTS: _ENDS}
+_CROWDED: Final = ("EUR-USDT", "EUR-ETH", "USD-ETH")
+"""Pools that several wait for at once."""
 WALLET_URL: Final = "http://wallet.invalid"
 HOOKS_URL: Final = "https://hooks.example.com/in"
 
@@ -184,6 +186,11 @@ class Scene:
             drains.drain("sagas")
         for kind in ("relay", "deliveries", "seals", "fold"):
             drains.drain(kind)
+        if world.terms.theme == CROWD:
+            for amount in ("40.00", "41.00"):
+                for user in USERS:
+                    for pool in _CROWDED:
+                        self._buy(pool, amount, user)
         if world.terms.theme == VENUE:
             trades_under_way.set_up(self, users=USERS, sells=world.terms.holds_position)
 
@@ -200,8 +207,8 @@ class Scene:
                 now=self.world.clock.now(),
             )
 
-    def _buy(self, pool: str, amount: str) -> None:
-        """Have a user hold something."""
+    def _buy(self, pool: str, amount: str, user: str = USERS[0]) -> None:
+        """Have a user's buy accepted."""
         with db_transaction.atomic():
             quote = create_quote(
                 caller=self.caller,
@@ -209,15 +216,15 @@ class Scene:
                 side="buy",
                 source_asset="EUR",
                 source_amount=amount,
-                user_reference="alice",
+                user_reference=user,
                 firm=True,
                 now=self.world.clock.now(),
             )
             submit_order(
                 caller=self.caller,
                 quote_reference=quote.reference,
-                partner_order_id=f"before-{pool}",
-                user_reference="alice",
-                idempotency_key=f"before:{pool}",
+                partner_order_id=f"before-{pool}-{user}-{amount}",
+                user_reference=user,
+                idempotency_key=f"before:{pool}:{user}:{amount}",
                 now=self.world.clock.now(),
             )

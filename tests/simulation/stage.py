@@ -14,6 +14,7 @@ from django.test import override_settings
 
 from ledger.controls import bell
 from tests.flush import Flush
+from tests.simulation import shifts
 from tests.simulation.backdrop import Backdrop
 
 _MOST_PROCESSES: Final = 16
@@ -49,14 +50,14 @@ class Stage:
 
 @contextmanager
 def stage(*, flush: Flush, superuser: "psycopg.Connection[Any]", url: str) -> Iterator[Stage]:
-    """Set the stage: one saga a worker, fixed rates, no bell."""
+    """Set the stage: one saga a worker where a world does not say otherwise, no real threads, fixed rates, no bell."""
     made = Stage(flush=flush, superuser=superuser, url=url)
     silenced = override_settings(
         RATE_SOURCE="wallets.fixed_rates.FixedRates", SAGA_THREADS=1, DOORBELL="ledger.controls.bell.SilentBell"
     )
     logging.disable(logging.CRITICAL)  # what goes wrong here is meant to
     rung = bell.installed()
-    with silenced:
+    with silenced, shifts.threads_in_turn():
         bell.install(bell.SilentBell())
         assert settings.SAGA_THREADS == 1
         try:

@@ -15,7 +15,8 @@ MARKET: Final = "market"
 REVIEW: Final = "review"
 NEWS: Final = "news"
 VENUE: Final = "venue"
-_THEMES: Final = {0: PAYMENTS, 3: PAYMENTS, 4: MARKET, 5: PAYOUTS, 6: REVIEW, 8: NEWS, 9: VENUE}
+CROWD: Final = "crowd"
+_THEMES: Final = {0: PAYMENTS, 3: PAYMENTS, 4: MARKET, 5: PAYOUTS, 6: REVIEW, 7: CROWD, 8: NEWS, 9: VENUE}
 """By the seed's last digit."""
 _EVE: Final = timedelta(minutes=29, seconds=30)
 """Half a minute before the operator's day ends (`scene_of_payments`)."""
@@ -26,6 +27,7 @@ _STOOD: Final = {
 """For how long nobody has been at work when it begins, by the seed's tens: transfers that hold their funds for 300 s find that
 these have passed, well within them, or as they end; payouts were authorized on the day before.
 """
+_THREADS: Final = (2, 3, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Terms:
     closes: bool = False
     stood: timedelta = timedelta(minutes=1)
     """For how long nobody has been at work when it begins."""
+    threads: int = 1
+    """Where a worker has more than one it takes plain buys together."""
     lingers: int = 4
     """Rounds of work with faults and without deaths, before everything is drained; `goes_on`: how often servers and staff
     act in one."""
@@ -65,7 +69,7 @@ class Terms:
         """Name the scene that it begins with."""
         if self.pays:
             return self.theme
-        place = VENUE if self.theme == VENUE else "market" if self.has_market else "plain"
+        place = self.theme if self.theme in (VENUE, CROWD) else "market" if self.has_market else "plain"
         return f"{'held' if self.holds_position else 'empty'}_{place}"
 
 
@@ -85,7 +89,10 @@ def drawn(seed: int, chance: random.Random) -> Terms:
         holds_position=chance.random() < 0.6,
         has_market=chance.random() < 0.4,
     )
-    terms = replace(terms, theme=_THEMES.get(seed % 10, ORDERS), closes=seed // 10 % 8 == 1)
+    theme = _THEMES.get(seed % 10, ORDERS)
+    together = theme == CROWD or (seed + seed // 10) % 2 == 0
+    threads = _THREADS[seed % len(_THREADS)] if together else 1
+    terms = replace(terms, theme=theme, closes=seed // 10 % 8 == 1, threads=threads)
     stood = _STOOD.get(terms.theme, (terms.stood,))
     return _themed(replace(terms, stood=stood[seed // 10 % len(stood)]))
 
@@ -130,6 +137,20 @@ def _themed(terms: Terms) -> Terms:
                 faults=min(terms.faults, 0.6),
                 lingers=6,
                 goes_on=0.3,
+            )
+        case "crowd":
+            return replace(
+                terms,
+                holds_position=False,
+                has_market=False,
+                turns=terms.turns * 3,
+                kills=max(terms.kills, 0.03),
+                sleeps=min(terms.sleeps, 0.02),
+                switches=0.1,
+                faults=min(terms.faults, 0.3),
+                concurrency=12,
+                threads=min(terms.threads, 3),
+                lingers=2,
             )
         case "news":
             return replace(terms, sleeps=0.08, faults=max(terms.faults, 0.6), lingers=12)

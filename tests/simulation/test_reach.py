@@ -29,6 +29,16 @@ def test_edge_that_was_not_met_is_named() -> None:
     assert reach.missing(whole) == ["order: compensation_pending → compensated", "crash: after ask"]
 
 
+def test_what_was_met_least_is_counted_first() -> None:
+    whole = _everything()
+    whole.things["crash", "after ask"] = 0
+    whole.edges["order", "compensation_pending", "compensated"] = 7
+    counted = reach.counts(whole)
+    assert counted[0] == (0, "crash: after ask")
+    assert counted[-1] == (7, "order: compensation_pending → compensated")
+    assert {number for number, _ in counted[1:-1]} == {1}
+
+
 def test_excuse_that_is_none_any_more_is_named() -> None:
     whole = _everything()
     for edge in reach.EXCUSED:

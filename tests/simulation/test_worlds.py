@@ -11,7 +11,7 @@ from tests.simulation.playing import live, play, replay
 from tests.simulation.stage import Stage
 
 
-@pytest.mark.parametrize("seed", [3, 11])
+@pytest.mark.parametrize("seed", [3, 7, 11])
 def test_same_seed_is_the_same_trace(seed: int, played_on: Stage) -> None:
     first, again = live(played_on, seed), live(played_on, seed)
     assert first.trace == again.trace

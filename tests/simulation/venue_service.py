@@ -24,7 +24,7 @@ _NOT_SENT: Final = "not sent"
 _ASKS: Final = (*COURSES, _NOT_SENT)
 _OF_LEG: Final = {"reserve": (RELEASED, RELEASED_ALWAYS) * 3, "execute": (RETURNED,) * 3, "release": ()}
 _LOOKUPS: Final = ("error", "silence", "reset", "garbled", _NOT_SENT)
-_QUOTES: Final = ("error", "silence", "refused", _NOT_SENT)
+_QUOTES: Final = ("error", "silence", "refused", "refused", _NOT_SENT)
 _BY_ITSELF: Final = (RELEASED, RELEASED_ALWAYS, RETURNED)
 FAULTS: Final = {
     "ask": (*(effect.value for effect in Effect), _NOT_SENT, *_BY_ITSELF),
@@ -32,7 +32,7 @@ FAULTS: Final = {
     "quote": _QUOTES,
 }
 """What is met: of an ask, what became of the trade, however that was told."""
-_SHARES: Final = {"ask": 1, "lookup": 1.5, "quote": 3}
+_SHARES: Final = {"ask": 1, "lookup": 1, "quote": 2}
 """Something fails so many times less often than a wallet's ask does."""
 _DAY: Final = 86_400 * 1_000_000
 _PENDING_SECONDS: Final = 30

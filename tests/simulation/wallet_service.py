@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from tests.simulation.terms import NEWS, REVIEW, VENUE
+from tests.simulation.terms import CROWD, NEWS, REVIEW, VENUE
 from webhooks.outbound import Broken, NotSent, OutboundRequest, OutboundResponse, TimedOut
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _CONFIRMED: Final = "confirmed"
 _REJECTED: Final = "rejected"
+_MORE_DECLINED: Final = 8
+"""Where several buys are asked for at once: the others go on without the one that is declined."""
 _PENDING: Final = "pending"
 
 
@@ -187,6 +189,8 @@ class WalletService:
             often /= 4  # most orders come to their venue there
         if not world.faulty or world.chance.random() >= often:
             return ""
+        if world.terms.theme == CROWD and leg == "debit":
+            faults = (*faults, *["declined"] * _MORE_DECLINED)
         fault = world.chance.choice(faults)
         world.met(f"{self.kind}{kind}", fault)
         world.note(self.name, f"{kind}: {fault}")

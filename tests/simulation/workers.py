@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ledger import expiry, fold, seals
 from orders.operations import cancel_unconfirmed, drive_stale, expire_quotes
-from orders.sagas import runner
+from tests.simulation import shifts
 from tests.simulation.terms import PAYMENTS
 from wallets import rates
 from webhooks import delivery, relay
@@ -65,7 +66,7 @@ def workers(world: "World") -> list[Worker | Clockwork]:
     pays = world.terms.pays
     quick, slow = timedelta(seconds=3 if world.terms.theme == PAYMENTS else 1), timedelta(seconds=25)
     return [
-        *(Worker(world, f"worker {number}", runner.work, rest=quick, weight=4) for number in (1, 2, 3)),
+        *(Worker(world, f"worker {number}", partial(shifts.work, world), rest=quick, weight=4) for number in (1, 2, 3)),
         *(
             Worker(world, f"relay {number}", relay.relay, rest=timedelta(seconds=4) if pays else slow)
             for number in (1, 2)

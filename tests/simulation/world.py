@@ -22,6 +22,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from unittest.mock import patch
 
+from django.test import override_settings
+
 from ledger.controls import clock, randomness
 from orders.sagas import runner
 from tests.simulation import closing, ends, rules
@@ -64,7 +66,7 @@ class World:
         with ExitStack() as stack:
             stack.enter_context(clock.use(self.clock))
             stack.enter_context(randomness.use(randomness.SeededSource(self.seed)))
-            stack.enter_context(patch.object(runner, "_note_defect", self._noticed))
+            stack.enter_context(patch.object(runner, "_note_defect", self.noticed))
             self._set_up(cast, stack)
             self._everybody_acts()
             if not self.ended:
@@ -88,7 +90,7 @@ class World:
         self.note("rules", f"{rule} {subject}: {detail}")
         self.ended = self.closing = True
 
-    def _noticed(self, reference: str, token: str, error: Exception) -> None:
+    def noticed(self, reference: str, token: str, error: Exception) -> None:
         """A saga's step has raised, which its runner would swallow: a defect, unless its process has died."""
         process = present()
         if process is not None and process.dead:
@@ -153,6 +155,7 @@ class World:
         self._watch = None
         with randomness.use(randomness.SeededSource(0)):
             self.scene.prepare()
+        stack.enter_context(override_settings(SAGA_THREADS=self.terms.threads))
         self._watch = rules.Watch(self)
         self._watch.look()
         self.clock.advance(self.terms.stood)  # what the scene was set up with is older than that
