@@ -19,7 +19,7 @@ from ledger.chart import active
 from ledger.chart.active import Active
 from ledger.chart.mappings import Phase
 from ledger.chart.template import Template, address_of, amount_of
-from ledger.controls import clock, request_context
+from ledger.controls import clock, prepared, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
 from ledger.environments import Environment
@@ -212,7 +212,14 @@ def _list(environment: str, made: Sequence[_Made]) -> list[object]:
             credit.append(address_of(sent.destination))
             asset.append(sent.asset)
             amount.append(amount_of(sent))
-    return [number_of(environment), json.dumps(items), number, debit, credit, asset, amount]
+    places = [prepared.text_array(column) for column in (debit, credit, asset)]
+    return [
+        number_of(environment),
+        json.dumps(items),
+        prepared.number_array(number),
+        *places,
+        prepared.number_array(amount),
+    ]
 
 
 def _metadata(draft: Draft, done: Execution) -> dict[str, str]:

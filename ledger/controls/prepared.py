@@ -1,10 +1,10 @@
 """Statements of the hot path: sent as they are, in Django's transaction, parsed and planned by the server once a connection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 
 def rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
@@ -22,3 +22,35 @@ def rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(statement, parameters, prepare=True)
         return cursor.fetchall() if cursor.description else []
+
+
+def first_rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    """Return the rows of a request's first statement, one that changes nothing: its answer shows that the connection is usable.
+
+    Django would ask `SELECT 1` before it. Over a connection that has died it is asked again, over a new one.
+    """
+    if connection.connection is None or connection.in_atomic_block or connection.health_check_done:  # type: ignore[attr-defined]
+        return rows(statement, parameters)
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        return rows(statement, parameters)
+    except (InterfaceError, OperationalError):
+        if connection.is_usable():
+            raise
+        connection.close()
+        return rows(statement, parameters)
+
+
+def text_array(values: Sequence[str]) -> str:
+    """Return texts as PostgreSQL writes an array of them: psycopg writes long ones element by element in Python."""
+    if not values:
+        return "{}"
+    inside = '","'.join(values)
+    if "\\" in inside or inside.count('"') != 2 * (len(values) - 1):
+        inside = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+    return f'{{"{inside}"}}'
+
+
+def number_array(values: Iterable[int]) -> str:
+    """Return whole numbers as PostgreSQL writes an array of them."""
+    return "{" + ",".join(map(str, values)) + "}"
