@@ -19,18 +19,19 @@ def _one(question: str) -> object:
 
 def test_next_test_finds_the_same_session_without_what_this_one_left_in_it() -> None:
     session = _one("SELECT pg_backend_pid()")
-    for _ in range(2):  # what psycopg has prepared goes each time, not only the first
-        with connection.cursor() as cursor:
-            cursor.execute("SET statement_timeout = 12345")
-            cursor.execute("SELECT pg_advisory_lock(71)")
-            cursor.execute("LISTEN somebody")
-        assert prepared.rows("SELECT 1 + %s", [1]) == [(2,)]
-        keep_or_close()
-        assert prepared.rows("SELECT 1 + %s", [1]) == [(2,)]
-        assert _one("SELECT pg_backend_pid()") == session
-        assert _one("SELECT current_setting('statement_timeout')") == "0"
-        assert _one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == 0
-        assert _one("SELECT count(*) FROM pg_listening_channels()") == 0
+    for _ in range(2):
+        keep_or_close()  # the second time with nothing prepared: it must see the next that have
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 12345")
+        cursor.execute("SELECT pg_advisory_lock(71)")
+        cursor.execute("LISTEN somebody")
+    assert prepared.rows("SELECT 1 + %s", [1]) == [(2,)]
+    keep_or_close()
+    assert prepared.rows("SELECT 1 + %s", [1]) == [(2,)]
+    assert _one("SELECT pg_backend_pid()") == session
+    assert _one("SELECT current_setting('statement_timeout')") == "0"
+    assert _one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()") == 0
+    assert _one("SELECT count(*) FROM pg_listening_channels()") == 0
 
 
 @pytest.mark.parametrize("left", ["a transaction", "no autocommit"])
