@@ -57,10 +57,15 @@ def wallet(monkeypatch: pytest.MonkeyPatch) -> ScriptedWallet:
 
 
 @pytest.fixture
-def pools(database: None, settings: Settings) -> None:
+def by_hand(settings: Settings) -> None:
+    """Rates are fixed and nothing goes on by itself."""
     settings.RATE_SOURCE = "wallets.fixed_rates.FixedRates"
     settings.SAGA_THREADS = 1
     bell.install(bell.SilentBell())
+
+
+@pytest.fixture
+def pools(database: None, by_hand: None) -> None:
     sandbox_pools.load(now=clock.now())
 
 
