@@ -56,7 +56,6 @@ def wallet(monkeypatch: pytest.MonkeyPatch) -> ScriptedWallet:
     return scripted
 
 
-@pytest.fixture
 def by_hand(settings: Settings) -> None:
     """Rates are fixed and nothing goes on by itself."""
     settings.RATE_SOURCE = "wallets.fixed_rates.FixedRates"
@@ -65,7 +64,8 @@ def by_hand(settings: Settings) -> None:
 
 
 @pytest.fixture
-def pools(database: None, by_hand: None) -> None:
+def pools(database: None, settings: Settings) -> None:
+    by_hand(settings)
     sandbox_pools.load(now=clock.now())
 
 

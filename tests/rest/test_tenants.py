@@ -4,10 +4,11 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from tests.flush import Flush
 from tests.rest.calls import Api
-from tests.rest.conftest import Shop, open_house
+from tests.rest.conftest import Shop, by_hand, open_house
 from tests.rest.routes import TABLE, Reach, declared, paths
 from tests.rest.tables import fingerprint
 from tests.rest.world import NOTHING, World, make_world
@@ -37,9 +38,15 @@ def kept() -> list[Tenants]:
 
 @pytest.fixture
 def tenants(
-    request: pytest.FixtureRequest, flush: Flush, database: None, by_hand: None, wallet: object, kept: list[Tenants]
+    request: pytest.FixtureRequest,
+    flush: Flush,
+    database: None,
+    settings: Settings,
+    wallet: object,
+    kept: list[Tenants],
 ) -> Tenants:
     """The world that the last test found, as that one found it; a new one where it is too old."""
+    by_hand(settings)
     if kept and time.monotonic() - kept[-1].made < _STANDS_SECONDS:
         flush.bring_back(kept[-1].tables)
         return kept[-1]
