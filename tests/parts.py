@@ -10,13 +10,14 @@ from typing import Final
 
 VARIABLE: Final = "TEST_PART"
 
-_USUAL_SECONDS: Final = 0.15
+_USUAL_SECONDS: Final = 0.1
 """What a test takes that is in no file named below, its setup and flush included."""
 
 LONG: Final[Mapping[str, float]] = {
-    "tests/console/test_page_walk.py": 16,
+    "tests/console/test_access.py": 25,
+    "tests/console/test_page_walk.py": 25,
     "tests/console/test_planted_secrets.py": 30,
-    "tests/ledger/test_against_the_model.py": 10,
+    "tests/ledger/test_against_the_model.py": 15,
     "tests/local/test_bank_transfers_survive.py": 90,
     "tests/local/test_events_survive.py": 35,
     "tests/local/test_lifecycle.py": 75,
@@ -44,8 +45,9 @@ LONG: Final[Mapping[str, float]] = {
     "tests/rest/test_transfer_crashes.py": 12,
     "tests/simulation/test_power.py": 230,
     "tests/wallets/test_rules_that_stood.py": 10,
+    "tests/webhooks/test_order_over_changes.py": 15,
     "tests/webhooks/test_relays_killed.py": 10,
-    "tests/webhooks/test_streams.py": 20,
+    "tests/webhooks/test_streams.py": 10,
 }
 """Seconds of whole files on two quiet cores. They need not be exact: both parts should end at about the same time."""
 
