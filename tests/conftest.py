@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests import parts
+from tests import parts, static_files
 from tests.loopback import only_loopback
 from tests.servers import TestServers
 
@@ -47,6 +47,7 @@ def pytest_configure() -> None:
 
     if settings.DATABASES["default"]["HOST"] != str(_SERVERS.folder / "socket"):
         pytest.exit("the settings were read before the tests could name their own servers", returncode=4)
+    static_files.list_once()
     settings.DOORBELL = "ledger.controls.bell.SilentBell"
     delivery._PATIENCE_SECONDS = 30.0  # type: ignore[misc]  # on a busy machine a quick receiver may look silent
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a person in a millisecond
@@ -106,8 +107,7 @@ def flush(servers: TestServers, django_db_setup: None) -> Iterator[Flush]:
 @pytest.fixture
 def database(flush: Flush, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Let the test use the database as the application, with committed transactions; flush afterwards."""
-    from django.db import connections
-
+    from tests.kept_connection import keep_or_close
     from webhooks.left_lanes import left
 
     with django_db_blocker.unblock():
@@ -115,7 +115,7 @@ def database(flush: Flush, django_db_blocker: DjangoDbBlocker) -> Iterator[None]
             yield
         finally:
             assert left.wait(seconds=20), "deliveries are still on their way"
-            connections.close_all()
+            keep_or_close()
             flush()
 
 

@@ -1,14 +1,20 @@
 """Start the local stack's real processes in a test, on ports and in a folder of its own."""
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
+from config.local.account import server_account
+from config.local.credentials import credentials, write_private
+from config.local.places import Places
 from config.local.programs import Ports
 from config.local.stack import LocalStack
+from tests import kept_cluster
 
 _ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0, venue=0)
 
@@ -17,6 +23,7 @@ _ANY_PORTS = Ports(web=0, sandbox=0, postgres=0, valkey=0, streams=0, venue=0)
 def local_stack(*, without: Collection[str] = (), settings: Mapping[str, str] | None = None) -> Iterator[LocalStack]:
     """Run the stack under its supervisor, with migrated database, pools and operator, without the short day.
 
+    The migrations are those that a test session has kept (`tests/kept_cluster.py`), or run where none is kept.
     ``settings`` are further variables of its environment. ``stack.url`` is the web's address; ``stack.kept()`` what
     the bootstrap commands answered (the test key); ``stack.supervisor.pids()`` the processes by name;
     ``stack.superuser_url()`` the database.
@@ -31,10 +38,19 @@ def local_stack(*, without: Collection[str] = (), settings: Mapping[str, str] | 
             surroundings={**surroundings(), **(settings or {})},
             say=lambda _: None,
         )
+        _take_kept_cluster(stack.places)
         with stack.running():
             yield stack
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _take_kept_cluster(places: Places) -> None:
+    places.prepare()
+    if kept_cluster.copy_to(places.servers(server_account()) / "postgres"):
+        drawn = credentials(places.credentials, database_exists=False)
+        its_own = {**asdict(drawn), "superuser": kept_cluster.superuser_password()}
+        write_private(places.credentials, json.dumps(its_own))
 
 
 def surroundings() -> dict[str, str]:

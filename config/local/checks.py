@@ -50,7 +50,7 @@ def checks() -> list[Check]:
         Check(
             "simulation", (python, "-m", "tests.simulation", "1-300", "--processes", "2", "--reach", "--further", "240")
         ),
-        Check("processes", (*pytest, "-m", "processes"), parts=2),
+        Check("processes", (*pytest, "-m", "processes"), parts=3),
         Check("browser", (*pytest, "-m", "browser"), needs_browser=True, parts=2),
     ]
 

@@ -90,6 +90,17 @@ def test_every_file_is_in_exactly_one_part() -> None:
     assert max(loads) - min(loads) <= 5
 
 
+def test_long_file_weighs_its_seconds_and_not_its_tests() -> None:
+    file = max(parts.LONG, key=lambda name: parts.LONG[name])
+    others = [f"tests/test_{number}.py" for number in range(40)]
+    (mine,) = (found for number in (1, 2) if file in (found := parts.files_of(number, 2, [file, *others])))
+    assert mine == {file}
+
+
+def test_long_files_are_there() -> None:
+    assert [file for file in parts.LONG if not (ROOT / file).is_file()] == []
+
+
 def test_unknown_check_is_an_error(given: list[Check]) -> None:
     assert run_checks(only=["nonsense"], budgets={}) == 2
 

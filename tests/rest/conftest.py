@@ -56,11 +56,16 @@ def wallet(monkeypatch: pytest.MonkeyPatch) -> ScriptedWallet:
     return scripted
 
 
-@pytest.fixture
-def pools(database: None, settings: Settings) -> None:
+def by_hand(settings: Settings) -> None:
+    """Rates are fixed and nothing goes on by itself."""
     settings.RATE_SOURCE = "wallets.fixed_rates.FixedRates"
     settings.SAGA_THREADS = 1
     bell.install(bell.SilentBell())
+
+
+@pytest.fixture
+def pools(database: None, settings: Settings) -> None:
+    by_hand(settings)
     sandbox_pools.load(now=clock.now())
 
 
