@@ -10,7 +10,7 @@ _SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0150_no_prefix_indexes")]
+    dependencies = [("ledger", "0160_postings_joined")]
 
     operations = [
         run_sql_file(_SQL / "journal_post_in_sets.sql", reverse=migrations.RunSQL.noop),

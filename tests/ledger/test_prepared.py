@@ -1,7 +1,4 @@
-"""Statements planned once: who watches sees them, and a connection that died between two requests costs none of them.
-
-Long arrays are written here as psycopg writes them.
-"""
+"""Statements planned once: who watches sees them, and a connection that died between two requests costs none of them."""
 
 from collections.abc import Callable
 from typing import Any

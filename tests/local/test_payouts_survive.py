@@ -78,25 +78,25 @@ def test_the_client_gets_the_first_answer_when_the_web_is_killed_after_the_commi
     stack: LocalStack, superuser: "psycopg.Connection[Any]"
 ) -> None:
     """The funds are held, the saga goes on, and the client knows nothing of it: the same key gives the same result."""
-    wallet = _wallet(stack, superuser, "unheard")
-    with _gate(superuser, *_BEFORE_ANSWER):
-        asked = _in_background(stack, _body(wallet), "pay-unheard")
-        _until_somebody_waits(superuser)
-        _kill(stack, "web")
-        _wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=90)
-    _wait_for(lambda: _idle(superuser), "the killed one's transaction has ended", seconds=90)
-    _wait_for(lambda: _answers(stack), "the web is back", seconds=240)
+    wallet = open_wallet(stack, superuser, "unheard")
+    with gate(superuser, *_BEFORE_ANSWER):
+        asked = in_background(stack, body_of(wallet), "pay-unheard")
+        until_somebody_waits(superuser)
+        kill(stack, "web")
+        wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=90)
+    wait_for(lambda: idle(superuser), "the killed one's transaction has ended", seconds=90)
+    wait_for(lambda: answers(stack), "the web is back", seconds=240)
     ((intent,),) = superuser.execute("SELECT reference FROM orders_intent WHERE payer = %s", [wallet]).fetchall()
-    assert _ended(stack, intent) == "SETTLED"
+    assert end_of(stack, intent) == "SETTLED"
 
-    first, again = (_post(stack, "/v1/payouts", _body(wallet), "pay-unheard") for _ in range(2))
+    first, again = (post(stack, "/v1/payouts", body_of(wallet), "pay-unheard") for _ in range(2))
     assert (first["intent_id"], first["status"], first["requiresMonitoring"]) == (intent, "AUTHORIZED", True)
     assert again == first
     question = "SELECT replay FROM wallets_apirequest WHERE idempotency_key = 'pay-unheard' ORDER BY id"
     assert superuser.execute(question).fetchall() == [("first",), ("replay",), ("replay",)]
     assert superuser.execute("SELECT count(*) FROM orders_intent WHERE payer = %s", [wallet]).fetchone() == (1,)
-    assert _money(stack, wallet) == ("887.30", "0.00")
-    assert _submitted(stack, superuser, intent) == 1
+    assert money_of(stack, wallet) == ("887.30", "0.00")
+    assert times_submitted(stack, superuser, intent) == 1
 
 
 @pytest.mark.parametrize("point", _WORKER_POINTS)
