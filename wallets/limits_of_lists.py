@@ -77,9 +77,6 @@ UPDATE wallets_limitusage AS u SET used_minor = u.used_minor + %s
 FROM locked, room WHERE u.id = locked.id AND room.enough RETURNING u.id, locked.n
 """
 
-_DAY: Final = LimitRule.Period.DAY.value
-_WALLET: Final = LimitRule.Scope.WALLET.value
-
 _Key = tuple[str, str, str, str, str]
 """Name, flow, channel, asset and wallet of a counter."""
 
@@ -98,10 +95,6 @@ class _Counter:
     counter: int = 0
     used: int = 0
     taken: int = field(default=0)
-
-    @property
-    def left(self) -> int:
-        return self.cap - self.used - self.taken
 
 
 def take_each(
@@ -132,8 +125,10 @@ def take_each(
         for asset in sorted({taking.amount.asset for taking in takings})
     }
     keys: dict[_Key, _Counter] = {}
-    daily = {asset: [rule for rule in of_asset if rule.period == _DAY] for asset, of_asset in rules.items()}
-    counted = [[_counter(rule, taking, keys) for rule in daily[taking.amount.asset]] for taking in takings]
+    for taking in takings:
+        for rule in rules[taking.amount.asset]:
+            if rule.period == LimitRule.Period.DAY:
+                keys.setdefault(_key(rule, taking), _Counter(int(rule.cap_minor)))
     day = standing.day(now)
     if (
         len(takings) == 1
@@ -142,25 +137,20 @@ def take_each(
         and all(takings[0].amount.minor <= rule.cap_minor for rule in rules[takings[0].amount.asset])
         and _taken_at_once(keys, takings[0].amount, environment=environment, operator_id=operator_id, day=day)
     ):
-        return [_decide(takings[0], rules[takings[0].amount.asset], counted[0], day, None)]
+        return [_decide(takings[0], rules[takings[0].amount.asset], keys, day, None)]
     if keys:
         _lock(keys, environment=environment, operator_id=operator_id, day=day)
     results = [
-        _decide(taking, rules[taking.amount.asset], counters, day, partial(spend, place) if spend else None)
-        for place, (taking, counters) in enumerate(zip(takings, counted, strict=True))
+        _decide(taking, rules[taking.amount.asset], keys, day, partial(spend, place) if spend else None)
+        for place, taking in enumerate(takings)
     ]
     _take(keys)
     return results
 
 
-def _counter(rule: LimitRule, taking: Taking, keys: dict[_Key, _Counter]) -> _Counter:
-    """Return the counter of a daily rule that a payment takes from: the same one for all that take from it."""
-    whose = taking.wallet if rule.scope == _WALLET else ""
-    key = (rule.name, rule.flow, rule.channel, taking.amount.asset, whose)
-    found = keys.get(key)
-    if found is None:
-        found = keys[key] = _Counter(int(rule.cap_minor))
-    return found
+def _key(rule: LimitRule, taking: Taking) -> _Key:
+    whose = taking.wallet if rule.scope == LimitRule.Scope.WALLET else ""
+    return rule.name, rule.flow, rule.channel, taking.amount.asset, whose
 
 
 def _lock(keys: dict[_Key, _Counter], *, environment: str, operator_id: int, day: date) -> None:
@@ -206,28 +196,27 @@ def _taken_at_once(keys: dict[_Key, _Counter], amount: Money, *, environment: st
 def _decide(
     taking: Taking,
     rules: Sequence[LimitRule],
-    counters: Sequence[_Counter],
+    keys: dict[_Key, _Counter],
     day: date,
     spend: Callable[[], Refusal | None] | None,
 ) -> tuple[Usage, ...] | Refusal:
-    """Take one payment from all of its counters, which are those of its daily rules in their order, or from none."""
+    """Take one payment from all of its counters, or from none."""
     minor = taking.amount.minor
     for rule in rules:
         if minor > rule.cap_minor:
             return exceeded(rule, left=int(rule.cap_minor))
-    daily = zip(counters, (rule for rule in rules if rule.period == _DAY), strict=True)
-    short = [(counter, rule) for counter, rule in daily if minor > counter.left]
-    if short:
-        counter, rule = min(short, key=lambda one: one[0].counter)
-        return exceeded(rule, left=max(counter.left, 0))
+    daily = [(keys[_key(rule, taking)], rule) for rule in rules if rule.period == LimitRule.Period.DAY]
+    for counter, rule in sorted(daily, key=lambda one: one[0].counter):
+        left = max(counter.cap - counter.used - counter.taken, 0)
+        if minor > left:
+            return exceeded(rule, left=left)
     if spend is not None and (refusal := spend()) is not None:
         return refusal
     usages = []
-    taken_from = iter(counters)
     for rule in rules:
         kept = (rule.name, rule.code, rule.number, rule.scope, rule.period, taking.amount)
-        if rule.period == _DAY:
-            counter = next(taken_from)
+        if rule.period == LimitRule.Period.DAY:
+            counter = keys[_key(rule, taking)]
             counter.taken += minor
             usages.append(Usage(*kept, counter.counter, day))
         else:

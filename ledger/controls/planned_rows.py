@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from django.db import connection, models
 from django.db import transaction as db_transaction
-from django.db.models.base import ModelState
 
 from ledger.controls import prepared
 
@@ -41,7 +40,7 @@ def find(model: type[Row], **wanted: object) -> Row | None:
 def insert(row: models.Model) -> None:
     """Insert a new row, which gets its id. Its id is the database's to give."""
     table = _table(type(row))
-    new = [field for field in row._meta.concrete_fields if not field.primary_key and not field.generated]
+    new = [field for field in row._meta.concrete_fields if not field.primary_key]
     names = ", ".join(_quoted(str(field.column)) for field in new)
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(['%s'] * len(new))}) RETURNING id"  # noqa: S608  names from the model
     values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in new]
@@ -49,15 +48,6 @@ def insert(row: models.Model) -> None:
         ((row.pk,),) = prepared.rows(statement, values)
     row._state.adding = False
     row._state.db = connection.alias
-
-
-def like(row: Row, values: Mapping[str, object]) -> Row:
-    """Return a new instance, not stored, with the values of another and these: of a list only the first is constructed."""
-    made = type(row).__new__(type(row))
-    made.__dict__.update(row.__dict__)
-    made.__dict__.update(values)
-    made._state = ModelState()
-    return made
 
 
 def update(model: type[models.Model], *, pk: int, version: int, values: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Final
 from django.db import connection
 
 from ledger import assets, balances, journal
-from ledger.controls import planned_rows, references, request_context
+from ledger.controls import references, request_context
 from ledger.controls.refusals import Refusal
 from ledger.controls.rest.caller import Caller
 from ledger.journal import PostingRefused, Result
@@ -165,7 +165,7 @@ def _planned(
         )
         for asset in {one.amount.asset for one in asked}
     }
-    priced_ones = []
+    plans = []
     for place, one in enumerate(asked):
         refusal = parties.refusal_of(one, found.parties)
         if one.partner_reference in found.taken:
@@ -185,18 +185,16 @@ def _planned(
         except Refusal as failed:
             done[place] = failed
             continue
-        priced_ones.append((place, payer, payee, {**terms.priced_values(priced), "terms": terms.places(payer, payee)}))
-    first = _first(caller, now=now)
-    names = references.several(references.Prefix.INTENT, len(priced_ones))
-    return [
-        _Plan(place, planned_rows.like(first, _varying(asked[place], name, values)), payer, payee)
-        for name, (place, payer, payee, values) in zip(names, priced_ones, strict=True)
-    ]
+        intent = _intent(caller, one, {**terms.priced_values(priced), "terms": terms.places(payer, payee)}, now=now)
+        plans.append(_Plan(place, intent, payer, payee))
+    return plans
 
 
-def _first(caller: Caller, *, now: datetime) -> Intent:
-    """Return what the intents of one call have in common, as it is at their end."""
+def _intent(caller: Caller, asked: Asked, values: Mapping[str, Any], *, now: datetime) -> Intent:
+    """Return the intent as it is at its end."""
+    reference = references.new(references.Prefix.INTENT)
     return Intent(
+        reference=reference,
         environment=caller.environment,
         operator_id=caller.operator_id,
         version=walk.LAST_VERSION,
@@ -205,26 +203,19 @@ def _first(caller: Caller, *, now: datetime) -> Intent:
         state=Intent.State.SETTLED,
         kind=Intent.Kind.TRANSFER,
         channel=terms.CHANNEL,
+        payer=asked.payer,
+        payee=asked.payee,
+        asset=asked.amount.asset,
+        amount_minor=Decimal(asked.amount.minor),
+        partner_reference=asked.partner_reference,
+        note=asked.note,
+        reference_number=reference_number(reference),
         request_id=request_context.request_id(),
         validated_at=now,
         authorized_at=now,
         ended_at=now,
-    )
-
-
-def _varying(asked: Asked, reference: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns in which they differ (`walk` writes these of each)."""
-    return {
-        "reference": reference,
-        "reference_number": reference_number(reference),
-        "payer": asked.payer,
-        "payee": asked.payee,
-        "asset": asked.amount.asset,
-        "amount_minor": Decimal(asked.amount.minor),
-        "partner_reference": asked.partner_reference,
-        "note": asked.note,
         **values,
-    }
+    )
 
 
 def _within_limits(

@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 from django.db import transaction as db_transaction
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ledger.controls.refusals import Refusal
 from ledger.environments import Environment
@@ -54,57 +52,6 @@ def test_one_that_is_above_a_cap_takes_nothing_and_the_next_is_looked_at_without
     results = _take((alice, 6_000), (alice, 7_001), (alice, 4_001), (bob, 6_000), (alice, 4_000), (bob, 3_000))
     assert _ends(results) == ["taken", "single", "daily", "taken", "whole", "taken"]
     assert _used() == {alice.reference: 6_000, bob.reference: 9_000, "operator": 15_000}
-
-
-def test_a_list_gets_what_its_payments_would_get_one_after_the_other() -> None:
-    in_force(limit("single", period="transaction", cap_minor=5_000))
-    in_force(limit("daily", cap_minor=7_000))
-    in_force(limit("whole", scope="operator", cap_minor=15_000))
-    wallets = {name: wallet(name) for name in ("alice", "bob", "carol")}
-    _take(
-        *((found, 1) for found in wallets.values())
-    )  # which of two limits is named goes by which counter was made first
-    ends = set[str]()
-
-    @given(st.lists(st.tuples(st.sampled_from(sorted(wallets)), st.integers(1, 6_000)), min_size=1, max_size=12))
-    @settings(max_examples=25, deadline=None, database=None, derandomize=True)
-    def both_ways(asked: list[tuple[str, int]]) -> None:
-        takings = [(wallets[name], minor) for name, minor in asked]
-        with db_transaction.atomic():
-            point = db_transaction.savepoint()
-            listed, used_by_list = _take(*takings), _used()
-            db_transaction.savepoint_rollback(point)
-            plain = [_take_plainly(found, minor) for found, minor in takings]
-            used = _used()
-            db_transaction.set_rollback(True)
-        assert [_told(one) for one in listed] == [_told(one) for one in plain]
-        assert used_by_list == used
-        ends.update(_ends(listed))
-
-    both_ways()
-    assert ends == {"taken", "single", "daily", "whole"}
-
-
-def _take_plainly(found: Wallet, minor: int) -> tuple[Usage, ...] | Refusal:
-    try:
-        with db_transaction.atomic():
-            return limits.take(
-                environment=Environment.TEST,
-                operator_id=found.operator_id,
-                wallet=found,
-                flow="transfer",
-                channel="internal",
-                amount=Money(minor, "EUR"),
-                now=NOW,
-            )
-    except LimitExceeded as refusal:
-        return refusal
-
-
-def _told(one: tuple[Usage, ...] | Refusal) -> object:
-    if isinstance(one, Refusal):
-        return one.message, one.fields
-    return [(usage.name, usage.taken, usage.counter is not None, usage.day) for usage in one]
 
 
 @pytest.mark.parametrize("before", [0, 4_000])
