@@ -31,9 +31,12 @@ def superuser_password() -> str:
     return secret.read_text(encoding="ascii") if _is_whole() else secrets.token_hex(12)
 
 
-def copy_to(data: Path) -> bool:
-    """Make the data folder a copy of the kept cluster's; false where none is kept."""
-    if not _is_whole():
+def copy_to(data: Path, *, password: str) -> bool:
+    """Make the data folder a copy of the kept cluster's; false where none is kept whose superuser has this password.
+
+    Another session may have kept its own since this one has drawn a password.
+    """
+    if not _is_whole() or superuser_password() != password:
         return False
     os.utime(_place())
     subprocess.run(["cp", "-a", "--", str(_place() / "data"), str(data)], check=True, timeout=120)

@@ -91,7 +91,7 @@ class TestServers:
         )
         if self._account is not None:
             self._account.own(server.socket)
-        self.is_migrated = kept_cluster.copy_to(server.data)
+        self.is_migrated = kept_cluster.copy_to(server.data, password=self.passwords.superuser)
         postgres.initialise(server, password=self.passwords.superuser, durable=False)
         running = postgres.RunningPostgres(server, password=self.passwords.superuser, log=self.folder / "postgres.log")
         running.start()

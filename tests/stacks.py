@@ -47,9 +47,10 @@ def local_stack(*, without: Collection[str] = (), settings: Mapping[str, str] | 
 
 def _take_kept_cluster(places: Places) -> None:
     places.prepare()
-    if kept_cluster.copy_to(places.servers(server_account()) / "postgres"):
+    superuser = kept_cluster.superuser_password()
+    if kept_cluster.copy_to(places.servers(server_account()) / "postgres", password=superuser):
         drawn = credentials(places.credentials, database_exists=False)
-        its_own = {**asdict(drawn), "superuser": kept_cluster.superuser_password()}
+        its_own = {**asdict(drawn), "superuser": superuser}
         write_private(places.credentials, json.dumps(its_own))
 
 
