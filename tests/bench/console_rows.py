@@ -585,6 +585,7 @@ def _partners() -> Iterator[_Rows]:
             "wallet_asset": "'EUR'",
             "requery_cap": "3",
             "concurrency": "4",
+            "inquiry_concurrency": "6",
             "breaker_failures": "5",
             "paused_until": "CASE n WHEN 1 THEN now() + interval '1 day' END",
         },
