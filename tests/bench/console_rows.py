@@ -597,6 +597,18 @@ def _partners() -> Iterator[_Rows]:
         | {"expires_at": "now() + interval '1 day'", "lifted_at": "CASE WHEN n > 1 THEN at END"},
     )
     yield _Rows(
+        "wallets_inquiry",
+        "filled WHERE n % 10 = 0",
+        {"gateway_id": f"1001 + n % {MANY}", "kind": "'price'", "subject": "'EUR-USDT'", "request_id": "'req_' || id"}
+        | {
+            "started_at": "at",
+            "duration_ms": "40",
+            "http_status": "200",
+            "outcome": "'answered'",
+            "detail": "'quo_' || n",
+        },
+    )
+    yield _Rows(
         "wallets_breaker",
         "few",
         {"gateway_id": "1000 + n", "failures": "5", "failing_since": "at", "opened_at": "at"}
