@@ -8,8 +8,17 @@ from tests.simulation.planted_fault import Fault
 from tests.simulation.played import Break
 from tests.simulation.playing import live
 from tests.simulation.stage import Stage
+from tests.simulation.world import World
 
 MOST_SEEDS = 60
+
+
+@pytest.fixture(scope="module", autouse=True)
+def scenes_are_set_up(played_on: Stage) -> None:
+    """Set every scene up in a sound world: it is kept, and one of a planted fault would be everybody's."""
+    for seed in sorted({*(fault.by for fault in FAULTS), *range(1, MOST_SEEDS + 1)}):
+        if not played_on.backdrop.has(World(seed, played_on).terms.scene):
+            live(played_on, seed)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
