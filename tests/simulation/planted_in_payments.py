@@ -13,7 +13,6 @@ from ledger.money import Money
 from orders import intent_history, intent_moves, payout_terms
 from orders.intent_history import Entry
 from orders.models import Intent, PayIn, Payout
-from orders.operations import return_payout
 from orders.pay_ins import hearing, told
 from orders.pay_ins.told import Told
 from orders.sagas import hold_ends
@@ -212,16 +211,6 @@ def _booked_by_event_id() -> Iterator[None]:
 
 
 @contextmanager
-def _late_confirmation_ignored() -> Iterator[None]:
-    """A payment that is confirmed after its hold was released opens no return."""
-    with (
-        patch.object(return_payout, "open_late_payout", lambda **_: None),
-        patch.object(payout_saga, "open_late_payout", lambda **_: None),
-    ):
-        yield
-
-
-@contextmanager
 def _no_line_at_expiry() -> Iterator[None]:
     """A payer's history does not say that held funds returned."""
     original = intent_history.record
@@ -247,7 +236,6 @@ OF_PAYMENTS: Final = (
     Fault("a fee left out of a payout's settlement", _fee_left_out, frozenset({"one effect"}), 5),
     Fault("a payout submitted under a new key", _submitted_anew, frozenset({"R4", "R2"}), 5),
     Fault("a collection booked by its event id", _booked_by_event_id, frozenset({"book and provider"}), 3),
-    Fault("a late confirmation that is ignored", _late_confirmation_ignored, frozenset({"book and bank"}), 115),
     Fault("an expiry that the history does not tell", _no_line_at_expiry, frozenset({"history"}), 3),
     Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 13),
 )
