@@ -254,6 +254,20 @@ def test_a_worker_killed_at_any_point_leaves_nothing_that_does_not_end(
             assert reloaded(order).state == ends_in, (at, point)
 
 
+@pytest.mark.parametrize(
+    "off", [(), ("hashagg", "sort", "material"), ("hashjoin", "mergejoin", "hashagg", "sort", "material")]
+)
+def test_no_plan_of_the_server_claims_more_than_was_wanted(off: tuple[str, ...], desk: Desk) -> None:
+    """A limit beneath a join is asked again for each row of the other side: what it has locked it skips, and takes the next."""
+    for number in range(5):
+        desk.order("20.00", user=f"user-{number}")
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        for way in off:
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        assert len(runner._claim(2, token=_TOKEN)) == 2
+    assert SagaRun.objects.filter(lease_token=_TOKEN).count() == 2
+
+
 def test_a_crew_leaves_what_is_newly_due_to_another_at_work_until_it_has_waited(desk: Desk) -> None:
     for number in range(3):
         desk.order("20.00", user=f"user-{number}")
