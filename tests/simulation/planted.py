@@ -224,5 +224,5 @@ FAULTS: Final = (
     Fault("rounding by float", _rounding_by_float, frozenset({"the pool"}), 2),
     Fault("a trade settled before its debit", _settled_before_its_debit, frozenset({"R1"}), 1),
     Fault("a worker that sleeps between claim and send", _sleeps_between_claim_and_send, frozenset({"R2"}), 1),
-    Fault("one answer for every request", _one_answer_for_every_request, frozenset({"I1"}), 1),
+    Fault("one answer for every request", _one_answer_for_every_request, frozenset({"I1"}), 27),
 )

@@ -13,6 +13,7 @@ from ledger.money import Money
 from orders import intent_history, intent_moves, payout_terms
 from orders.intent_history import Entry
 from orders.models import Intent, PayIn, Payout
+from orders.operations import return_payout
 from orders.pay_ins import hearing, told
 from orders.pay_ins.told import Told
 from orders.sagas import hold_ends
@@ -211,6 +212,16 @@ def _booked_by_event_id() -> Iterator[None]:
 
 
 @contextmanager
+def _late_confirmation_ignored() -> Iterator[None]:
+    """A payment that is confirmed after its hold was released opens no return."""
+    with (
+        patch.object(return_payout, "open_late_payout", lambda **_: None),
+        patch.object(payout_saga, "open_late_payout", lambda **_: None),
+    ):
+        yield
+
+
+@contextmanager
 def _no_line_at_expiry() -> Iterator[None]:
     """A payer's history does not say that held funds returned."""
     original = intent_history.record
@@ -226,7 +237,7 @@ OF_PAYMENTS: Final = (
     Fault("limits that are never given back", _limits_never_given_back, frozenset({"a limit"}), 35),
     Fault("a transfer's settlement that leaves transit uneven", _transit_not_emptied, frozenset({"L5"}), 3),
     Fault("a hold released on an ambiguous submission", _hold_released_on_ambiguity, frozenset({"R2"}), 5),
-    Fault("the first version of a fee named, whichever priced", _first_version_named, frozenset({"a fee"}), 13),
+    Fault("the first version of a fee named, whichever priced", _first_version_named, frozenset({"a fee"}), 43),
     Fault("no version of a fee stored", _no_version_stored, frozenset({"a fee"}), 3),
     Fault("an expiry that keeps the limit's use", _expiry_keeps_the_limit, frozenset({"a limit"}), 3),
     Fault("limits given back to the last day", _given_back_to_the_last_day, frozenset({"a limit", "defect"}), 33),
@@ -236,6 +247,7 @@ OF_PAYMENTS: Final = (
     Fault("a fee left out of a payout's settlement", _fee_left_out, frozenset({"one effect"}), 5),
     Fault("a payout submitted under a new key", _submitted_anew, frozenset({"R4", "R2"}), 5),
     Fault("a collection booked by its event id", _booked_by_event_id, frozenset({"book and provider"}), 3),
+    Fault("a late confirmation that is ignored", _late_confirmation_ignored, frozenset({"book and bank"}), 205),
     Fault("an expiry that the history does not tell", _no_line_at_expiry, frozenset({"history"}), 3),
     Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 13),
 )

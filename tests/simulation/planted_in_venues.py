@@ -36,5 +36,5 @@ def _never_released() -> Iterator[None]:
 
 OF_VENUES: Final = (
     Fault("a trade settled without its venue's word", _settled_without_its_venue, frozenset({"R1", "R3"}), 19),
-    Fault("a reservation that is never released", _never_released, frozenset({"book and venue"}), 39),
+    Fault("a reservation that is never released", _never_released, frozenset({"book and venue"}), 99),
 )
