@@ -9,21 +9,8 @@ import psycopg
 import pytest
 
 from config.local.stack import LocalStack
-from tests.local.payout_stack import (
-    body_of,
-    end_of,
-    gate,
-    instruct_sandbox,
-    kill,
-    money_of,
-    open_wallet,
-    post,
-    stack,
-    superuser,
-    times_submitted,
-    until_somebody_waits,
-    wait_for,
-)
+from tests.local.killing import gate, kill, money_of, post, until_somebody_waits, wait_for
+from tests.local.payout_stack import body_of, end_of, instruct_sandbox, open_wallet, stack, superuser, times_submitted
 from tests.stacks import local_stack
 
 __all__ = ["stack", "superuser"]

@@ -1,6 +1,6 @@
 """OneWallet's crash table, external channels: the real process is killed at each point, and no payment is lost.
 
-What holds a process at a point, and what else these tests do with the stack: `tests/local/payout_stack.py`.
+What holds a process at a point, and kills it: `tests/local/killing.py`.
 """
 
 from typing import Any
@@ -9,24 +9,8 @@ import psycopg
 import pytest
 
 from config.local.stack import LocalStack
-from tests.local.payout_stack import (
-    answers,
-    body_of,
-    end_of,
-    gate,
-    idle,
-    in_background,
-    instruct_sandbox,
-    kill,
-    money_of,
-    open_wallet,
-    post,
-    stack,
-    superuser,
-    times_submitted,
-    until_somebody_waits,
-    wait_for,
-)
+from tests.local.killing import answers, gate, idle, in_background, kill, money_of, post, until_somebody_waits, wait_for
+from tests.local.payout_stack import body_of, end_of, instruct_sandbox, open_wallet, stack, superuser, times_submitted
 
 __all__ = ["stack", "superuser"]
 
@@ -57,7 +41,7 @@ def test_the_client_repeats_its_key_and_funds_are_held_once_when_the_web_is_kill
     wallet = open_wallet(stack, superuser, f"web{number}")
     table, condition, intents = _WEB_POINTS[point]
     with gate(superuser, table, condition):
-        asked = in_background(stack, body_of(wallet), f"pay-web{number}")
+        asked = in_background(stack, "/v1/payouts", body_of(wallet), f"pay-web{number}")
         until_somebody_waits(superuser)
         kill(stack, "web")
         wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=90)
@@ -80,7 +64,7 @@ def test_the_client_gets_the_first_answer_when_the_web_is_killed_after_the_commi
     """The funds are held, the saga goes on, and the client knows nothing of it: the same key gives the same result."""
     wallet = open_wallet(stack, superuser, "unheard")
     with gate(superuser, *_BEFORE_ANSWER):
-        asked = in_background(stack, body_of(wallet), "pay-unheard")
+        asked = in_background(stack, "/v1/payouts", body_of(wallet), "pay-unheard")
         until_somebody_waits(superuser)
         kill(stack, "web")
         wait_for(lambda: not asked.is_alive(), "the client's connection is gone", seconds=90)
