@@ -21,7 +21,6 @@ _ROWS = (
     "F4",
     "F8",
     "F11",
-    "F12",
     "F13",
     "verify",
     "inbox",
@@ -30,6 +29,7 @@ _ROWS = (
     "F5",
     "F6",
     "F14",
+    "F12",  # its orders would keep the workers of the rows before it busy
     "F9",
     "flat",  # F15
 )
