@@ -47,7 +47,7 @@ class Migration(migrations.Migration):
         run_sql_file(_SQL / "write_settled_in_place.sql", reverse=_BEFORE),
         # A plan for these very references is dearer to make than to carry out.
         migrations.RunSQL(
-            "ALTER FUNCTION orders_lock_parties SET plan_cache_mode = force_generic_plan",
-            "ALTER FUNCTION orders_lock_parties RESET plan_cache_mode",
+            "ALTER FUNCTION orders_lock_parties SET plan_cache_mode = force_generic_plan SET enable_seqscan = off",
+            "ALTER FUNCTION orders_lock_parties RESET plan_cache_mode RESET enable_seqscan",
         ),
     ]
