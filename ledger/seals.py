@@ -17,6 +17,7 @@ from ledger.models import Block
 log = structlog.get_logger(__name__)
 
 _BATCH = 5000
+_EVERY_SECONDS = 10.0
 
 
 def seal(environment: str) -> Block | None:
@@ -48,8 +49,30 @@ def unsealed() -> int:
     return int(row[0])
 
 
+def has_waited(seconds: float) -> bool:
+    """Tell whether a transaction has waited for the sealer for so long: its id says since when."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM ledger_unsealed WHERE uuid_extract_timestamp(transaction_id)"
+            " <= clock_timestamp() - %s * interval '1 second')",
+            [seconds],
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
 def register() -> None:
-    drains.register(drains.Drain(kind="seals", work=_seal_all, depth=unsealed))
+    drains.register(
+        drains.Drain(
+            kind="seals",
+            work=_seal_all,
+            depth=unsealed,
+            has_waited=has_waited,
+            batch=_BATCH,
+            every_seconds=_EVERY_SECONDS,
+        )
+    )
     metrics.register(
         "holdfast_ledger_block", "Number of the newest sealed block of a book, and its root.", "gauge", _newest_blocks
     )

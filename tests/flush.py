@@ -8,6 +8,8 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from tests.copied_columns import CopiedColumns
+
 _KEPT: Final = "kept_reference_rows"
 _KEPT_WORLD: Final = "kept_world"
 _TRUNCATED_ABOVE: Final = 4 * 1024 * 1024
@@ -55,6 +57,7 @@ class Flush:
         self.reference_tables = sorted(filled)
         self.runtime_tables = [name for name in tables if name not in filled]
         self._references = [(row[0], row[1]) for row in connection.execute(_REFERENCES).fetchall()]
+        self._columns = CopiedColumns(connection)
         self._keep_aside()
         self._which_sums = self._sums_question()
         self._sums = self._checksums()
@@ -69,11 +72,7 @@ class Flush:
             changed = [name for name, total in self._checksums().items() if total != self._sums[name]]
             for name in changed:
                 self._connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier("public", name)))
-                self._connection.execute(
-                    sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}").format(
-                        sql.Identifier("public", name), sql.Identifier(_KEPT, name)
-                    )
-                )
+                self._connection.execute(self._columns.put_back(name, schema=_KEPT))
 
     def keep(self) -> list[str]:
         """Keep a copy of all that is not as the migrations left it, for `bring_back`; return those tables' names."""
@@ -88,12 +87,14 @@ class Flush:
     def bring_back(self, names: list[str]) -> None:
         """Flush, and put back what `keep` has kept of these tables; some tens of milliseconds."""
         self()
-        again = sql.SQL("DELETE FROM {0}; INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM {1}")
         with self._connection.transaction():
             self._connection.execute("SET LOCAL session_replication_role = replica")
             self._connection.execute(
                 sql.SQL("; ").join(
-                    again.format(sql.Identifier("public", name), sql.Identifier(_KEPT_WORLD, name)) for name in names
+                    sql.SQL("DELETE FROM {}; {}").format(
+                        sql.Identifier("public", name), self._columns.put_back(name, schema=_KEPT_WORLD)
+                    )
+                    for name in names
                 )
             )
 

@@ -64,7 +64,8 @@ def depth() -> int:
 
 
 def register() -> None:
-    drains.register(drains.Drain(kind=KIND, work=relay, depth=depth))
+    # where an aggregate alone has reached its cap, it goes on
+    drains.register(drains.Drain(kind=KIND, work=relay, depth=depth, batch=_CAP_PER_AGGREGATE))
 
 
 def _is_lost() -> bool:

@@ -20,12 +20,16 @@ class Drain:
     """`work()` claims and does a batch and returns how many rows it did; `depth()` counts rows that are due.
 
     `has_waited(seconds)` tells whether one of them has been due for so long; None where a kind cannot tell.
+    `batch` is such that less than it in one go means that nothing else was due when that go began; None where it may be.
+    `every_seconds` is how often the clock rings, for a kind that nothing else rings for.
     """
 
     kind: str
     work: Callable[[], int]
     depth: Callable[[], int]
     has_waited: Callable[[float], bool] | None = None
+    batch: int | None = None
+    every_seconds: float = 0.0
 
 
 _drains: dict[str, Drain] = {}
@@ -46,24 +50,29 @@ def depth(kind: str) -> int:
 
 
 def has_waited(kind: str, *, seconds: float) -> bool | None:
-    """Tell whether a row of this kind has been due for so long; None when the kind cannot tell."""
-    tells = _named(kind).has_waited
-    return None if tells is None else tells(seconds)
+    """Tell whether a row of this kind has been due for so long beyond its own interval; None when the kind cannot tell."""
+    named = _named(kind)
+    return None if named.has_waited is None else named.has_waited(named.every_seconds + seconds)
 
 
 def drain(kind: str, *, for_seconds: float | None = None) -> int:
     """Do all due rows of a kind, batch by batch; return how many were done.
 
-    With `for_seconds` no batch begins later than that: whoever calls says what becomes of the rest.
+    With `for_seconds` no batch begins later than that, and none after one that was not full (what became due meanwhile has a
+    bell or a clock of its own): whoever calls says what becomes of the rest.
     """
-    work = _named(kind).work
+    named = _named(kind)
     started = clock.monotonic()
     done = 0
     for _ in range(MAXIMUM_BATCHES):
-        count = work()
-        if count == 0 or (for_seconds is not None and clock.monotonic() - started >= for_seconds):
-            return done + count
+        count = named.work()
         done += count
+        if count == 0:
+            break
+        if for_seconds is not None and (
+            clock.monotonic() - started >= for_seconds or (named.batch is not None and count < named.batch)
+        ):
+            break
     return done
 
 

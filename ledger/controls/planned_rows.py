@@ -40,7 +40,7 @@ def find(model: type[Row], **wanted: object) -> Row | None:
 def insert(row: models.Model) -> None:
     """Insert a new row, which gets its id. Its id is the database's to give."""
     table = _table(type(row))
-    new = [field for field in row._meta.concrete_fields if not field.primary_key]
+    new = [field for field in row._meta.concrete_fields if not field.primary_key and not field.generated]
     names = ", ".join(_quoted(str(field.column)) for field in new)
     statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join(['%s'] * len(new))}) RETURNING id"  # noqa: S608  names from the model
     values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in new]

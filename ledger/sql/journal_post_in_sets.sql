@@ -49,6 +49,10 @@ DECLARE
     v_low bigint;
     v_number integer;
 BEGIN
+    IF jsonb_array_length(p_items) = 2 AND p_items #>> '{1,phase}' = 'settle' THEN
+        RETURN ledger_post_pair(p_book, p_items, p_item, p_debit, p_credit, p_asset, p_amount, p_now);
+    END IF;
+
     -- 1 the items
     v_stem := uuidv7();
     v_low := ('x' || right(v_stem, 12))::bit(48)::bigint & 70368744177663 | 140737488355328;

@@ -60,7 +60,7 @@ def _payload(intent: Intent) -> dict[str, object]:
 
 @cache
 def _alike() -> tuple[str, ...]:
-    names = (field.attname for field in Intent._meta.concrete_fields if not field.primary_key)
+    names = (field.attname for field in Intent._meta.concrete_fields if not field.primary_key and not field.generated)
     return tuple(name for name in names if name not in _VARIES)
 
 

@@ -1,6 +1,7 @@
 """A list in which nothing is refused, written set by set: the same as item by item, and no trace where it is not its case."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -152,6 +153,88 @@ def test_arrays_that_begin_elsewhere_are_not_its_case(superuser_connection: psyc
     assert counts() == before
 
 
+def _with(pair: list[Item], place: int, **changes: Any) -> list[Item]:
+    return [replace(one, **changes) if place in (n, -1) else one for n, one in enumerate(pair)]
+
+
+_PAIR: Final = _pair("pair", Move("a", W, 3), Move(W, "b", 2))
+_PAIRS_AMISS: Final[dict[str, list[Item]]] = {
+    "a key that is taken": _with(_PAIR, 1, key="taken"),
+    "both keys taken": [replace(_PAIR[0], key="taken"), replace(_PAIR[1], key="in", hold="taken")],
+    "one key for both": _with(_PAIR, 1, key="pair:hold"),
+    "a reserved key": _with(_PAIR, 1, key="expire:1"),
+    "no key": _with(_PAIR, 1, key=""),
+    "a null key": _with(_PAIR, 1, key=None),
+    "a long key": _with(_PAIR, 1, key="k" * 256),
+    "no event type": _with(_PAIR, 0, event_type=None),
+    "an empty event type": _with(_PAIR, 1, event_type=""),
+    "another hold": _with(_PAIR, 1, hold="old"),
+    "no hold": _with(_PAIR, 1, hold=None),
+    "a reserve with a hold": _with(_PAIR, 0, hold="old"),
+    "a plain one before": _with(_PAIR, 0, phase="plain"),
+    "a release": _with(_PAIR, 1, phase="release"),
+    "a chain left open": _with(_PAIR, 1, linked=True),
+    "a flag of the reserve": _with(_PAIR, 0, flags=["balancing_debit"]),
+    "a flag of the settle": _with(_PAIR, 1, flags=["balancing_debit"]),
+    "a date of the reserve": _with(_PAIR, 0, effective_at=NOW),
+    "a date of the settle": _with(_PAIR, 1, effective_at=NOW),
+    "a negative timeout": _with(_PAIR, 0, timeout=-1),
+    "a long timeout": _with(_PAIR, 0, timeout=2**32),
+    "a part of a second": _with(_PAIR, 0, timeout=1.5),
+    "a settle with a timeout": _with(_PAIR, 1, timeout=5),
+    "no postings": _with(_PAIR, -1, postings=[]),
+    "a posting more": _with(_PAIR, 1, postings=[*_PAIR[1].postings, Move("a", W, 1)]),
+    "a posting less": _with(_PAIR, 1, postings=_PAIR[1].postings[:1]),
+    "another amount": _with(_PAIR, 1, postings=[Move("a", W, 2), Move(W, "b", 2)]),
+    "another account": _with(_PAIR, 1, postings=[Move("a", W, 3), Move(W, "a", 2)]),
+    "another order": _with(_PAIR, 1, postings=_PAIR[1].postings[::-1]),
+    "more than there is": _pair("p", Move("a", W, 46)),
+    "more than there is in two postings": _pair("p", Move("a", W, 23), Move("a", "b", 23)),
+    "more than there is, had it not come in before": _pair("p", Move(W, "a", 5), Move("a", W, 50)),
+    "more out of the bank than it has": _pair("p", Move(W, "bank", 56)),
+    "an amount near the limits": _pair("p", Move(W, "a", 2**96)),
+    "no amount": _pair("p", Move(W, "a", 0)),
+    "not a number": _pair("p", Move(W, "a", "NaN")),
+    "a part of a minor unit": _pair("p", Move(W, "a", "1.5")),
+    "the same account twice": _pair("p", Move(W, W, 1)),
+    "an unknown account": _pair("p", Move(W, "a", 1), Move(W, "nobody", 1)),
+    "an account that has too much": _pair("p", Move(W, "rich", 1)),
+    "a closed account": _pair("p", Move(W, "shut", 1)),
+}
+
+
+@pytest.mark.parametrize("name", _PAIRS_AMISS)
+def test_a_pair_that_is_not_its_case_writes_nothing(name: str, superuser_connection: psycopg.Connection[Any]) -> None:
+    _book()
+    before = counts()
+    assert _in_sets(superuser_connection, _PAIRS_AMISS[name]) is None
+    assert counts() == before
+    assert _in_sets(superuser_connection, _PAIR) is not None
+
+
+def test_a_pair_of_a_locked_date_writes_nothing(superuser_connection: psycopg.Connection[Any]) -> None:
+    _book()
+    superuser_connection.execute("SELECT ledger_lock_period(%s::smallint, '2026-05-05', 'finance')", [test_book()])
+    before = counts()
+    assert _in_sets(superuser_connection, _PAIR) is None
+    assert counts() == before
+
+
+def test_a_pair_of_arrays_that_begin_elsewhere_writes_nothing(superuser_connection: psycopg.Connection[Any]) -> None:
+    _book()
+    before = counts()
+    for place in range(3, 7):
+        asked = arguments(_pair("p", Move(W, "a", 1)), book=test_book(), now=NOW)
+        values = asked[place]
+        assert isinstance(values, list)
+        for first in (-1, 0, 2):
+            shifted = f"[{first}:{first + 1}]={{{','.join(map(str, values))}}}"
+            given_shifted = [*asked[:place], shifted, *asked[place + 1 :]]
+            row = superuser_connection.execute(f"SELECT ledger_post_in_sets({_GIVEN})", given_shifted).fetchone()
+            assert row == (None,)
+    assert counts() == before
+
+
 def test_a_list_sent_by_several_at_once_is_written_once() -> None:
     open_book("a", "b")
     items = [plain(f"k{n}", W, "a", 1) for n in range(20)]
@@ -172,11 +255,20 @@ _moves = st.lists(
 _kinds = st.sampled_from(["plain", "reserve", "pair", "linked"])
 
 
-def test_it_writes_what_the_lists_way_writes(superuser_connection: psycopg.Connection[Any]) -> None:
+_asked = st.tuples(_kinds, _moves, st.sampled_from([0, 300]))
+_a_pair = st.tuples(st.just("pair"), _moves, st.sampled_from([0, 300]))
+
+
+@pytest.mark.parametrize(
+    ("lists", "most"), [(st.lists(_asked, min_size=1, max_size=6), 2), (st.lists(_a_pair, min_size=1, max_size=1), 2)]
+)
+def test_it_writes_what_the_lists_way_writes(
+    superuser_connection: psycopg.Connection[Any], lists: st.SearchStrategy[list[Any]], most: int
+) -> None:
     compared: list[int] = []
 
     @settings(max_examples=60, deadline=None)
-    @given(asked=st.lists(st.tuples(_kinds, _moves, st.sampled_from([0, 300])), min_size=1, max_size=6))
+    @given(asked=lists)
     def compare(asked: list[tuple[str, list[tuple[str, str, int]], int]]) -> None:
         if not counts()["ledger_key"]:
             _book()
@@ -205,7 +297,7 @@ def test_it_writes_what_the_lists_way_writes(superuser_connection: psycopg.Conne
 
     compare()
     assert len(compared) >= 5, "most lists were left to the list's way: nothing was compared"
-    assert max(compared) > 1
+    assert max(compared) >= most
 
 
 def test_ids_go_up_with_the_postings_and_each_settle_names_its_pending(
@@ -229,13 +321,15 @@ def test_ids_go_up_with_the_postings_and_each_settle_names_its_pending(
     assert [v.check.name for v in verify.verify() if v.breaks] == []
 
 
-def test_nobody_is_overdrawn_when_lists_pay_from_the_same_accounts_at_once() -> None:
+@pytest.mark.parametrize("together", [True, False], ids=["in lists of two pairs", "in pairs"])
+def test_nobody_is_overdrawn_when_lists_pay_from_the_same_accounts_at_once(together: bool) -> None:
     open_book("a", "b", "c")
     codes(plain("fa", W, "a", 20), plain("fb", W, "b", 20))
 
     def pay(number: int) -> list[str]:
         moves = [Move("a", "c", 1), Move("b", "c", 1)] if number % 2 else [Move("b", "c", 1), Move("a", "c", 1)]
-        return codes(*_pair(f"n{number}", *moves), *_pair(f"m{number}", *moves))
+        first, second = _pair(f"n{number}", *moves), _pair(f"m{number}", *moves)
+        return codes(*first, *second) if together else [*codes(*first), *codes(*second)]
 
     ends = run_threads(*(lambda n=n: pay(n) for n in range(16)), timeout=60)
     settled = sum(code == "created" for told in raise_first(ends) for code in told[1::2])

@@ -372,6 +372,38 @@ def test_a_thousand_are_carried_out_in_as_many_statements_as_ten(
         assert int(newest.posted_minor) == balance_of(one).posted
 
 
+def test_what_is_stored_is_what_was_returned_column_by_column(till: Till) -> None:
+    """The function that writes names its columns: each of the table's is among them."""
+    in_force(fee(asset="THB", phase="PRE", fixed_minor=5, vat_basis_points=700))
+    in_force(limit("daily", asset="THB", cap_minor=10_000_000))
+    alice, bob = till.wallet("alice", funds=1_000_000), till.wallet("bob", kind="merchant", funds=1_000_000)
+    asked = [
+        till.asked(alice, bob, "10.00", note="rent"),
+        till.asked(bob, alice, "20.00", partner_reference="shop-1"),
+        till.asked(alice, bob, "30.00"),
+    ]
+    returned = [one for one in till.pay_list(asked) if isinstance(one, Intent)]
+    assert len(returned) == 3
+    names = [field.attname for field in Intent._meta.concrete_fields if not field.primary_key and not field.generated]
+    assert set(Intent.objects.values_list("reference_freed_by", flat=True)) == {""}
+    for one in returned:
+        stored = Intent.objects.get(reference=one.reference)
+        assert {name: getattr(stored, name) for name in names} == {name: getattr(one, name) for name in names}
+
+
+def test_the_steps_of_a_list_write_no_index(till: Till) -> None:
+    """Each step's version of a row stays on its page, and no index names what a step changes."""
+    alice, bob = till.wallet("alice", funds=1_000_000), till.wallet("bob")
+    counted = "pg_stat_get_xact_tuples_updated(c.oid), pg_stat_get_xact_tuples_hot_updated(c.oid)"
+    question = f"SELECT {counted} FROM pg_class AS c WHERE c.oid = 'orders_intent'::regclass"
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(question)
+        updated, in_place = cursor.fetchone()
+        till.pay_list([till.asked(alice, bob, "1.00", partner_reference=f"shop-{number}") for number in range(200)])
+        cursor.execute(question)
+        assert cursor.fetchone() == (updated + 600, in_place + 600)
+
+
 def _frozen(wallet: Wallet, till: Till) -> None:
     with db_transaction.atomic():
         holders.freeze_wallet(reference=wallet.reference, reason="fraud?", actor="user:o", now=till.clock.now())

@@ -10,6 +10,8 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from tests.copied_columns import CopiedColumns
+
 _KEPT: Final = "kept_scene_"
 _VACUUM_EVERY: Final = 20
 _SEQUENCES: Final = """
@@ -26,6 +28,7 @@ class Backdrop:
     def __init__(self, connection: "psycopg.Connection[tuple[object, ...]]", tables: Sequence[str]) -> None:
         self._connection = connection
         self._tables = list(tables)
+        self._columns = CopiedColumns(connection)
         self._kept: dict[str, list[str]] = {}
         self._scripts: dict[str, bytes] = {}
         self._times = 0
@@ -76,12 +79,7 @@ class Backdrop:
         return [sql.SQL("DELETE FROM {}").format(sql.Identifier("public", table)) for table in self._tables]
 
     def _inserts(self, name: str) -> list[sql.Composable]:
-        return [
-            sql.SQL("INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM {}").format(
-                sql.Identifier("public", table), sql.Identifier(_KEPT + name, table)
-            )
-            for table in self._kept[name]
-        ]
+        return [self._columns.put_back(table, schema=_KEPT + name) for table in self._kept[name]]
 
     def _numbers(self, name: str) -> sql.Composable:
         """Have each sequence go on after the kept rows, or from 1."""
