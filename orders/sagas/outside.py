@@ -211,7 +211,10 @@ def _end(order: Order, trade: Trade, *, how: str, status_reason: str, why: Why, 
 
 
 def _try_again(order: Order, trade: Trade, why: Why) -> Progress:
-    """Release the trade and reserve its successor at the same terms, in one transaction; the order stays where it is."""
+    """Release the trade and reserve its successor at the same terms, in one transaction; the order stays where it is.
+
+    What is reserved here no more is given up: its position may be spent, and nothing keeps these terms.
+    """
     expected = order.state
     with db_transaction.atomic():
         order = lock_order(order.reference)
@@ -219,11 +222,14 @@ def _try_again(order: Order, trade: Trade, why: Why) -> Progress:
         if order.state != expected or trade.retry_of or trade.state != Trade.State.RESERVED:
             return MOVED
         now = clock.now()
+        if ended := trade_holds.failure(trade):
+            _end(order, trade, how="release", status_reason=ended, why=why, now=now)
+            return MOVED
         retry = _successor(trade)
         transitions.try_again(
             trade,
             retry,
-            drafts=[*trade_holds.releases(trade), trade_terms.reservation(retry)],
+            drafts=[trade_terms.release(trade), trade_terms.reservation(retry)],
             why=why,
             now=now,
             also=releasing.given_up(order, trade, now=now),

@@ -20,7 +20,7 @@ from tests.orders.bets import Bets
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.lanes import Lanes, open_lanes, trades_of
 from tests.orders.test_markets import bets
-from tests.orders.test_outside_venue import assert_over
+from tests.orders.test_outside_venue import assert_over, refusing
 from tests.orders.test_returns import decide
 from tests.orders.wallet import declined, lost_before, pending
 
@@ -258,6 +258,24 @@ def test_the_trade_is_proven_once_the_position_is_there_again(
     assert decide(order.reference, "trade_proven")
     desk.drive(passes=2)
     assert reloaded(order).state == "processed"
+    assert_over(desk)
+
+
+@pytest.mark.parametrize(("side", "ends_in"), [("sell", "failed"), ("buy", "compensated")])
+def test_what_the_venue_has_released_too_is_not_tried_again(
+    side: str, ends_in: str, desk: Desk, lanes: Lanes, expire: Callable[[Order], None]
+) -> None:
+    """Nothing is reserved here any more: a sell's position may be spent, and a second reservation refused for ever."""
+    lanes.holding()
+    desk.wallet.legs = {"execute": [pending, refusing("released"), None]}
+    order = lanes.order(side=side, amount="50.000000" if side == "sell" else "100.00")
+    desk.drive(passes=1, pause=timedelta(seconds=1))
+    expire(order)
+    if side == "sell":
+        lanes.order(side="sell", amount="107.310000", reserves=False)
+    desk.drive(passes=5)
+    assert (reloaded(order).state, reloaded(order).status_reason) == (ends_in, "reservation_ended")
+    assert [trade.state for trade in trades_of(order)] == ["released"]
     assert_over(desk)
 
 

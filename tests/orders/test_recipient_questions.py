@@ -149,6 +149,19 @@ def test_questions_without_an_answer_open_the_circuit_and_one_that_is_answered_c
     assert Breaker.objects.get(gateway_id=_promptpay().pk).open_until is None
 
 
+def test_a_question_that_was_never_sent_says_nothing_of_the_channel(payouts: PayoutDesk) -> None:
+    """Our own guard refused it, say: the circuit stays as it was, and the next question is the probe."""
+    Breaker.objects.create(gateway_id=_promptpay().pk, open_until=clock.now(), openings=1, failures=4)
+    payouts.bank.queries = [Unanswered(Cause.NOT_ASKED, sent=False), Payable("l", "S")]
+    intent = payouts.begin()
+    with pytest.raises(ChannelUnavailable):
+        payouts.finish(intent)
+    breaker = Breaker.objects.get(gateway_id=_promptpay().pk)
+    assert (breaker.open_until, breaker.failures, breaker.probe_token) == (clock.now(), 4, "")
+    assert payouts.finish(intent).state == "authorized"
+    assert Breaker.objects.get(gateway_id=_promptpay().pk).open_until is None
+
+
 @pytest.mark.parametrize(
     ("told", "outcome", "detail"),
     [
