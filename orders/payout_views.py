@@ -93,7 +93,8 @@ class PayoutsView(ApiView):
         """Pay out of a wallet: AUTHORIZED, requiresMonitoring true (202). Open its stream, or ask again, until it is over.
 
         With `"confirm": false` it stops at VALIDATED (201), and is confirmed or cancelled within 15 minutes. A refusal
-        ends the intent as FAILED. `channel_unavailable` moved nothing: send the same request again with the same key.
+        ends the intent as FAILED. `channel_unavailable` moved nothing: send the same request again with the same key after
+        `Retry-After` seconds; the channel did not answer, is paused, or is asked as much as it takes at once.
         `?dry_run=true` walks the same path, the question to the channel too, and rolls it back (200): the priced terms,
         what each limit would hold, the lines that would be posted and the wallet's balance after the hold.
         """

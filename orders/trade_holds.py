@@ -1,21 +1,26 @@
 """A reservation whose hold has ended behind its order: never by its own timeout, which is 0, but by hand, or a restore.
 
 Ended the way it is wanted, it is success: what gives it back posts nothing. A trade that was not executed yet is then surely
-not traded. One that an outside venue has executed is a fact: the same lines are held once more, and posted with that.
+not traded. One that an outside venue has executed is a fact: the same lines are held once more, and posted with that, unless
+the position of a sell was spent meanwhile: then people decide.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from ledger import holds
+from ledger import assets, balances, holds
 from ledger.drafts import Draft
+from ledger.money import Money
 from orders import trade_terms
 from orders.models import Trade
 from orders.sagas.hold_ends import GIVEN_BACK
 
 ENDED: Final = "reservation_ended"
 """The status reason of an order that ends by it."""
+
+SPENT: Final = "position_spent"
+"""The status reason of a sell that its venue has executed and that cannot be booked: its position is not there."""
 
 
 def is_given_back(trade: Trade) -> bool:
@@ -26,6 +31,20 @@ def is_given_back(trade: Trade) -> bool:
 def failure(trade: Trade) -> str:
     """Return why a trade that is not executed surely will not be, as far as its reservation goes; "" when it stands."""
     return ENDED if is_given_back(trade) else ""
+
+
+def lack(trade: Trade) -> str:
+    """Say what the position lacks for a trade that was executed behind a hold that has ended; "" when it can be booked.
+
+    A buy lacks nothing: what it takes stands at the venue and in transit, which have no balance rule.
+    """
+    sold = trade.terms["amounts"].get("sold")
+    if sold is None or not is_given_back(trade):
+        return ""
+    place = (trade.terms["accounts"]["position"], sold["asset"])
+    left = balances.read(environment=trade.environment, accounts=[place])[place].available
+    short = Money(int(sold["minor"]) - left, sold["asset"])
+    return f"{assets.text(short.minor, short.asset)} {short.asset}" if short.minor > 0 else ""
 
 
 def releases(trade: Trade) -> list[Draft]:

@@ -240,6 +240,11 @@ def request_give_back(operation: Birth, *, why: Why, now: datetime) -> None:
     move(operation, why=why, now=now)
 
 
+def withdraw(operation: Change, *, why: Why, now: datetime) -> None:
+    """Give up what was written down and never asked."""
+    move(operation, why=why, now=now)
+
+
 def give_back_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> None:
     move(Change(found, "give_back", {"ended_at": now}), why=why, now=now, drafts=[draft])
 

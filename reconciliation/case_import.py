@@ -199,7 +199,7 @@ def _carry_out(told: Mapping[str, str], person: Person, now: datetime) -> None:
     if (told["owner"], told["next_review_on"]) != (case.owner, str(case.next_review_on or "")):
         case = exception_cases.assign_case(
             case_reference=case.reference,
-            owner=told["owner"][:150],
+            owner=told["owner"],
             next_review_on=_date(told["next_review_on"]),
             actor=person.actor,
             now=now,

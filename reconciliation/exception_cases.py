@@ -15,9 +15,10 @@ from django.db import connection
 from django.db import transaction as db_transaction
 from django.db.models import Q, QuerySet
 
-from ledger.controls import clock, references
+from ledger.controls import clock, references, roles
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound, Refusal
+from ledger.controls.roles import Ability
 from orders.operations.freeze_order import AlreadyFrozen, freeze_intent, freeze_order
 from reconciliation import close_findings, transitions
 from reconciliation.check import Check, Finding
@@ -32,6 +33,7 @@ _BATCH = 200
 _LIVE = (ExceptionCase.State.OPEN, ExceptionCase.State.ASSIGNED)
 _HEALS = (*_LIVE, ExceptionCase.State.APPROVED)
 _FROZEN_BECAUSE = "terminal state conflict"
+_LONGEST_OWNER = 150
 
 
 class CaseEnded(Refusal):
@@ -51,6 +53,12 @@ class OwnerMissing(Refusal):
     """An exception case needs an owner."""
 
     code = "owner_missing"
+
+
+class OwnerUnknown(Refusal):
+    """An exception case is given to somebody who is active here and may work exceptions."""
+
+    code = "owner_unknown"
 
 
 class NothingWritten(Refusal):
@@ -106,12 +114,17 @@ def apply(*, close: CloseRun, found: Found, checks: Sequence[Check], as_of: date
 
 
 def assign_case(*, case_reference: str, owner: str, next_review_on: date, actor: str, now: datetime) -> ExceptionCase:
-    """Name an owner and the next review date. Raises NotFound, CaseEnded, OwnerMissing or ReviewDatePassed.
+    """Name an owner, who has to be active and work exceptions, and the next review date.
 
     Opens its own transaction. An assigned case may be assigned again; each time is a move with its audit row.
+
+    Raises NotFound, CaseEnded, OwnerMissing, OwnerUnknown or ReviewDatePassed.
     """
-    if not owner.strip():
+    owner = owner.strip()
+    if not owner:
         raise OwnerMissing(errors={"owner": ["Name an owner."]})
+    if not roles.works(owner, Ability.WORK_EXCEPTIONS):
+        raise OwnerUnknown(f"There is no active person {owner[:_LONGEST_OWNER]!r} who may work exceptions.")
     with db_transaction.atomic():
         case = ExceptionCase.objects.select_for_update().filter(reference=case_reference).first()
         if case is None:
@@ -122,8 +135,8 @@ def assign_case(*, case_reference: str, owner: str, next_review_on: date, actor:
             raise ReviewDatePassed(errors={"next_review_on": ["This date lies in the past."]})
         transitions.assign(
             case,
-            values={"owner": owner.strip(), "next_review_on": next_review_on},
-            why=Why(actor, f"assigned to {owner.strip()}, next review {next_review_on.isoformat()}"),
+            values={"owner": owner, "next_review_on": next_review_on},
+            why=Why(actor, f"assigned to {owner}, next review {next_review_on.isoformat()}"),
             now=now,
         )
     return case

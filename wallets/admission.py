@@ -86,7 +86,11 @@ def heard(gateway: Gateway, reply: Reply, *, token: str, now: datetime) -> None:
     """Keep count of what an answer says about the gateway itself. In the transaction that writes the answer down."""
     if gateway.channel != WALLET:
         InquiryLease.objects.filter(gateway_id=gateway.pk, token=token).delete()
-    if not _failed(reply):
+    failed = _failed(reply)
+    if not failed and not reply.sent:  # it says nothing: the next question is the probe
+        Breaker.objects.filter(gateway_id=gateway.pk, probe_token=token).update(probe_token="", probe_until=None)
+        return
+    if not failed:
         sound = Breaker.objects.filter(gateway_id=gateway.pk).filter(Q(failures__gt=0) | Q(open_until__isnull=False))
         closed = sound.update(
             failures=0, failing_since=None, open_until=None, openings=0, probe_token="", probe_until=None

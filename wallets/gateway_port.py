@@ -6,7 +6,7 @@ their only caller, but for the recipient query of a payout channel (`wallets.rec
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from wallets.outcomes import Cause, Outcome
@@ -117,19 +117,38 @@ class NotPayable:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """The channel did not answer, or nothing that can be read. Nothing moved: the question may be repeated."""
+    """The channel did not answer, or nothing that can be read. Nothing moved: the question may be repeated.
+
+    `sent` is False only when surely nothing left this house.
+    """
 
     cause: Cause
+    sent: bool = True
+    wait: timedelta | None = None
+    """Nothing was asked: after how long it may be worth asking again."""
 
 
 RecipientAnswer = Payable | NotPayable | Unanswered
 
 
+@dataclass(frozen=True, slots=True)
+class RecipientHeard:
+    """One exchange. `question` is the beginning of what was sent, and `excerpt` of the answer, redacted."""
+
+    answer: RecipientAnswer
+    http_status: int | None = None
+    question: str = ""
+    excerpt: str = ""
+
+
 class PayoutChannel(WalletGateway, Protocol):
     """A gateway that pays to recipients outside: leg `submit`, and the question who they are."""
 
+    knows_recipients: bool
+    """False: the channel tells nothing beforehand; `query` sends nothing, and the recipient is who the caller names."""
+
     def query(
         self, query: RecipientQuery, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
-    ) -> RecipientAnswer:
+    ) -> RecipientHeard:
         """Ask the channel who would be paid. Moves nothing; may be repeated."""
         ...

@@ -117,7 +117,7 @@ class Gateway(models.Model):
     inquiry_concurrency = models.PositiveSmallIntegerField(
         default=6,
         validators=[MinValueValidator(1)],
-        help_text="of those, questions that a request waits for (a price): keep it well below the threads of the web",
+        help_text="of those, questions that a request waits for (prices, recipients): well below the threads of the web",
     )
     breaker_failures = models.PositiveSmallIntegerField(
         default=10, help_text="so many questions in a row that it fails open its circuit"
@@ -341,14 +341,18 @@ class InquiryLease(models.Model):
 
 
 class Inquiry(models.Model):
-    """A question that moves nothing (a venue's price) and what came back. It belongs to a request. Append-only."""
+    """A question that moves nothing and what came back: a venue's price, a payout's recipient. It belongs to a request.
+
+    Append-only.
+    """
 
     class Kind(models.TextChoices):
         PRICE = "price"
+        RECIPIENT = "recipient"
 
     gateway_id = models.BigIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    subject = models.CharField(max_length=60, help_text="what it was about: a pool")
+    subject = models.CharField(max_length=60, help_text="what it was about: a pool, an intent")
     request_id = models.CharField(max_length=128)
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField()

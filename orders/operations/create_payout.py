@@ -11,8 +11,9 @@
 A refusal after step 1 ends the intent as failed, with the refusal's code as its reason; nothing of it is held.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import Any, Final
 
 from django.db import transaction as db_transaction
@@ -60,6 +61,10 @@ class ChannelUnavailable(Refusal):
     code = "channel_unavailable"
     status = 503
     kept = False
+
+    def __init__(self, *, intent_id: str, wait: timedelta | None) -> None:
+        super().__init__(intent_id=intent_id)
+        self.retry_after = max(1, ceil((wait or timedelta()).total_seconds()))
 
 
 class ConfirmationExpired(Refusal):
@@ -120,7 +125,7 @@ def ask_who_is_paid(intent: Intent) -> RecipientAnswer:
         details=details(intent),
     )
     if isinstance(answer, Unanswered):
-        raise ChannelUnavailable(intent_id=intent.reference)
+        raise ChannelUnavailable(intent_id=intent.reference, wait=answer.wait)
     return answer
 
 

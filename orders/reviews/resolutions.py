@@ -26,6 +26,7 @@ class Resolution(StrEnum):
     COMPENSATION_PROVEN = "compensation_proven"
     TRADE_PROVEN = "trade_proven"
     TRADE_ABSENT = "trade_absent"
+    TRADE_GIVEN_UP = "trade_given_up"
     CREDIT_PROVEN = "credit_proven"
     CREDIT_AGAIN = "credit_again"
     SETTLED_OUTSIDE = "settled_outside"

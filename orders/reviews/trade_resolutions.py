@@ -1,4 +1,8 @@
-"""The resolutions of a trade at an outside venue (DESIGN.md section 6): *trade proven*, *trade absent*."""
+"""The resolutions of a trade at an outside venue (DESIGN.md section 6): *trade proven*, *trade absent*.
+
+A sell that was executed when its reservation had ended and its position was spent has one more: *trade given up*. The order
+fails with nothing of it booked, and what its venue did is a late effect (`orders.operations.hear_contradiction`).
+"""
 
 from datetime import datetime
 
@@ -13,6 +17,7 @@ from orders.sagas.wallet_legs import credit_leg, reverse_leg
 from wallets import remote_operations
 
 _State = Order.State
+_NOT_SHOWN = "No lookup shows the trade. Look it up first."
 
 
 def _other_stage(facts: Facts) -> str:
@@ -26,7 +31,18 @@ def _other_stage(facts: Facts) -> str:
 def _not_proven(facts: Facts) -> str:
     if stage := _other_stage(facts):
         return stage
-    return "" if facts.executed else "No lookup shows the trade. Look it up first."
+    if not facts.executed:
+        return _NOT_SHOWN
+    lack = trade_holds.lack(facts.trade)
+    return f"The position lacks {lack}. It was spent when its reservation had ended." if lack else ""
+
+
+def _not_given_up(facts: Facts) -> str:
+    if stage := _other_stage(facts):
+        return stage
+    if not facts.executed:
+        return _NOT_SHOWN
+    return "" if trade_holds.lack(facts.trade) else "The position is there: the trade can be booked."
 
 
 def _not_absent(facts: Facts) -> str:
@@ -89,8 +105,24 @@ def _fail(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
     )
 
 
+def _give_up(facts: Facts, drafts: list[Draft], why: Why, now: datetime) -> None:
+    transitions.fail(
+        facts.order,
+        trade=facts.trade,
+        how="release",
+        status_reason=trade_holds.SPENT,
+        drafts=drafts,
+        why=why,
+        now=now,
+    )
+
+
 def _one_person(facts: Facts) -> bool:
     return False
+
+
+def _two_people(facts: Facts) -> bool:
+    return True
 
 
 _PROVEN, _ABSENT = "Trade proven", "Trade absent"
@@ -107,4 +139,5 @@ TRADE_RULES_OF_PAYOUTS: dict[Resolution, Rule[Facts]] = {
         _PROVEN, _State.OPERATOR_CREDIT_PENDING, _not_proven, _settlement, _one_person, _request_credit
     ),
     Resolution.TRADE_ABSENT: Rule(_ABSENT, _State.FAILED, _not_absent, _release, _one_person, _fail),
+    Resolution.TRADE_GIVEN_UP: Rule("Give the trade up", _State.FAILED, _not_given_up, _release, _two_people, _give_up),
 }

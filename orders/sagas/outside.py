@@ -6,7 +6,8 @@
 2 after the debit it is asked to execute (`execute`); one that cannot reserve no later than `execute_by`: past it, never
   asked, a debited order is compensated. A sell is executed in *processing*, before our own books are settled
 3 confirmed: the trade is settled with the order's move · refused for sure: compensation, or, of a sell, failed
-4 unknown at the cap: manual review; people prove the trade, or its absence
+4 unknown at the cap: manual review; people prove the trade, or its absence · executed when a sell's position was spent, since
+  its hold had ended: manual review; people give it up, or prove it once the position is there
 5 a reservation that the venue has released itself, while the order lives: once more, under the same order, with a new trade
   that names the released one, if the terms still hold (0Pools: Remove hold and allow retry)
 """
@@ -152,6 +153,9 @@ def _executed(order: Order, remote_ref: str) -> Progress:
         if order.state != expected:
             return MOVED
         trade = lock_trade_of(order)
+        if lack := trade_holds.lack(trade):
+            _stop_as_spent(order, lack, remote_ref)
+            return MOVED
         why = Why(transitions.SAGA, "trade executed", evidence={"remote_ref": remote_ref})
         settlements, now = trade_holds.settlements(trade), clock.now()
         if credit is None:
@@ -207,7 +211,10 @@ def _end(order: Order, trade: Trade, *, how: str, status_reason: str, why: Why, 
 
 
 def _try_again(order: Order, trade: Trade, why: Why) -> Progress:
-    """Release the trade and reserve its successor at the same terms, in one transaction; the order stays where it is."""
+    """Release the trade and reserve its successor at the same terms, in one transaction; the order stays where it is.
+
+    What is reserved here no more is given up: its position may be spent, and nothing keeps these terms.
+    """
     expected = order.state
     with db_transaction.atomic():
         order = lock_order(order.reference)
@@ -215,11 +222,14 @@ def _try_again(order: Order, trade: Trade, why: Why) -> Progress:
         if order.state != expected or trade.retry_of or trade.state != Trade.State.RESERVED:
             return MOVED
         now = clock.now()
+        if ended := trade_holds.failure(trade):
+            _end(order, trade, how="release", status_reason=ended, why=why, now=now)
+            return MOVED
         retry = _successor(trade)
         transitions.try_again(
             trade,
             retry,
-            drafts=[*trade_holds.releases(trade), trade_terms.reservation(retry)],
+            drafts=[trade_terms.release(trade), trade_terms.reservation(retry)],
             why=why,
             now=now,
             also=releasing.given_up(order, trade, now=now),
@@ -257,6 +267,17 @@ def _stop_for_review(order: Order, cause: Cause) -> Progress:
                 now=clock.now(),
             )
     return MOVED
+
+
+def _stop_as_spent(order: Order, lack: str, remote_ref: str) -> None:
+    """Hand an executed sell to people, under its lock: its reservation had ended, and its position was spent since."""
+    transitions.stop_for_review(
+        order,
+        reason=trade_holds.SPENT,
+        next_action="Find out how the reservation ended; have the position back, or give the trade up.",
+        why=Why(transitions.SAGA, "executed, but not booked", evidence={"remote_ref": remote_ref, "lacks": lack}),
+        now=clock.now(),
+    )
 
 
 def _word(reason: str) -> str:

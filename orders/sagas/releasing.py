@@ -3,7 +3,8 @@
 1 whoever gives a trade up writes the release down in the same transaction, with a work row of its own (`given_up`)
 2 a reservation whose fate is unknown is waited for first: until its `Not-After` has passed it might still arrive
 3 the venue is asked; an unknown answer is looked up, ever more slowly, and never goes to people: no money hangs on it
-4 confirmed, or refused for sure: done
+4 confirmed, or refused for sure: done. So is one that turns out to be executed after all: it is not released any more, and a
+  release that was never asked is withdrawn
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 import structlog
+from django.db import transaction as db_transaction
 
 from ledger.controls import bell, clock, metrics, references
-from ledger.controls.moves import Birth, Change
+from ledger.controls.moves import Birth, Change, Why
 from ledger.environments import Environment
-from orders import trade_terms
+from orders import trade_terms, transitions
 from orders.locks import lock_order
 from orders.models import Order, SagaRun, Trade
 from orders.sagas import venue_legs
@@ -77,6 +79,9 @@ def advance(trade: Trade) -> Progress:
     if wait := _until_reserve_is_over(trade):
         return Wait(wait)
     order = Order.objects.get(reference=trade.order_reference)
+    executed = venue_legs.standing(trade, EXECUTE)
+    if executed is not None and executed.confirmed and release.state in ("prepared", "absent"):
+        return _not_released(order, trade)
     performed = remote_operations.perform(venue_legs.leg(order, trade, RELEASE), waits=lambda: _waits(trade))
     match performed.outcome:
         case Confirmed():
@@ -88,6 +93,17 @@ def advance(trade: Trade) -> Progress:
             return Wait(min(max(performed.wait, _SHORTEST), _LONGEST))
         case _:
             assert_never(performed.outcome)
+
+
+def _not_released(order: Order, trade: Trade) -> Progress:
+    """Ask for no release of what the venue has executed: what it did is a late effect, and people's."""
+    with db_transaction.atomic():
+        if not _waits(trade):
+            return Stopped()
+        now = clock.now()
+        if (withdrawal := remote_operations.withdrawal(venue_legs.leg(order, trade, RELEASE), now=now)) is not None:
+            transitions.withdraw(withdrawal, why=Why(transitions.SAGA, "executed after all"), now=now)
+    return Stopped()
 
 
 def _until_reserve_is_over(trade: Trade) -> timedelta | None:

@@ -19,6 +19,7 @@ from orders.models import Order
 from reconciliation import aging, exception_approvals, exception_cases
 from reconciliation.check_registry import check_named, is_approvable
 from reconciliation.console import dialogs
+from reconciliation.console.people import exception_workers
 from reconciliation.models import CloseFinding, CloseRun, ExceptionCase, ExceptionNote
 
 _LIVE = (ExceptionCase.State.OPEN, ExceptionCase.State.ASSIGNED)
@@ -51,6 +52,8 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
         "is_live": case.state in _LIVE,
         "approvable": is_approvable(case.type),
         "may_work": may(request.user, Ability.WORK_EXCEPTIONS),
+        "workers": exception_workers() if case.state in _LIVE else [],
+        "me": request.user.get_username(),
         "may_approve": may(request.user, Ability.SIGN_CLOSES),
     }
     return render(request, "console/exception_page.html", context)
@@ -76,7 +79,7 @@ def _assign(request: HttpRequest, case: ExceptionCase) -> str:
         review_on = date.fromisoformat(request.POST.get("next_review_on", ""))
     except ValueError as error:
         raise Malformed("The next review date is YYYY-MM-DD.") from error
-    owner = request.POST.get("owner", "").strip()[:150] or request.user.get_username()
+    owner = request.POST.get("owner", "").strip() or request.user.get_username()
     exception_cases.assign_case(
         case_reference=case.reference, owner=owner, next_review_on=review_on, actor=actor_of(request), now=clock.now()
     )

@@ -21,6 +21,7 @@ from ledger.environments import Environment
 from reconciliation import case_import, case_sheet
 from reconciliation.case_import import Person, Resolution, Result
 from reconciliation.case_sheet import Choice
+from reconciliation.console.people import exception_workers
 from reconciliation.models import ExceptionCase
 
 _SHOWN = 200
@@ -62,6 +63,8 @@ def _context(request: HttpRequest, choice: Choice, shown: dict[str, Any]) -> dic
         "columns": case_import.NEEDED,
         "resolutions": [word.value for word in Resolution if word],
         "may_work": may(request.user, Ability.WORK_EXCEPTIONS),
+        "workers": exception_workers(),
+        "me": request.user.get_username(),
         "counts": [(kind, kinds.count(kind)) for kind in ("changed", "unchanged", "refused")] if results else [],
         "is_some": "changed" in kinds,
         **shown,

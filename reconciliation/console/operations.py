@@ -25,6 +25,7 @@ from reconciliation import exception_cases
 from reconciliation.console import endpoint_operations, messaging, wallet_operations
 from reconciliation.console.markets import MARKET_OPERATIONS
 from reconciliation.console.operation import Form, Operation
+from reconciliation.console.people import exception_workers
 from reconciliation.models import ExceptionCase
 from wallets import inbox_provider, operators, pauses, payout_channels
 from wallets.gateway_terms import WALLET
@@ -250,7 +251,7 @@ def _assign_exception(form: Form, actor: str) -> str:
         raise Malformed("The next review date is YYYY-MM-DD.") from error
     exception_cases.assign_case(
         case_reference=case.reference,
-        owner=form.get("owner", "")[:150] or actor.removeprefix("user:"),
+        owner=form.get("owner", "") or actor.removeprefix("user:"),
         next_review_on=review_on,
         actor=actor,
         now=clock.now(),
@@ -367,7 +368,11 @@ OPERATIONS: dict[str, Operation] = {
         "Assign an exception case",
         "Every break has an owner and a next review date.",
         Ability.WORK_EXCEPTIONS,
-        lambda: [("reference", "Case", []), ("owner", "Owner", []), ("next_review_on", "Next review (YYYY-MM-DD)", [])],
+        lambda: [
+            ("reference", "Case", []),
+            ("owner", "Owner (empty: you)", ["", *exception_workers()]),
+            ("next_review_on", "Next review (YYYY-MM-DD)", []),
+        ],
         _assign_exception,
     ),
     **messaging.OPERATIONS,

@@ -281,6 +281,7 @@ def test_exceptions_are_worked_in_bulk(desk: Desk, signed_in: SignIn, settings: 
     assert "may not" in shown(auditor.post(url, chosen))
     assert "Choose cases first" in shown(client.post(url, {**chosen, "case": []}))
     assert "YYYY-MM-DD" in shown(client.post(url, {**chosen, "next_review_on": "soon"}))
+    assert "0 assigned to ann, 3 refused" in shown(client.post(url, {**chosen, "owner": "ann"}))
     assert "3 assigned to fay, 1 refused" in shown(client.post(url, {**chosen, "case": [*chosen["case"], "exc_x"]}))
     assert LogEntry.objects.filter(object_repr="3 exceptions assigned to fay").count() == 1
 

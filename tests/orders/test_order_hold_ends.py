@@ -13,13 +13,14 @@ import pytest
 
 from ledger.controls import drains
 from ledger.models import Hold
-from orders.models import Order, SagaRun, StaleFinding
+from orders.models import Order, Return, SagaRun, StaleFinding
+from orders.reviews.offers import offers
 from tests.orders import books
 from tests.orders.bets import Bets
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.lanes import Lanes, open_lanes, trades_of
 from tests.orders.test_markets import bets
-from tests.orders.test_outside_venue import assert_over
+from tests.orders.test_outside_venue import assert_over, refusing
 from tests.orders.test_returns import decide
 from tests.orders.wallet import declined, lost_before, pending
 
@@ -203,6 +204,85 @@ def test_what_the_venue_has_executed_is_booked_behind_a_new_hold(
     if usual is not None:
         desk.drive(passes=2)
         assert moved == books.moved(usual.reference)
+
+
+def _executed_and_spent(desk: Desk, lanes: Lanes, expire: Callable[[Order], None]) -> tuple[Order, Order]:
+    """A sell that its venue executed when its hold had gone, and the sell that has taken the position meanwhile."""
+    lanes.holding()
+    desk.wallet.legs = {"execute": [pending, None]}
+    order = lanes.order(side="sell", amount="50.000000")
+    desk.drive(passes=1, pause=timedelta(seconds=1))
+    expire(order)
+    spender = lanes.order(side="sell", amount="107.310000", reserves=False)
+    desk.drive(passes=3)
+    assert reloaded(spender).state == "processed"
+    return reloaded(order), spender
+
+
+def test_a_sell_executed_when_its_position_was_spent_is_for_people(
+    desk: Desk, lanes: Lanes, expire: Callable[[Order], None]
+) -> None:
+    """Not retried for ever: nothing can be booked, and two people say that it is given up; the execution is a late effect."""
+    order, spender = _executed_and_spent(desk, lanes, expire)
+    assert (order.state, order.status_reason) == ("manual_review", "position_spent")
+    assert not SagaRun.objects.filter(subject=order.reference).exclude(attempts=0).exists(), "no defect was retried"
+    assert _offered(order) == {
+        "trade_proven": "The position lacks 50.000000 USDT. It was spent when its reservation had ended.",
+        "trade_absent": "The trade is executed.",
+        "trade_given_up": "",
+    }
+    asked = list(desk.wallet.calls)
+    assert decide(order.reference, "trade_given_up", second="user:pia"), "one person is not enough"
+    desk.drive(passes=2)
+    drains.drain("relay")
+    assert (reloaded(order).state, reloaded(order).status_reason) == ("failed", "position_spent")
+    assert [trade.state for trade in trades_of(order)] == ["released"]
+    assert [key for kind, key in desk.wallet.calls[len(asked) :] if kind == "ask"] == [], "nobody is paid, nor released"
+    assert reloaded(spender).state == "processed"
+    late = Return.objects.get(order_reference=order.reference)
+    assert (late.kind, late.leg, late.state) == ("late_effect", "execute", "open")
+    assert decide(late.reference, "adjust")
+    assert decide(late.reference, "keep", second="user:pia")
+    assert Return.objects.get().state == "kept"
+    assert books.balances()["positions:acme:alice", "USDT"][:2] == (107_310_000, 107_310_000)
+    assert_over(desk)
+
+
+def test_the_trade_is_proven_once_the_position_is_there_again(
+    desk: Desk, lanes: Lanes, expire: Callable[[Order], None]
+) -> None:
+    order, _ = _executed_and_spent(desk, lanes, expire)
+    desk.wallet.legs = {}
+    lanes.holding()
+    assert _offered(order)["trade_given_up"] == "The position is there: the trade can be booked."
+    assert decide(order.reference, "trade_proven")
+    desk.drive(passes=2)
+    assert reloaded(order).state == "processed"
+    assert_over(desk)
+
+
+@pytest.mark.parametrize(("side", "ends_in"), [("sell", "failed"), ("buy", "compensated")])
+def test_what_the_venue_has_released_too_is_not_tried_again(
+    side: str, ends_in: str, desk: Desk, lanes: Lanes, expire: Callable[[Order], None]
+) -> None:
+    """Nothing is reserved here any more: a sell's position may be spent, and a second reservation refused for ever."""
+    lanes.holding()
+    desk.wallet.legs = {"execute": [pending, refusing("released"), None]}
+    order = lanes.order(side=side, amount="50.000000" if side == "sell" else "100.00")
+    desk.drive(passes=1, pause=timedelta(seconds=1))
+    expire(order)
+    if side == "sell":
+        lanes.order(side="sell", amount="107.310000", reserves=False)
+    desk.drive(passes=5)
+    assert (reloaded(order).state, reloaded(order).status_reason) == (ends_in, "reservation_ended")
+    assert [trade.state for trade in trades_of(order)] == ["released"]
+    assert_over(desk)
+
+
+def _offered(order: Order) -> dict[str, str]:
+    """Why each resolution of the trade is not allowed; "" when it is."""
+    found = offers(case=open_case(order))
+    return {one.resolution.value: one.why_not for one in found if one.resolution.startswith("trade_")}
 
 
 def test_what_the_venue_was_not_asked_to_execute_is_given_up(

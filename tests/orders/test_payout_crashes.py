@@ -20,7 +20,7 @@ from tests.orders.bank import ScriptedBank
 from tests.orders.payouts import PayoutDesk, open_payout_desk
 from tests.orders.test_crashes import Killed, Killer, killing
 from tests.orders.wallet import Step, declined, lost_after, lost_before, pending, server_error
-from wallets.gateway_port import RecipientAnswer, RecipientQuery
+from wallets.gateway_port import RecipientHeard, RecipientQuery
 from wallets.models import Gateway, RemoteOperation
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -62,7 +62,7 @@ class WatchedBank(ScriptedBank):
 
     killer: Killer | None = None
 
-    def query(self, query: RecipientQuery, **options: Any) -> RecipientAnswer:
+    def query(self, query: RecipientQuery, **options: Any) -> RecipientHeard:
         if self.killer is None:
             return super().query(query, **options)
         self.killer.reach("before query")

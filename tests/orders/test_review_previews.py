@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
 from django.db import transaction as db_transaction
 
+from ledger import journal
 from ledger.controls import clock, drains
 from ledger.controls.moves import Why
 from ledger.models import Event, Posting
 from ledger.models.controls import QueuedEvent
-from orders import payout_terms
+from orders import payout_terms, trade_terms
 from orders.locks import lock_payout
 from orders.models import Intent, Order, Return, ReviewCase, SagaRun
 from orders.operations import review_case
@@ -115,6 +116,8 @@ class Choice:
     """"" or what the return is about: trade, debit."""
     before: tuple[str, ...] = ()
     """What was decided about the return before."""
+    spent: bool = False
+    """The sell's reservation was ended by hand, and its position sold elsewhere."""
 
 
 R = Resolution
@@ -178,6 +181,13 @@ CHOICES = [
         venue="plain",
         sell=True,
     ),
+    Choice(
+        "trade given up",
+        *(R.TRADE_GIVEN_UP, [], ["order.failed", "trade.released"], {"execute": UNKNOWN}),
+        venue="plain",
+        sell=True,
+        spent=True,
+    ),
     Choice("credit proven", R.CREDIT_PROVEN, [], ["order.processed"], {"credit": UNKNOWN}, sell=True),
     Choice(
         "credit again, rejected",
@@ -238,7 +248,18 @@ def arrange(desk: Desk, choice: Choice) -> str:
         order = desk.sell() if choice.sell else desk.order(user=choice.user)
     _until(desk, lambda: reloaded(order).state == "manual_review")
     _looked_up(desk, order.reference)
+    if choice.spent:
+        assert lanes is not None
+        _spend(desk, lanes, order)
     return order.reference
+
+
+def _spend(desk: Desk, lanes: Lanes, order: Order) -> None:
+    with db_transaction.atomic():
+        by_hand = replace(trade_terms.release(trade_of(order)), key="by hand")
+        journal.post_all(environment=order.environment, drafts=[by_hand], now=clock.now())
+    other = lanes.order(side="sell", amount="107.310000")
+    _until(desk, lambda: reloaded(other).state == "processed")
 
 
 def _arrange_return(desk: Desk, choice: Choice) -> str:

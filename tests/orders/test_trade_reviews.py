@@ -9,7 +9,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.models import Event
-from orders.models import Freeze, Order, Return
+from orders.models import Freeze, Order, Return, SagaRun
 from orders.operations import hear_contradiction, review_case
 from orders.operations.drive_stale import drive_stale
 from orders.operations.freeze_order import lift_freeze
@@ -252,6 +252,24 @@ def test_late_execution_is_dismissed_by_two_people_and_opened_once(desk: Desk, l
     assert Return.objects.get().state == "dismissed"
     assert books.lines(subject=found.reference).total() == 0
     assert reloaded(order).state == "compensated"
+
+
+def test_what_turns_out_to_be_executed_before_it_is_released_is_not_released(desk: Desk, lanes: Lanes) -> None:
+    """Its release was written down when it was proven absent: it is withdrawn, not tried for ever."""
+    order = in_review(desk, lanes, side="buy", reserves=True, execute=[lost_before, None])
+    look_up(desk, order)
+    decide(order.reference, "trade_absent")
+    operation = RemoteOperation.objects.get(leg="execute")
+    desk.wallet.applied[operation.key] = RemoteRequest(operation.key, "execute", "EUR", 1, "", "", "")
+    remote_operations.look_up(operation.key)
+    assert RemoteOperation.objects.get(leg="execute").state == "confirmed"
+    desk.drive(passes=6)
+    drains.drain("relay")
+    assert reloaded(order).state == "compensated"
+    assert RemoteOperation.objects.get(leg="release").state == "withdrawn"
+    assert [key for _, key in desk.wallet.calls if ":release:" in key] == []
+    assert not SagaRun.objects.exists()
+    assert (Return.objects.get().leg, Return.objects.get().state) == ("execute", "open")
 
 
 def test_late_execution_found_while_its_order_is_given_back_is_a_return_when_it_has_ended(

@@ -9,6 +9,7 @@ import pytest
 
 from ledger.controls import clock
 from ledger.controls.refusals import Malformed
+from ledger.controls.roles import Role
 from ledger.models import Approval, Move
 from reconciliation import case_import, case_sheet
 from reconciliation.case_import import Person
@@ -16,6 +17,7 @@ from reconciliation.case_sheet import Choice
 from reconciliation.models import ExceptionCase, ExceptionNote
 from tests.orders.books import world
 from tests.reconciliation.day import DATE, Day
+from tests.reviewers import reviewer
 
 FAY = Person("user:fay", may_approve=False)
 LEE = Person("user:lee", may_approve=True)
@@ -131,6 +133,7 @@ def test_an_approval_takes_two_people_also_in_bulk(cases: list[ExceptionCase]) -
         ({"version": "9"}, "The case has changed since the sheet was made"),
         ({"version": ""}, "The case has changed since the sheet was made"),
         ({"owner": ""}, "An exception case needs an owner."),
+        ({"owner": "ops"}, "There is no active person 'ops' who may work exceptions."),
         ({"next_review_on": "14.03.2026"}, "The next review date is YYYY-MM-DD."),
         ({"next_review_on": ""}, "The next review date is YYYY-MM-DD."),
         ({"resolution": "resolved", "reason": "x"}, "A resolution is empty or one of"),
@@ -183,6 +186,7 @@ def test_what_is_no_sheet_is_refused(day: Day, text: str, because: str) -> None:
 
 def test_cells_are_harmless_and_come_back_as_meant(cases: list[ExceptionCase]) -> None:
     row = sheet()[0]
+    reviewer("=cmd()", role=Role.FINANCE)
     assert kinds(written([fixed(row, owner="'=cmd()", reason="'-1+1")])) == [("changed", "")]
     assert ExceptionCase.objects.get(pk=cases[0].pk).owner == "=cmd()"
     (again,) = [one for one in sheet() if one["reference"] == cases[0].reference]
@@ -215,4 +219,13 @@ def test_many_are_assigned_together_each_by_itself(cases: list[ExceptionCase]) -
     )
     assert refused == [("exc_nowhere", "There is no exception case exc_nowhere.")]
     assert set(ExceptionCase.objects.values_list("state", "owner")) == {("assigned", "lou")}
+    told = case_import.assign_many(
+        references=references,
+        owner="nobody",
+        next_review_on=DATE + timedelta(days=3),
+        actor="user:fay",
+        now=clock.now(),
+    )
+    assert {why for _, why in told} == {"There is no active person 'nobody' who may work exceptions."}
+    assert len(told) == 4
     assert Move.objects.filter(to_state="assigned", actor="user:fay").count() == 3

@@ -84,7 +84,7 @@ def test_a_ledger_row_without_terminal_trade_holds_the_close_and_cannot_be_appro
     case = ExceptionCase.objects.get()
     case = assign_case(
         case_reference=case.reference,
-        owner="f",
+        owner="fay",
         next_review_on=DATE + timedelta(days=5),
         actor="user:f",
         now=clock.now(),

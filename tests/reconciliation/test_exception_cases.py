@@ -10,13 +10,15 @@ from django_fsm import TransitionNotAllowed
 
 from ledger.controls import clock
 from ledger.controls.refusals import NotFound, Refusal
+from ledger.controls.roles import Role
 from ledger.models import Event, Move
 from orders.models import Order
 from reconciliation import close_runs, leases
-from reconciliation.exception_cases import CaseEnded, OwnerMissing, ReviewDatePassed, assign_case
+from reconciliation.exception_cases import CaseEnded, OwnerMissing, OwnerUnknown, ReviewDatePassed, assign_case
 from reconciliation.models import CloseArtifact, CloseRun, ExceptionCase
 from tests.orders.desk import reloaded
 from tests.reconciliation.day import DATE, Day
+from tests.reviewers import reviewer
 
 MONDAY = DATE + timedelta(days=2)
 
@@ -189,6 +191,38 @@ def test_assigning_is_refused_and_changes_nothing(
             now=clock.now(),
         )
     assert (_case().version, _case().state) == (before.version, before.state)
+
+
+@pytest.mark.parametrize("owner", ["nobody", "x" * 200, "user:fiona", "sue", "olga", "gone", "fiona\x00"])
+def test_assigning_to_who_does_not_work_exceptions_is_refused(day: Day, owner: str) -> None:
+    """sue is of support, olga of ops, and gone has left: neither they nor unknown people are ever a case's owner."""
+    reviewer("sue", role=Role.SUPPORT)
+    reviewer("olga")
+    reviewer("gone", role=Role.FINANCE, active=False)
+    _break_quote(day, day.processed())
+    day.close()
+    for state in ("open", "assigned"):
+        before = ExceptionCase.objects.values().get()
+        assert before["state"] == state
+        with pytest.raises(OwnerUnknown) as refused:
+            assign_case(
+                case_reference=before["reference"],
+                owner=owner,
+                next_review_on=MONDAY,
+                actor="user:lena",
+                now=clock.now(),
+            )
+        assert refused.value.code == "owner_unknown"
+        assert ExceptionCase.objects.values().get() == before
+        if state == "open":
+            assign_case(
+                case_reference=before["reference"],
+                owner=" fiona ",
+                next_review_on=MONDAY,
+                actor="user:lena",
+                now=clock.now(),
+            )
+            assert _case().owner == "fiona"
 
 
 def test_assigning_is_refused_when_the_case_is_healed(day: Day) -> None:

@@ -45,7 +45,7 @@ def _approve() -> None:
     case = ExceptionCase.objects.get(type="statement_line_unmatched")
     assign_case(
         case_reference=case.reference,
-        owner="user:fay",
+        owner="fay",
         next_review_on=clock.now().date(),
         actor="user:fay",
         now=clock.now(),

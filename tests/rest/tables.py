@@ -6,6 +6,8 @@ _TRACES = frozenset(
     {
         "ledger_claim",  # a refusal that is an answer is kept with its key
         "wallets_apirequest",  # the request log
+        "wallets_breaker",  # what its answers say of a gateway that was asked
+        "wallets_inquiry",  # what it was asked, and said
         "wallets_operatorkey",  # when the key was last used
     }
 )

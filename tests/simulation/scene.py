@@ -8,6 +8,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.controls.rest.caller import Caller
+from ledger.controls.roles import Role
 from ledger.money import Money
 from orders import sandbox_pools
 from orders.models import ApprovalThreshold
@@ -135,6 +136,7 @@ class Scene:
         now = world.clock.now()
         for name in PEOPLE:
             reviewer(name)
+        reviewer("ann", role=Role.FINANCE)
         sandbox_pools.load(now=now)
         operator = operators.create_operator(name="Acme", slug="acme", kind="operator", now=now)
         operators.open_operator_accounts(operator=operator, environment="test", wallet_asset="EUR")

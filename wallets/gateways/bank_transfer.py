@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
-from wallets.gateway_port import GatewayConnection, Payable, RecipientAnswer, RecipientQuery, RemoteRequest, Reply
+from wallets.gateway_port import GatewayConnection, Payable, RecipientHeard, RecipientQuery, RemoteRequest, Reply
 from wallets.gateways import bank_answers
 from wallets.gateways.bank_answers import TRANSFER
 from wallets.gateways.exchange import LARGEST_ANSWER, exchanged, rfc3339, signed
@@ -15,11 +15,13 @@ from webhooks import outbound
 class HttpBankTransfer:
     """POST /transfers and GET /transfers/{key}, each question signed."""
 
+    knows_recipients = False
+
     def query(
         self, query: RecipientQuery, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
-    ) -> RecipientAnswer:
+    ) -> RecipientHeard:
         """Banks tell nothing beforehand: the receiver is who the caller names, and there is no network fee."""
-        return Payable(lookup_ref="", receiver_name=query.details["name"])
+        return RecipientHeard(Payable(lookup_ref="", receiver_name=query.details["name"]))
 
     def ask(
         self,

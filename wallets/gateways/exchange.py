@@ -1,6 +1,6 @@
 """One signed question over HTTP: whatever happens becomes a reply."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -22,27 +22,44 @@ class Read(Protocol):
 
 def exchanged(sent: outbound.OutboundRequest, *, read: Read) -> Reply:
     """Send, and turn whatever happens into a reply that says what was sent: never headers, which are signed."""
-    path = urlsplit(sent.url).path
-    question = excerpt(f"{sent.method} {path} ".encode() + sent.body)
-    return replace(_answered(sent, read=read), question=question)
+    question = question_of(sent)
+    answer = answered(sent)
+    if isinstance(answer, Unheard):
+        unknown = Unknown(answer.cause)
+        return Reply(unknown, answer.http_status, answer.excerpt, sent=answer.sent, question=question)
+    return replace(read(status=answer.status, body=answer.body), question=question)
 
 
-def _answered(sent: outbound.OutboundRequest, *, read: Read) -> Reply:
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """Nothing came back that could be read. `sent` is False only when surely nothing left this house."""
+
+    cause: Cause
+    sent: bool = True
+    http_status: int | None = None
+    excerpt: str = ""
+
+
+def answered(sent: outbound.OutboundRequest) -> outbound.OutboundResponse | Unheard:
+    """Send, and return the answer, or why there is none."""
     try:
-        answer = outbound.send(sent)
+        return outbound.send(sent)
     except outbound.OutboundRefused:
-        return Reply(Unknown(Cause.NOT_ASKED), sent=False)
+        return Unheard(Cause.NOT_ASKED, sent=False)
     except outbound.NotSent:
-        return Reply(Unknown(Cause.CONNECTION), sent=False)
+        return Unheard(Cause.CONNECTION, sent=False)
     except outbound.TimedOut:
-        return Reply(Unknown(Cause.TIMEOUT))
-    except outbound.TooLarge as answered:
-        cause = Cause.SERVER_ERROR if answered.status >= 500 else Cause.UNREADABLE
-        seen = excerpt(answered.beginning)
-        return Reply(Unknown(cause), http_status=answered.status, excerpt=seen)
+        return Unheard(Cause.TIMEOUT)
+    except outbound.TooLarge as seen:
+        cause = Cause.SERVER_ERROR if seen.status >= 500 else Cause.UNREADABLE
+        return Unheard(cause, http_status=seen.status, excerpt=excerpt(seen.beginning))
     except outbound.Broken:
-        return Reply(Unknown(Cause.CONNECTION))
-    return read(status=answer.status, body=answer.body)
+        return Unheard(Cause.CONNECTION)
+
+
+def question_of(sent: outbound.OutboundRequest) -> str:
+    """Return the beginning of what is sent, redacted: never headers, which are signed."""
+    return excerpt(f"{sent.method} {urlsplit(sent.url).path} ".encode() + sent.body)
 
 
 def signed(message_id: str, connection: GatewayConnection, *, request_id: str, body: bytes) -> dict[str, str]:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from wallets.gateway_port import (
     GatewayConnection,
-    RecipientAnswer,
+    RecipientHeard,
     RecipientQuery,
     RemoteRequest,
     Reply,
@@ -15,17 +15,19 @@ from wallets.gateway_port import (
 )
 from wallets.gateways import bank_answers
 from wallets.gateways.bank_answers import PROMPTPAY
-from wallets.gateways.exchange import LARGEST_ANSWER, exchanged, rfc3339, signed
-from wallets.outcomes import Cause
+from wallets.gateways.bodies import excerpt
+from wallets.gateways.exchange import LARGEST_ANSWER, Unheard, answered, exchanged, question_of, rfc3339, signed
 from webhooks import outbound
 
 
 class HttpPromptPay:
     """POST /promptpay/query, POST /promptpay/confirm and GET /promptpay/confirmations/{key}, each question signed."""
 
+    knows_recipients = True
+
     def query(
         self, query: RecipientQuery, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
-    ) -> RecipientAnswer:
+    ) -> RecipientHeard:
         """Ask who is paid under the proxy, and what the network takes for it."""
         body = _written(
             {
@@ -47,13 +49,12 @@ class HttpPromptPay:
             timeout=timeout_seconds,
             max_response_bytes=LARGEST_ANSWER,
         )
-        try:
-            answer = outbound.send(sent)
-        except outbound.TimedOut:
-            return Unanswered(Cause.TIMEOUT)
-        except (outbound.OutboundRefused, outbound.NotSent, outbound.Broken):
-            return Unanswered(Cause.CONNECTION)
-        return bank_answers.read_query(query, status=answer.status, body=answer.body)
+        question, answer = question_of(sent), answered(sent)
+        if isinstance(answer, Unheard):
+            unanswered = Unanswered(answer.cause, answer.sent)
+            return RecipientHeard(unanswered, answer.http_status, question=question, excerpt=answer.excerpt)
+        told = bank_answers.read_query(query, status=answer.status, body=answer.body)
+        return RecipientHeard(told, answer.status, question=question, excerpt=excerpt(answer.body))
 
     def ask(
         self,
