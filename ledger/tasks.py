@@ -17,6 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ledger.controls import bell, drains
+from ledger.gathered_bell import MOMENT_SECONDS, Gathered
 
 log = structlog.get_logger(__name__)
 
@@ -26,8 +27,6 @@ _PATIENCE_SECONDS: Final = 0.04
 _SILENT_AFTER_FAILURE_SECONDS: Final = 5.0
 _WAITS_AT_MOST_SECONDS: Final = 10
 _DRAIN_SECONDS: Final = 30.0
-_REST_SECONDS: Final = 0.03
-"""So long a kind rests between two drains in one process: what becomes due meanwhile is done in one go."""
 
 
 @shared_task(name="ledger.drain", ignore_result=True, time_limit=120, soft_time_limit=90)  # type: ignore[untyped-decorator]  # Celery is untyped
@@ -38,7 +37,7 @@ def drain_kind(*, kind: str, **_: object) -> None:
     started = time.monotonic()
     drains.drain(kind, for_seconds=_DRAIN_SECONDS)
     ended = time.monotonic()
-    _rests_until[kind] = ended + _REST_SECONDS
+    _rests_until[kind] = ended + MOMENT_SECONDS
     if ended - started >= _DRAIN_SECONDS:
         bell.installed().ring(kind)
 
@@ -59,6 +58,17 @@ class CeleryBell:
         except (redis.RedisError, OperationalError, OSError) as error:
             self._silent_until = time.monotonic() + _SILENT_AFTER_FAILURE_SECONDS
             log.info("bell.lost", kind=kind, error=type(error).__name__)
+
+
+class GatheredCeleryBell:
+    """That bell, rung from a thread: whoever rings goes on at once."""
+
+    def __init__(self) -> None:
+        self._gathered = Gathered(CeleryBell().ring)
+
+    def ring(self, kind: str) -> None:
+        """Wake a drain of this kind within a moment. Never raises, never waits."""
+        self._gathered.ring(kind)
 
 
 def _answer(kind: str) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
+import psycopg
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db import transaction as db_transaction
 
 from ledger.controls import prepared
@@ -26,7 +28,8 @@ def test_who_watches_sees_them() -> None:
     assert seen == [_ASKED]
 
 
-def test_a_connection_that_died_between_two_requests_is_made_anew() -> None:
+@pytest.mark.parametrize("ask", [prepared.rows, prepared.first_rows])
+def test_a_connection_that_died_between_two_requests_is_made_anew(ask: Callable[..., Any]) -> None:
     assert prepared.rows(_ASKED, [1]) == [(2,)]
     ((backend,),) = prepared.rows("SELECT pg_backend_pid()", [])
     other = connection.copy()
@@ -34,7 +37,7 @@ def test_a_connection_that_died_between_two_requests_is_made_anew() -> None:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
     other.close()
     connection.health_check_enabled, connection.health_check_done = True, False  # type: ignore[attr-defined]
-    assert prepared.rows(_ASKED, [1]) == [(2,)]
+    assert ask(_ASKED, [1]) == [(2,)]
     assert prepared.rows("SELECT pg_backend_pid()", []) != [(backend,)]
 
 
@@ -52,3 +55,33 @@ def test_a_request_asks_once_whether_its_connection_answers(monkeypatch: pytest.
     with db_transaction.atomic():
         prepared.rows(_ASKED, [2])
     assert asked == ["SELECT 1"]
+
+
+def test_a_requests_first_statement_is_itself_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.ensure_connection()
+    connection.health_check_enabled, connection.health_check_done = True, False  # type: ignore[attr-defined]
+    monkeypatch.setattr(connection, "is_usable", lambda: pytest.fail("asked"))
+    assert prepared.first_rows(_ASKED, [1]) == [(2,)]
+    assert prepared.rows(_ASKED, [1]) == [(2,)]
+
+
+def test_a_first_statement_that_fails_over_a_connection_that_answers_is_not_asked_again() -> None:
+    ((backend, _),) = prepared.rows("SELECT pg_backend_pid(), set_config('statement_timeout', '50', false)", [])
+    connection.health_check_enabled, connection.health_check_done = True, False  # type: ignore[attr-defined]
+    with pytest.raises(OperationalError, match="statement timeout"):
+        prepared.first_rows("SELECT pg_sleep(%s::float8)", [5])
+    prepared.rows("SELECT set_config('statement_timeout', '0', false)", [])
+    assert prepared.rows("SELECT pg_backend_pid()", []) == [(backend,)]
+
+
+def test_a_statement_keeps_its_cursor_as_long_as_its_connection() -> None:
+    statement = "SELECT %s::text, pg_backend_pid()"
+    prepared.rows(statement, ["a"])
+    with patch.object(psycopg, "Cursor", side_effect=AssertionError("made anew")):
+        ((text, backend),) = prepared.rows(statement, ["b"])
+        assert text == "b"
+        assert prepared.rows(statement, [None]) == [(None, backend)]
+    connection.close()
+    ((text, another),) = prepared.rows(statement, [7])
+    assert text == "7"
+    assert another != backend

@@ -8,7 +8,8 @@
   stays free
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -158,12 +159,33 @@ def is_kept(refusal: Refusal) -> bool:
 
 def _carried_out(work: Work, now: datetime) -> HttpResponse:
     try:
-        with db_transaction.atomic():
+        with _taken_back_when_refused():
             return work(now)
     except Refusal as refusal:
         if not is_kept(refusal):
             raise
         return problems.of_refusal(refusal)
+
+
+@contextmanager
+def _taken_back_when_refused() -> Iterator[None]:
+    """A savepoint that a refusal rolls back to. Else it ends with the transaction: releasing it would be one more statement.
+
+    Any other error rolls the whole transaction back.
+    """
+    connection = db_transaction.get_connection()
+    point = connection.savepoint()
+    connection.savepoint_ids.append(
+        point
+    )  # so that what was to follow the commit goes with it, as in Django's own blocks
+    try:
+        yield
+    except Refusal:
+        connection.savepoint_rollback(point)
+        connection.needs_rollback = False
+        raise
+    finally:
+        connection.savepoint_ids.remove(point)
 
 
 def _kept(response: HttpResponse) -> claims.Answer:
