@@ -1,54 +1,60 @@
-"""Statements of the hot path: sent as they are, in Django's transaction, parsed and planned by the server once a connection.
-
-Their cursors are kept with the connection: a cursor knows how to write its statement's parameters and read its columns
-(decision 0310).
-"""
+"""Statements of the hot path: sent as they are, in Django's transaction, parsed and planned by the server once a connection."""
 
 import threading
 from collections.abc import Sequence
 from typing import Any, Final
 
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.pq import ExecStatus
 
-_MOST_CURSORS: Final = 200
-_TUPLES: Final = ExecStatus.TUPLES_OK
+from ledger.controls.round_trips import Rows, Session
+
+COMMIT: Final = "COMMIT"
 
 
 class _Kept(threading.local):
-    """The cursors of this thread's connection, by statement."""
+    """The session of this thread's connection."""
 
-    def __init__(self) -> None:
-        self.connection: psycopg.Connection[Any] | None = None
-        self.cursors: dict[str, psycopg.Cursor[tuple[Any, ...]]] = {}
+    session: Session | None = None
 
 
 _kept = _Kept()
 
 
-def rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+def rows(statement: str, parameters: Sequence[object], *, then: str = "") -> Rows:
     """Return the rows of a statement that is asked often; its text never varies. None where it returns none.
 
-    Who watches Django's statements (a test, the simulation) sees these too: then they take Django's way.
+    `then` is a command that goes with it in one message, and is carried out after it unless it fails. Who watches Django's
+    statements (a test, the simulation) sees these too: then they take Django's way.
     """
     database = connections[DEFAULT_DB_ALIAS]
-    if database.execute_wrappers:
-        with database.cursor() as watched:
-            watched.execute(statement, list[Any](parameters))
-            return watched.fetchall() if watched.description else []
-    database.close_if_health_check_failed()
-    database.ensure_connection()
-    database.validate_no_broken_transaction()
-    with database.wrap_database_errors:
-        cursor = _cursor(database, statement)
-        cursor.execute(statement, parameters, prepare=True)
-        found = cursor.pgresult
-        return cursor.fetchall() if found is not None and found.status == _TUPLES else []
+    if not database.execute_wrappers:
+        return _unwatched(database, statement, parameters, then)
+    with database.cursor() as watched:
+        watched.execute(statement, list[Any](parameters))
+        found = watched.fetchall() if watched.description else []
+        if then:
+            watched.execute(then)
+        return found
 
 
-def first_rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+def unwatched_rows(statement: str, parameters: Sequence[object]) -> Rows:
+    """Return the rows of a statement that nobody watches."""
+    return _unwatched(connections[DEFAULT_DB_ALIAS], statement, parameters, "")
+
+
+def last_rows(statement: str, parameters: Sequence[object]) -> Rows:
+    """Return the rows of the last statement of a transaction. Where it is one of its own, COMMIT goes with it.
+
+    Django's block, at its end, finds it committed and does the rest. Who watches commits sees Django's.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    outermost = database.in_atomic_block and database.commit_on_exit and not database.savepoint_ids
+    commits = outermost and not database.execute_wrappers and not database.needs_rollback
+    return rows(statement, parameters, then=COMMIT if commits else "")
+
+
+def first_rows(statement: str, parameters: Sequence[object]) -> Rows:
     """Return the rows of a request's first statement, one that changes nothing: its answer shows that the connection is usable.
 
     Django would ask `SELECT 1` before it. Over a connection that has died it is asked again, over a new one.
@@ -66,11 +72,17 @@ def first_rows(statement: str, parameters: Sequence[object]) -> list[tuple[Any, 
         return rows(statement, parameters)
 
 
-def _cursor(database: BaseDatabaseWrapper, statement: str) -> psycopg.Cursor[tuple[Any, ...]]:
-    """Return this statement's cursor of the connection, made when there is none."""
-    if _kept.connection is not database.connection or len(_kept.cursors) >= _MOST_CURSORS:
-        _kept.connection, _kept.cursors = database.connection, {}
-    found = _kept.cursors.get(statement)
-    if found is None:
-        found = _kept.cursors[statement] = psycopg.Cursor(database.connection)
-    return found
+def forget() -> None:
+    """Prepare anew over this thread's connection, whose server has been told to discard all."""
+    _kept.session = None
+
+
+def _unwatched(database: BaseDatabaseWrapper, statement: str, parameters: Sequence[object], then: str) -> Rows:
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    session = _kept.session
+    if session is None or session.connection is not database.connection:
+        session = _kept.session = Session(database.connection)
+    with database.wrap_database_errors:
+        return session.ask(statement, parameters, then=then)
