@@ -10,16 +10,13 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-import psycopg
-from django.db import connection
-
 from ledger import template_balances
 from ledger.books import number_of
 from ledger.chart import active
 from ledger.chart.active import Active
 from ledger.chart.mappings import Phase
 from ledger.chart.template import Template, address_of, amount_of
-from ledger.controls import arrays, clock, request_context
+from ledger.controls import arrays, clock, prepared, request_context
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft, Posting
 from ledger.environments import Environment
@@ -135,11 +132,7 @@ def postings_of(draft: Draft, *, environment: str = Environment.LIVE) -> list[Po
 
 def _called(call: LiteralString, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
     """Call a function in Django's transaction, as a statement that the server has parsed and planned once."""
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(call, arguments, prepare=True)
-        return cursor.fetchall()
+    return prepared.unwatched_rows(call, arguments)
 
 
 def _executed(environment: str, current: Active, drafts: Sequence[Draft], now: datetime | None) -> list[_Made]:

@@ -10,6 +10,8 @@ from django.db import connections
 from psycopg import Error
 from psycopg.pq import TransactionStatus
 
+from ledger.controls import prepared
+
 
 def keep_or_close() -> None:
     """Make this thread's connection as good as new; close one that a test has left in a transaction or broken."""
@@ -24,7 +26,7 @@ def keep_or_close() -> None:
         connections.close_all()
         return
     try:
-        session._prepared.clear()  # psycopg sees for itself only the first of several DISCARD
+        prepared.forget()
         session.execute("DISCARD ALL")
     except Error:
         connections.close_all()

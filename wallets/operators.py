@@ -111,7 +111,7 @@ def caller_with_key(*, secret: str) -> Caller | None:
 
     One statement, which tells the time too: every request passes here.
     """
-    found = prepared.rows(_CALLER, [clock.parameter(), _hash(secret)])
+    found = prepared.first_rows(_CALLER, [clock.parameter(), _hash(secret)])
     if not found:
         return None
     ((key_id, environment, scopes, issued_by, operator_id, reference, slug, kind, now, last_used_at),) = found

@@ -32,8 +32,9 @@ def connection_settings(name: str) -> dict[str, Any]:  # type: ignore[explicit-a
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": parts.pop("port", ""),
-        # Statements that ask for it are planned once per connection; Django's own, which carry their values, never are.
-        "OPTIONS": {"connect_timeout": "5", "application_name": "holdfast", "prepare_threshold": 5, **parts},
+        # psycopg prepares nothing: it would have the server forget all that is prepared at each rollback, and what is
+        # prepared is kept by ledger.controls.round_trips.
+        "OPTIONS": {"connect_timeout": "5", "application_name": "holdfast", "prepare_threshold": None, **parts},
         "CONN_MAX_AGE": environment.whole_number("DATABASE_CONNECTION_SECONDS", default=300),
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,

@@ -7,7 +7,7 @@ from config.settings import environment
 REDIS_URL = environment.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 
 # The bell that wakes the drains; tests put a silent one in its place.
-DOORBELL = environment.text("DOORBELL", default="ledger.tasks.CeleryBell")
+DOORBELL = environment.text("DOORBELL", default="ledger.tasks.GatheredCeleryBell")
 
 CELERY_BROKER_URL = f"redis+socket{REDIS_URL.removeprefix('unix')}" if REDIS_URL.startswith("unix") else REDIS_URL
 CELERY_RESULT_BACKEND = None

@@ -24,9 +24,13 @@ _KEY = re.compile(r"[A-Za-z0-9._:-]{1,255}", re.ASCII)
 _TAKE: Final = """
 SELECT take_claim(%s, %s, %s, %s, %s, %s, %s::timestamptz), coalesce(%s::timestamptz, clock_timestamp())
 """
+# A claim that has its answer already is a division by zero: the COMMIT that goes with the statement is not carried out.
 _ANSWER: Final = """
-UPDATE ledger_claim SET answer_status = %s, answer_body = %s, answer_headers = %s::jsonb, answered_at = %s
-WHERE id = %s::bigint AND answered_at IS NULL RETURNING id
+WITH kept AS (
+    UPDATE ledger_claim SET answer_status = %s, answer_body = %s, answer_headers = %s::jsonb, answered_at = %s
+    WHERE id = %s::bigint AND answered_at IS NULL RETURNING id
+)
+SELECT 1 / count(*) FROM kept
 """
 
 
@@ -121,23 +125,32 @@ def checked_key(key: str | None) -> str:
     return key
 
 
-def take(*, operator_id: int, environment: str, key: str, digest: str, route: str) -> Taken | Answered:
+def take(
+    *, operator_id: int, environment: str, key: str, digest: str, route: str, savepoint: str = ""
+) -> Taken | Answered:
     """Claim the key in the present transaction, waiting at most 2 s for one that is claiming it now.
 
-    Raises IdempotencyConflict or InProgress. The caller's transaction cannot go on after InProgress.
+    With `savepoint` the work is to be done behind one of that name. Raises IdempotencyConflict or InProgress. The caller's
+    transaction cannot go on after InProgress.
     """
-    taken = take_up(operator_id=operator_id, environment=environment, key=key, digest=digest, route=route)
+    taken = take_up(
+        operator_id=operator_id, environment=environment, key=key, digest=digest, route=route, savepoint=savepoint
+    )
     if isinstance(taken, Anchored):
         raise InProgress
     return taken
 
 
-def take_up(*, operator_id: int, environment: str, key: str, digest: str, route: str) -> Taken | Anchored | Answered:
+def take_up(
+    *, operator_id: int, environment: str, key: str, digest: str, route: str, savepoint: str = ""
+) -> Taken | Anchored | Answered:
     """Claim the key as `take` does; one that was begun in a transaction of its own is Anchored."""
     at = clock.parameter()
     try:
         ((claim_id, now),) = prepared.rows(
-            _TAKE, [operator_id, environment, key, digest, route, request_context.request_id(), at, at]
+            _TAKE,
+            [operator_id, environment, key, digest, route, request_context.request_id(), at, at],
+            then=f"SAVEPOINT {savepoint}" if savepoint else "",
         )
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) == "55P03":
@@ -179,7 +192,10 @@ def lock(claim_id: int) -> Taken | Answered:
     return Answered(Answer(claim.answer_status, as_given(bytes(claim.answer_body)), claim.answer_headers))
 
 
-def answer(taken: Taken, answer: Answer, *, now: datetime) -> None:
-    """Keep the answer with its claim, encrypted where it shows a secret. Written once."""
+def answer(taken: Taken, answer: Answer, *, now: datetime, last: bool = False) -> None:
+    """Keep the answer with its claim, encrypted where it shows a secret. Written once: raises DataError else.
+
+    `last`: nothing follows it in its transaction, which may end with it.
+    """
     given = [answer.status, to_keep(answer.body), json.dumps(answer.headers), now, taken.claim_id]
-    assert len(prepared.rows(_ANSWER, given)) == 1
+    (prepared.last_rows if last else prepared.rows)(_ANSWER, given)

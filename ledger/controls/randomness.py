@@ -11,6 +11,10 @@ from typing import Protocol
 class Source(Protocol):
     def octets(self, count: int) -> bytes: ...
 
+    def pieces(self, number: int, size: int) -> list[bytes]:
+        """Return so many pieces of so many octets each, as that many calls of `octets` would."""
+        ...
+
     def fraction(self) -> float:
         """Return a number in [0, 1): for jitter only, never near money."""
         ...
@@ -19,6 +23,10 @@ class Source(Protocol):
 class SystemSource:
     def octets(self, count: int) -> bytes:
         return secrets.token_bytes(count)
+
+    def pieces(self, number: int, size: int) -> list[bytes]:
+        drawn = secrets.token_bytes(number * size)  # one read from the kernel
+        return [drawn[at : at + size] for at in range(0, number * size, size)]
 
     def fraction(self) -> float:
         return random.random()
@@ -31,6 +39,9 @@ class SeededSource:
     def octets(self, count: int) -> bytes:
         return self._random.randbytes(count)
 
+    def pieces(self, number: int, size: int) -> list[bytes]:
+        return [self._random.randbytes(size) for _ in range(number)]
+
     def fraction(self) -> float:
         return self._random.random()
 
@@ -41,6 +52,10 @@ _source: ContextVar[Source] = ContextVar("randomness", default=_system)
 
 def octets(count: int) -> bytes:
     return _source.get().octets(count)
+
+
+def pieces(number: int, size: int) -> list[bytes]:
+    return _source.get().pieces(number, size)
 
 
 def fraction() -> float:

@@ -9,7 +9,10 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's, lower case: no i,
 
 
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
-_SHIFTS = tuple(range(120, -1, -10))
+_RANDOM_OCTETS = 10
+_RANDOM_BITS = 8 * _RANDOM_OCTETS
+_SHIFTS_OF_TIME = tuple(range(40, -1, -10))
+_SHIFTS_OF_RANDOM = tuple(range(_RANDOM_BITS - 10, -1, -10))
 
 
 class Prefix(StrEnum):
@@ -46,11 +49,22 @@ class Prefix(StrEnum):
 
 def new(prefix: Prefix) -> str:
     """Make a reference: 48 bits of milliseconds, 80 bits of randomness, 26 characters after the prefix."""
+    return _begun(prefix) + _random(randomness.octets(_RANDOM_OCTETS))
+
+
+def several(prefix: Prefix, count: int) -> list[str]:
+    """Make as many references of one instant: for lists, which need thousands."""
+    begun = _begun(prefix)
+    return [begun + _random(octets) for octets in randomness.pieces(count, _RANDOM_OCTETS)]
+
+
+def _begun(prefix: Prefix) -> str:
+    """Return the prefix and the ten characters of the present millisecond: 48 bits after two of zero."""
     installed = clock.parameter()
     milliseconds = time.time_ns() // 1_000_000 if installed is None else int(installed.timestamp() * 1000)
-    number = (milliseconds << 80) | int.from_bytes(randomness.octets(10))
-    return f"{prefix}_{_base32(number)}"
+    return f"{prefix}_" + "".join([_PAIRS[(milliseconds >> shift) & 1023] for shift in _SHIFTS_OF_TIME])
 
 
-def _base32(number: int) -> str:
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+def _random(octets: bytes) -> str:
+    number = int.from_bytes(octets)
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS_OF_RANDOM])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
+from operator import itemgetter
 from typing import Final
 
 from ledger.controls import bell, machines, prepared, references
@@ -30,6 +31,7 @@ _VARIES: Final = (
     *("amount_minor", "debit_minor", "credit_minor", "fee_minor", "vat_minor", "fee_items", "usages"),
 )
 """The columns in which the transfers of one call differ; in all others they are as the first is."""
+_varying = itemgetter(*_VARIES)
 
 _WRITE: Final = "SELECT orders_write_settled(%s::jsonb, %s::jsonb, %s::jsonb, %s::jsonb, %s, %s)"
 
@@ -38,13 +40,14 @@ def write_settled(intents: Sequence[Intent], *, lines: Sequence[Entry], actor: s
     """Store intents of one operator and environment that are as they are at their end. Raises PeriodLocked."""
     shared = {name: intents[0].__dict__[name] for name in _alike()}
     shared |= {"state": Intent.State.CREATED.value, "version": 1}
+    events = references.several(references.Prefix.EVENT, len(_STEPS) * len(intents))
     rows = [
         {
-            **{name: intent.__dict__[name] for name in _VARIES},
+            **dict(zip(_VARIES, _varying(intent.__dict__), strict=True)),
             "payload": _payload(intent),
-            "events": [references.new(references.Prefix.EVENT) for _ in _STEPS],
+            "events": events[at : at + len(_STEPS)],
         }
-        for intent in intents
+        for at, intent in zip(range(0, len(events), len(_STEPS)), intents, strict=True)
     ]
     given = [_json(shared), _json(rows), _steps(), intent_history.written(lines), actor, now]
     if prepared.rows(_WRITE, given) != [(True,)]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from django.db import DataError
 from django.db import transaction as db_transaction
 
 from ledger.controls import claims, request_context
@@ -124,8 +125,9 @@ def test_waiter_gives_up_after_two_seconds(servers: TestServers) -> None:
 def test_answer_is_written_once(application_connection: psycopg.Connection) -> None:
     _done()
     claim = Claim.objects.get()
-    with pytest.raises(AssertionError), db_transaction.atomic():
-        claims.answer(Taken(claim.pk, NOW), ANSWER, now=NOW)
+    for last in (False, True):
+        with pytest.raises(DataError, match="zero"), db_transaction.atomic():
+            claims.answer(Taken(claim.pk, NOW), ANSWER, now=NOW, last=last)
     for change in ("answer_body = 'x'", "answer_status = 200", "digest = 'x'", "answered_at = NULL", "key = 'x'"):
         with pytest.raises(psycopg.errors.RestrictViolation):
             application_connection.execute(f"UPDATE ledger_claim SET {change}".encode())

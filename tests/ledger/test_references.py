@@ -1,6 +1,7 @@
 """Public references: typed, sortable by the time of their making, never twice."""
 
 import re
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -44,3 +45,18 @@ def test_references_repeat_when_clock_and_randomness_do() -> None:
 
     assert three() == three()
     assert len(set(three())) == 3
+
+
+def test_several_are_what_so_many_calls_make() -> None:
+    def seeded() -> AbstractContextManager[object]:
+        return randomness.use(randomness.SeededSource(7))
+
+    with clock.use(clock.FixedClock(START)):
+        with seeded():
+            one_by_one = [references.new(Prefix.EVENT) for _ in range(5)]
+        with seeded():
+            assert references.several(Prefix.EVENT, 5) == one_by_one
+    made = references.several(Prefix.EVENT, 5_000)
+    assert len(set(made)) == 5_000
+    assert {len(reference) for reference in made} == {len(one_by_one[0])}
+    assert references.several(Prefix.EVENT, 0) == []

@@ -1,11 +1,14 @@
 """What every answer below /v1 has, whatever it is: a request id, a problem's shape, no internals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from django.db import OperationalError
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 
+from ledger.controls.rest import shapes
+from orders.intent_shapes import DryRunQuery
 from tests.rest.calls import QUOTE, Api
 from tests.rest.conftest import Shop
 
@@ -170,3 +173,15 @@ def _raising(error: Exception) -> Callable[..., None]:
         raise error
 
     return raise_it
+
+
+def test_what_a_query_reads_where_none_is_given_is_each_requests_own() -> None:
+    first = dict(_read_nothing())
+    read = _read_nothing()
+    assert isinstance(read, dict)
+    read["dry_run"] = True
+    assert _read_nothing() == first == {"dry_run": False}
+
+
+def _read_nothing() -> Mapping[str, Any]:
+    return shapes.read_query(RequestFactory().post("/v1/transfers"), DryRunQuery)

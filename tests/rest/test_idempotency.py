@@ -3,21 +3,26 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Never
+from unittest.mock import patch
 
 import psycopg
 import pytest
 from django.db import connections
+from django.db import transaction as db_transaction
 
 from ledger.controls import claims, clock, drains
 from ledger.controls.clock import FixedClock
 from orders.models import Order
+from orders.operations import transfer_now
 from tests.orders.wallet import ScriptedWallet
-from tests.rest.calls import QUOTE, Answer, quoted
+from tests.rest.calls import QUOTE, Answer, quoted, transfer
 from tests.rest.conftest import Shop
 from tests.rest.tables import fingerprint, rows
 from tests.threads import raise_first
+from tests.wallets import people
+from wallets.limits import LimitExceeded
 
 
 def test_the_first_answer_is_given_again_when_the_request_is_repeated(shop: Shop) -> None:
@@ -86,6 +91,24 @@ def test_a_refusal_of_the_domain_is_kept_when_it_was_the_first_answer(shop: Shop
     assert again.headers["Content-Type"] == "application/problem+json"
     assert again.headers["Idempotent-Replayed"] == "true"
     assert fingerprint() == before
+
+
+def test_what_was_to_follow_the_commit_goes_with_a_refused_effect(shop: Shop) -> None:
+    rung: list[str] = []
+
+    def rings(*, caller: object, asked: object, now: datetime) -> Never:
+        db_transaction.on_commit(lambda: rung.append("of the refused"))
+        raise LimitExceeded
+
+    payer = people.wallet("alice", owner=shop.operator, kind="user", assets=["EUR"])
+    payee = people.wallet("bob", owner=shop.operator, kind="user", assets=["EUR"])
+    with patch.object(transfer_now, "transfer_now", rings):
+        for _ in range(2):
+            assert (
+                shop.api.post("/v1/transfers", transfer(payer.reference, payee.reference), key="k").code
+                == "limit_exceeded"
+            )
+    assert rung == []
 
 
 @pytest.mark.parametrize(

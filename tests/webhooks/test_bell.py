@@ -99,6 +99,47 @@ def test_with_redis_hanging_a_ring_neither_raises_nor_stalls(settings: Settings)
         assert time.monotonic() - began < 0.2
 
 
+def test_a_task_stays_while_there_is_work_and_rings_at_its_rest_send_no_message(
+    redis_client: redis.Redis, sent: list[tuple[str, dict[str, object]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doorbell = tasks.CeleryBell()
+    rounds = iter([3, 2, 0])
+    held: list[int] = []
+
+    def rest(seconds: float) -> None:
+        if seconds:
+            doorbell.ring("sagas")
+            held.append(int(redis_client.pttl("holdfast:bell:sagas")))
+
+    monkeypatch.setattr(drains, "drain", lambda kind, *, for_seconds: next(rounds))
+    monkeypatch.setattr(tasks, "_rests_until", {})
+    monkeypatch.setattr("time.sleep", rest)
+    tasks.drain_kind(kind="sagas")
+    assert next(rounds, "none is left") == "none is left"
+    assert len(held) == 2
+    assert all(0 < milliseconds <= 1000 for milliseconds in held)  # one that dies at rest is not silent for long
+    assert sent == []
+    doorbell.ring("sagas")
+    assert [kind for kind, _ in sent] == ["sagas"]
+
+
+def test_a_task_leaves_when_another_kind_waits(
+    redis_client: redis.Redis, sent: list[tuple[str, dict[str, object]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doorbell = tasks.CeleryBell()
+    rounds: list[str] = []
+
+    def drain(kind: str, *, for_seconds: float) -> int:
+        rounds.append(kind)
+        doorbell.ring("relay")
+        return 1
+
+    monkeypatch.setattr(drains, "drain", drain)
+    tasks.drain_kind(kind="sagas")
+    assert rounds == ["sagas"]
+    assert [kind for kind, _ in sent] == ["relay"]
+
+
 def test_a_task_that_ran_out_of_time_rings_for_the_rest(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,11 @@
   stays free
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from django.db import transaction as db_transaction
 from django.http import HttpRequest, HttpResponse
@@ -23,6 +24,9 @@ from ledger.controls.rest.caller import Caller
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
+
+_EFFECT: Final = "effect"
+"""The savepoint that stands before the work: a message of its own less, since it comes with the claim."""
 
 _NEVER_KEPT = frozenset({400, 401, 403, 404, 405, 406, 411, 413, 415, 429})
 
@@ -54,13 +58,18 @@ def answer_once(
     try:
         with db_transaction.atomic():
             claim = claims.take(
-                operator_id=caller.operator_id, environment=caller.environment, key=key, digest=digest, route=route
+                operator_id=caller.operator_id,
+                environment=caller.environment,
+                key=key,
+                digest=digest,
+                route=route,
+                savepoint=_EFFECT,
             )
             if isinstance(claim, claims.Answered):
                 note.key_use = notes.KeyUse.REPLAY
                 return _again(claim.answer)
             response = _carried_out(work, claim.now)
-            claims.answer(claim, _kept(response), now=claim.now)
+            claims.answer(claim, _kept(response), now=claim.now, last=True)
     except (claims.IdempotencyConflict, claims.InProgress):
         note.key_use = notes.KeyUse.CONFLICT
         raise
@@ -99,7 +108,7 @@ def answer_in_two(
             if isinstance(claim, claims.Taken):
                 begun = _begun(begin, claim.now)
                 if isinstance(begun, HttpResponse):
-                    claims.answer(claim, _kept(begun), now=claim.now)
+                    claims.answer(claim, _kept(begun), now=claim.now, last=True)
                     note.key_use = notes.KeyUse.FIRST
                     return begun
                 claims.anchor(claim, begun)
@@ -122,7 +131,7 @@ def answer_in_two(
                 raise
             refused(claim.anchor, refusal, now)
             response = problems.of_refusal(refusal)
-        claims.answer(mine, _kept(response), now=now)
+        claims.answer(mine, _kept(response), now=now, last=True)
     note.key_use = notes.KeyUse.FIRST
     return response
 
@@ -158,12 +167,30 @@ def is_kept(refusal: Refusal) -> bool:
 
 def _carried_out(work: Work, now: datetime) -> HttpResponse:
     try:
-        with db_transaction.atomic():
+        with _taken_back_when_refused():
             return work(now)
     except Refusal as refusal:
         if not is_kept(refusal):
             raise
         return problems.of_refusal(refusal)
+
+
+@contextmanager
+def _taken_back_when_refused() -> Iterator[None]:
+    """A refusal rolls back to the savepoint that came with the claim. Else it ends with the transaction: nothing releases it.
+
+    Any other error rolls the whole transaction back.
+    """
+    connection = db_transaction.get_connection()
+    connection.savepoint_ids.append(_EFFECT)  # what was to follow the commit goes with it, as in Django's own blocks
+    try:
+        yield
+    except Refusal:
+        connection.savepoint_rollback(_EFFECT)
+        connection.needs_rollback = False
+        raise
+    finally:
+        connection.savepoint_ids.remove(_EFFECT)
 
 
 def _kept(response: HttpResponse) -> claims.Answer:

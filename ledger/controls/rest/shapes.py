@@ -105,6 +105,8 @@ def read_body(request: Request, shape: type[Shape]) -> Mapping[str, Any]:
 
 def read_query(request: HttpRequest | Request, shape: type[Shape]) -> Mapping[str, Any]:
     """Return the fields of the query. One that is given twice is refused."""
+    if not request.META.get("QUERY_STRING"):
+        return dict(_of_no_query(shape))
     twice = [name for name, values in request.GET.lists() if len(values) > 1]
     if twice:
         raise serializers.ValidationError({name[:_LONGEST_NAME]: ["Given twice."] for name in twice[:_MOST_UNKNOWN]})
@@ -114,6 +116,12 @@ def read_query(request: HttpRequest | Request, shape: type[Shape]) -> Mapping[st
 def _read(shape: type[Shape], given: object) -> Mapping[str, Any]:
     value: Mapping[str, Any] = _instance(shape).run_validation(given)
     return value
+
+
+@cache
+def _of_no_query(shape: type[Shape]) -> Mapping[str, Any]:
+    """What a shape reads where nothing is given is always the same."""
+    return _read(shape, {})
 
 
 @cache

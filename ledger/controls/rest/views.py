@@ -8,19 +8,21 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.http import HttpRequest, HttpResponse
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ledger.controls.refusals import Refusal
-from ledger.controls.rest import bodies, idempotency, notes
+from ledger.controls.rest import answers, bodies, idempotency, notes
 from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.idempotency import KeyRule
 from ledger.controls.rest.scopes import HasScope, Scope
 from ledger.controls.rest.throttling import KeyThrottle
 
+_ANY: Final = "*/*"
 _CONVERTER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -50,6 +52,18 @@ class ApiView(APIView):
     @property
     def default_response_headers(self) -> dict[str, str]:
         return {"Allow": ", ".join(self.allowed_methods), "Cache-Control": "no-store"}
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        """Settle at once for JSON where the view has nothing else and the caller takes it; ask DRF otherwise."""
+        renderers = self.get_renderers()
+        if (
+            len(renderers) == 1
+            and renderers[0].media_type == answers.CONTENT_TYPE
+            and request._request.META.get("HTTP_ACCEPT", _ANY) in (_ANY, answers.CONTENT_TYPE)
+            and not request._request.META.get("QUERY_STRING")  # `?format=` may ask for another
+        ):
+            return renderers[0], answers.CONTENT_TYPE
+        return super().perform_content_negotiation(request, force)
 
     def perform_authentication(self, request: Request) -> None:
         super().perform_authentication(request)
