@@ -15,8 +15,9 @@ from django.db import connection
 
 from ledger import balances
 from ledger.books import number_of
+from ledger.chart.book_postings import address_of
 from ledger.chart.mappings import Phase
-from ledger.chart.template import Template, address_of
+from ledger.chart.template import Template
 from ledger.drafts import Draft
 from ledger.numscript import Execution, Given, Monetary, Sent
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.chart.active import compiled
+from ledger.chart.book_postings import address_of
 from ledger.chart.entries import ANY, Chart, is_at
 from ledger.chart.mappings import Mapping, Phase
-from ledger.chart.template import Template, TemplateFailed, address_of
+from ledger.chart.template import Template, TemplateFailed
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft
 from ledger.money import Money

@@ -8,8 +8,9 @@ from typing import Any
 from ledger import balances, template_balances
 from ledger.chart import stored, versions
 from ledger.chart.active import compiled
+from ledger.chart.book_postings import address_of
 from ledger.chart.mappings import Phase
-from ledger.chart.template import Template, address_of
+from ledger.chart.template import Template
 from ledger.drafts import Draft
 from ledger.money import Money
 

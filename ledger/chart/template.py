@@ -4,7 +4,9 @@ from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
 from typing import Final
 
+from ledger.chart.book_postings import ZERO
 from ledger.chart.mappings import Mapping, Phase
+from ledger.chart.plan import Plan
 from ledger.controls.refusals import Refusal
 from ledger.drafts import Draft
 from ledger.numscript import Execution, Given, Kind, Monetary, NumscriptError, Program, Sent, everywhere
@@ -12,12 +14,7 @@ from ledger.numscript import Execution, Given, Kind, Monetary, NumscriptError, P
 _NOTHING: Final = Monetary("EUR", 0)
 _ACCOUNT: Final = "_account"
 """An account whose name is also an amount's ends in this, in the template: `$vat` is sent to `$vat_account`."""
-_ZERO: Final = 2**128
-"""Stands for an amount of 0 that has to become a posting, for a draft with flags: a script posts no zeros. Beyond every
-amount of the book."""
 _ABSENT: Final = "absent:"
-_WORLD: Final = "world"
-"""What a script's `@world` is called by the interpreter; in the book it is `@world`."""
 
 
 class MissingParameter(Refusal):
@@ -41,7 +38,18 @@ class TemplateFailed(Refusal):
 class Template:
     """One version of an event type's template. Compiled once, executed for each draft."""
 
-    __slots__ = ("_accounts", "_needs", "_required", "_roles", "_zeros", "mapping", "number", "program", "version")
+    __slots__ = (
+        "_accounts",
+        "_needs",
+        "_required",
+        "_roles",
+        "_zeros",
+        "mapping",
+        "number",
+        "plan",
+        "program",
+        "version",
+    )
 
     def __init__(self, *, version: int, number: int, mapping: Mapping, program: Program) -> None:
         self.version = version
@@ -54,6 +62,7 @@ class Template:
         self._roles = frozenset(role for _, role in self._accounts)
         self._required = tuple(name for name, line in mapping.lines.items() if line.required)
         self._needs = tuple((name, line.needs) for name, line in mapping.lines.items() if line.needs)
+        self.plan = Plan.of(program, mapping, dict(self._accounts))
 
     @property
     def phase(self) -> Phase:
@@ -76,7 +85,7 @@ class Template:
         for name, amount in draft.amounts.items():
             if name not in given:
                 raise UnknownParameter(f"{draft.event_type} has no amount {name}.", event_type=draft.event_type)
-            given[name] = Monetary(amount.asset, amount.minor or (_ZERO if draft.flags else 0))
+            given[name] = Monetary(amount.asset, amount.minor or (ZERO if draft.flags else 0))
         for name in self._required:
             if name not in draft.amounts:
                 raise MissingParameter(f"{draft.event_type} needs the amount {name}.", event_type=draft.event_type)
@@ -126,16 +135,6 @@ class Template:
         if fallback is not None and fallback in accounts:
             return accounts[fallback]
         return _ABSENT + role.replace("_", "-")
-
-
-def address_of(name: str) -> str:
-    """Return how the book calls an account that a script names: its `@world` is the book's."""
-    return "@world" if name == _WORLD else name
-
-
-def amount_of(sent: Sent) -> int:
-    """Return the minor units that a send stands for."""
-    return sent.amount if sent.amount != _ZERO else 0
 
 
 def _all_present(draft: Draft, postings: tuple[Sent, ...]) -> None:

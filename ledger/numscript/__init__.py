@@ -26,9 +26,10 @@ from ledger.numscript.errors import (
     pointed_out,
 )
 from ledger.numscript.features import Feature
+from ledger.numscript.plain import PlainSend
 from ledger.numscript.program import Execution, Program, everywhere, execute, only_world, parse
 from ledger.numscript.run import BalanceSource, MetadataSource, Sent
-from ledger.numscript.values import Given, Kind, Monetary, Value, text
+from ledger.numscript.values import Given, Kind, Monetary, Value, is_address, is_asset, text
 from ledger.numscript.variables import Variable
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "NegativeAmount",
     "NegativeBalance",
     "NumscriptError",
+    "PlainSend",
     "Program",
     "Sent",
     "SyntaxRefused",
@@ -60,6 +62,8 @@ __all__ = [
     "VariableInvalid",
     "everywhere",
     "execute",
+    "is_address",
+    "is_asset",
     "only_world",
     "parse",
     "pointed_out",

@@ -8,6 +8,7 @@ from ledger.numscript import statements, variables
 from ledger.numscript.dependence import is_balance_free
 from ledger.numscript.errors import UnknownName
 from ledger.numscript.features import Feature
+from ledger.numscript.plain import PlainSend, plain_sends
 from ledger.numscript.reading import read
 from ledger.numscript.run import BalanceSource, MetadataSource, Run, Sent, Unbounded
 from ledger.numscript.scope import Scope, TextCode
@@ -50,6 +51,8 @@ class Program:
     """Those that the script asks for."""
     balance_free: bool
     """True when no execution can depend on a balance or on stored metadata."""
+    plain_sends: tuple[PlainSend, ...] | None
+    """All that it does, where these are plain sends of its variables."""
     _fillings: tuple[Filling, ...]
     _steps: tuple[Step, ...]
     _needs: tuple[tuple[TextCode, TextCode], ...]
@@ -103,6 +106,7 @@ def parse(source: str, *, features: Collection[str] = ()) -> Program:
         variables=tuple(variable for variable, _ in declared),
         features=frozenset(name.text for name in script.features),
         balance_free=is_balance_free(script),
+        plain_sends=plain_sends(script),
         _fillings=tuple(filling for _, filling in declared),
         _steps=steps,
         _needs=tuple(scope.needs),

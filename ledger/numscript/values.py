@@ -90,11 +90,14 @@ def reader(kind: Kind, *, name: str, at: Position) -> Reader:
             assert_never(kind)
 
 
-def _account_reader(name: str, at: Position) -> Reader:
-    """Accounts come from the book, whose addresses hold what partners call their users: nearly any text."""
+def is_address(given: str) -> bool:
+    """Say whether a text may be given as an account. Addresses hold what partners call their users: nearly any text."""
+    return 0 < len(given) <= MAXIMUM_ADDRESS and "\0" not in given
 
+
+def _account_reader(name: str, at: Position) -> Reader:
     def read(given: Given) -> Value:
-        if isinstance(given, str) and given and len(given) <= MAXIMUM_ADDRESS and "\0" not in given:
+        if isinstance(given, str) and is_address(given):
             return given
         raise _invalid(given, name, "an account's address, for example “users:001”", at)
 
@@ -120,7 +123,7 @@ def _monetary_reader(name: str, at: Position) -> Reader:
         if (
             amount.__class__ is not int
             or asset.__class__ is not str
-            or not _is_asset(asset)
+            or not is_asset(asset)
             or amount.bit_length() > 256
         ):
             raise _invalid(given, name, expected, at)
@@ -130,7 +133,8 @@ def _monetary_reader(name: str, at: Position) -> Reader:
 
 
 @lru_cache(maxsize=4096)
-def _is_asset(code: str) -> bool:
+def is_asset(code: str) -> bool:
+    """Say whether a text is an asset's code."""
     return _ASSET.fullmatch(code) is not None
 
 
@@ -161,7 +165,7 @@ def _portion_of_text(given: Given) -> Fraction | None:
 
 
 def _asset(given: Given, name: str, at: Position) -> str:
-    if isinstance(given, str) and _is_asset(given):
+    if isinstance(given, str) and is_asset(given):
         return given
     raise _invalid(given, name, "an asset's code, for example “EUR” or “USD/2”", at)
 
