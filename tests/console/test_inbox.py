@@ -81,6 +81,21 @@ def test_others_may_not_replay(role: str, signed_in: SignIn) -> None:
     assert event().state == "dead"
 
 
+def test_a_refused_form_keeps_what_was_typed_but_no_secret(signed_in: SignIn) -> None:
+    client, url = signed_in("ada", "admin"), reverse("admin:operation", args=["create-provider"])
+    typed = {"provider": "acme", "environment": "live", "slug": "(the house)", "scheme": "hmac-sha256-hex"}
+    given = typed | {"secret": "chosen by them 42", "signature_header": "X-Sig", "kinds": "payin.*"}
+    refused = client.post(url, given).content.decode()
+    assert "This scheme needs" in refused
+    for name, value in {"provider": "acme", "signature_header": "X-Sig", "kinds": "payin.*"}.items():
+        assert f'<input name="{name}" value="{value}"' in refused
+    assert "<option selected>live</option>" in refused
+    assert "chosen by them 42" not in refused
+    done = client.post(url, given | {"event_id": "id"}).content.decode()
+    assert "It sends to /v1/inbox/acme" in done
+    assert 'value="X-Sig"' not in done, "the next one is another"
+
+
 def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn) -> None:
     client = signed_in("ada", "admin")
 
