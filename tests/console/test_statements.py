@@ -199,6 +199,7 @@ def test_a_source_is_made_and_changed_with_an_audit_entry(desk: Desk, signed_in:
         "column-booked_on": "Date",
     }
     new = reverse("admin:statement-source-new")
+    assert "<option selected>test</option>" in shown(client.get(new)), "the book that has records"
     page = shown(client.post(new, form, follow=True))
     assert "Name one amount column" in page
     assert 'value="main-bank"' in page
