@@ -4,12 +4,15 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularSwaggerView
 
-from config import document, health
+from config import document, front_door, health
 
 urlpatterns = [
+    path("", front_door.page, name="front-door"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
+    path("v1", front_door.rest),
+    path("v1/", front_door.rest, name="rest"),
     path("v1/schema", document.schema, name="schema"),
     path("v1/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("v1/", include("orders.urls")),

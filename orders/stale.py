@@ -21,6 +21,8 @@ _FARTHEST: Final = timedelta(hours=2)
 # From here on it is counted, and shown on the home page: the poller should have found it long since.
 LIMIT: Final = timedelta(minutes=5)
 _MOST: Final = 100
+# How the poller says that it asked about an operation whose owner has ended; it does so again, and is then its driver.
+LOOKED_UP: Final = "looked up: "
 _ORDER: Final = (
     *(StaleFinding.Kind.ORDER, StaleFinding.Kind.RETURN, StaleFinding.Kind.PAYOUT, StaleFinding.Kind.OPERATION),
     *(StaleFinding.Kind.TRADE, StaleFinding.Kind.HOLD, StaleFinding.Kind.INTENT),
@@ -47,9 +49,10 @@ class Stale:
 def found(*, now: datetime, unseen_for: timedelta = GRACE, most: int = _MOST, but_noted: bool = False) -> list[Stale]:
     """Return what waits undriven for that long, the oldest of each kind first, in one question: no more than `most` a kind.
 
+    An operation that the poller has looked up, and will look up again in time, is driven by it.
     `but_noted`: without what was found in this state before and whose time has not come again: it leaves room for others.
     """
-    kinds = _kinds(now - unseen_for, now, noted=_noted(now) if but_noted else StaleFinding.objects.none())
+    kinds = _kinds(now - unseen_for, now, noted=_noted(now) if but_noted else _looked_up(now))
     first, *others = (rows.order_by("updated_at")[:most] for rows in kinds)
     return sorted(_read(first.union(*others, all=True)), key=lambda one: (_ORDER.index(one.kind), one.since))
 
@@ -72,6 +75,11 @@ def of_operations(rows: "QuerySet[Any, Any]", *, most: int) -> list[Stale]:
 
 def _noted(now: datetime) -> "QuerySet[StaleFinding]":
     return StaleFinding.objects.filter(again_at__gt=now)
+
+
+def _looked_up(now: datetime) -> "QuerySet[StaleFinding]":
+    watched = StaleFinding.objects.filter(kind=StaleFinding.Kind.OPERATION, done__startswith=LOOKED_UP)
+    return watched.filter(again_at__gt=now - LIMIT)
 
 
 def _kinds(before: datetime, now: datetime, *, noted: "QuerySet[StaleFinding]") -> "Iterator[QuerySet[Any, Any]]":

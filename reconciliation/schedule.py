@@ -117,6 +117,12 @@ def first_date(environment: str) -> date | None:
     return business_date_of(environment=environment, instant=row[0]) if row and row[0] else None
 
 
+def book_with_records() -> str:
+    """Return the first book that has any record; the test book when none has."""
+    with_records = [environment.value for environment in Environment if first_date(environment) is not None]
+    return with_records[0] if with_records else Environment.TEST.value
+
+
 def _signed_or_reviewed(now: datetime) -> QuerySet[CloseRun]:
     """Return the closes whose files wait to be proved, and the locked ones whose orders wait to be closed."""
     waiting = CloseRun.objects.filter(

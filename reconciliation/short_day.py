@@ -188,6 +188,13 @@ def connect_inbox(sandbox_url: str, *, place: str, url: str, secret: str) -> Non
         raise DayInterrupted(f"the sandbox did not take the {place}: {status}")
 
 
+def tell_secret(sandbox_url: str, *, place: str, secret: str) -> None:
+    """Tell the sandbox (`place`: wallet-secret or bank-secret) or its venue (secret) what signs our questions to it."""
+    status, _ = Api(sandbox_url, "").call("POST", f"/admin/{place}", json.dumps({"secret": secret}).encode())
+    if status != 200:
+        raise DayInterrupted(f"the sandbox did not take the {place}: {status}")
+
+
 def connect_venue_inbox(venue_url: str, *, pool: str, url: str, secret: str) -> None:
     """Tell the sandbox's venue where a pool's events go, and what signs them."""
     body = json.dumps({"pool": pool, "url": url, "secret": secret}).encode()

@@ -226,7 +226,7 @@ class ProviderAdmin(ReadOnlyAdmin):
 
     @admin.display(description="by admins")
     def what_can_be_done(self, row: Provider) -> str:
-        names = ("rotate-provider", "enable-provider" if row.disabled_at else "disable-provider")
+        names = ("allow-provider", "rotate-provider", "enable-provider" if row.disabled_at else "disable-provider")
         return format_html_join(
             " · ",
             '<a class="{}" href="{}?provider={}">{}</a>',

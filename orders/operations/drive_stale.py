@@ -50,7 +50,7 @@ def drive_stale() -> int:
             _drive(one, now=now)
         elif one.kind == StaleFinding.Kind.OPERATION and one.state in _LOOKED_UP:
             outcome = remote_operations.look_up(one.subject)
-            _note(one, done=f"looked up: {type(outcome).__name__.lower()}", now=now)
+            _note(one, done=f"{stale.LOOKED_UP}{type(outcome).__name__.lower()}", now=now)
         else:
             _note(one, done="nothing: its owner has ended, people have to look", now=now)
     return len(found)

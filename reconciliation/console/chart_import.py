@@ -31,6 +31,7 @@ def page(request: HttpRequest, environment: str) -> HttpResponse:
             context["text"] = text
             found = csv_import.dry_run(environment=environment, text=text)
             context["dry_run"] = found
+            context["rows"] = sorted(found.rows, key=lambda row: row.kind == "unchanged")
             if request.POST.get("do") == "propose" and found.stands:
                 row = versions.propose_chart(
                     environment=environment,

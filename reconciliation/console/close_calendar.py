@@ -100,8 +100,7 @@ def _run(request: HttpRequest, made: list[str]) -> str:
 def _environment(text: str) -> str:
     if text in Environment.values:
         return text
-    with_records = [environment.value for environment in Environment if schedule.first_date(environment) is not None]
-    return with_records[0] if with_records else Environment.TEST.value
+    return schedule.book_with_records()
 
 
 def _month(text: str, today: date) -> date:

@@ -99,8 +99,14 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "states": states,
         "may_open_orders": sees(request.user, Section.ORDERS),
         "may_open_closes": sees(request.user, Section.CLOSE),
-        "last_close": CloseRun.objects.order_by("-last_run_at").first(),
+        "last_closes": list(_last_closes()),
     }
+
+
+def _last_closes() -> "QuerySet[CloseRun]":
+    """Return each book's close of its newest date that was run, whichever date was run last."""
+    run = CloseRun.objects.filter(last_run_at__isnull=False)
+    return run.order_by("environment", "-business_date").distinct("environment")
 
 
 def _queues(now: datetime) -> list[_Asked]:

@@ -29,6 +29,7 @@ def _create(form: Form, actor: str) -> str:
             kinds=_listed(form.get("kinds", "")),
             event_id=form.get("event_id", ""),
             transaction=form.get("transaction", ""),
+            fields=_fields(form.get("fields", "")),
             signature_header=form.get("signature_header", ""),
             timestamp_header=form.get("timestamp_header", ""),
             tolerance_seconds=_whole(form.get("tolerance") or "300", "The tolerance is a whole number of seconds."),
@@ -37,6 +38,14 @@ def _create(form: Form, actor: str) -> str:
         now=clock.now(),
     )
     return f"It sends to /v1/inbox/{made.provider.code}. {_shown(form, made)}"
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Read name=path pairs. Raises Malformed."""
+    named = [pair.partition("=") for pair in _listed(text)]
+    if not all(path for _, _, path in named):
+        raise Malformed("A field is name=path, such as amount=data.sum.")
+    return {name: path for name, _, path in named}
 
 
 def _listed(text: str) -> list[str]:
@@ -137,6 +146,7 @@ OPERATIONS: dict[str, Operation] = {
             ("kind", "Path of the kind", []),
             ("subjects", "Paths of the ids that it is about", []),
             ("transaction", f"Path of the provider's own reference ({providers.USUAL_TRANSACTION})", []),
+            ("fields", "Where else members are than a handler expects: amount=object.sum asset=object.currency", []),
             ("tolerance", "Tolerance of the timestamp in seconds (300)", []),
             ("kinds", "Kinds of news it may bring: payin.*, trade.settled, …; * for all", []),
         ],

@@ -34,7 +34,10 @@ from wallets.models import Gateway, Operator, OperatorKey
 
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """Show an operation's form, or carry it out. A secret is shown in this answer and nowhere else."""
+    """Show an operation's form, or carry it out: refused, the form keeps what was typed, but no secret.
+
+    A secret that is made is shown in this answer and nowhere else.
+    """
     operation = OPERATIONS.get(name)
     if operation is None:
         raise Http404
@@ -53,8 +56,9 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
             messages.error(request, refusal.message)
         except IntegrityError:
             messages.error(request, "There is one like it already.")
+    asked = request.GET if told or request.method == "GET" else request.POST
     fields = [
-        {"name": key, "label": label, "choices": choices, "asked": request.GET.get(key, "")}
+        {"name": key, "label": label, "choices": choices, "asked": "" if "secret" in key else asked.get(key, "")}
         for key, label, choices in operation.fields()
     ]
     context = {

@@ -128,12 +128,13 @@ def _candidates(line: StatementLine) -> list[dict[str, Any]]:
 
 def _shown(line: StatementLine, one: Candidate, *, taken: bool) -> dict[str, Any]:
     rule = naming_rule(line, one)
+    named, equal = rule is not StatementMatch.Rule.AMOUNT_AND_DATE, _equal(line, one)
     return {
         "candidate": one,
         "amount": f"{assets.text(one.amount_minor, one.asset)} {one.asset}",
-        "named": rule is not StatementMatch.Rule.AMOUNT_AND_DATE,
-        "rule": rule.label,
-        "equal": _equal(line, one),
+        "named": named,
+        "rule": rule.label if named or equal else "near its date, of another amount",
+        "equal": equal,
         "fits": one.asset == line.asset,
         "taken": taken,
         "against": ", ".join(_LABELS[kind] for kind in contradicted(line, one)),

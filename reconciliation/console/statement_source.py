@@ -18,6 +18,7 @@ from ledger.controls.console import actor_of
 from ledger.controls.refusals import Malformed, Refusal
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.environments import Environment
+from reconciliation import schedule
 from reconciliation.models import StatementSource
 from reconciliation.statements import mapping as mappings
 from reconciliation.statements import sources
@@ -134,7 +135,7 @@ def _given(request: HttpRequest, source: StatementSource | None) -> Mapping[str,
         return {name: request.POST.get(name, "") for name in (*_FIELDS, *_READING)}
     kept = source.mapping if source else CsvMapping().as_json()
     return {
-        "environment": source.environment if source else "",
+        "environment": source.environment if source else schedule.book_with_records(),
         "format": source.format if source else "csv",
         "asset": source.asset if source else "",
         "date_window_days": source.date_window_days if source else 3,

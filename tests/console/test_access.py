@@ -1,8 +1,10 @@
 import html
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
@@ -133,7 +135,7 @@ def test_a_review_is_resolved_by_two_people_through_the_console(signed_in: SignI
     def version() -> str:
         return str(ReviewCase.objects.get(pk=case.pk).version)
 
-    assert "The lookup says: unknown" in act(ops, "look-up")
+    assert act(ops, "look-up").count("The lookup says: unknown") == 1, "told once"
     page = ops.get(reverse("admin:review-case", args=[case.reference])).content.decode()
     assert 'id="dialog-debit_absent"' in page
     assert 'id="dialog-debit_proven"' not in page
@@ -224,3 +226,10 @@ def test_trace_finds_an_order_and_hands_over_its_packet(desk: Desk, signed_in: S
     assert packet.content.startswith(b"PK")
     assert support.get("/console/trace/", {"id": "100.00"}).status_code == 200
     assert signed_in("adam", "admin").get(f"/console/trace/{order.reference}/").status_code == 403
+
+
+def test_no_page_tells_a_message_that_its_frame_tells() -> None:
+    pages = list((Path(settings.BASE_DIR) / "templates" / "console").rglob("*.html"))
+    framed = [page for page in pages if 'extends "admin/base.html"' in page.read_text(encoding="utf-8")]
+    assert len(framed) > 20
+    assert [page.name for page in framed if "helpers/messages.html" in page.read_text(encoding="utf-8")] == []

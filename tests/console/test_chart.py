@@ -225,6 +225,11 @@ def test_a_chart_is_imported_by_two_people(signed_in: SignIn) -> None:
     assert "5100,Bank fees,expense,debit,costs,costs:{what},none" in exported
     again = unescape(finance.post(url, {"text": exported, "do": "dry-run"}).content.decode())
     assert "the file changes nothing" in again
+    more = unescape(
+        finance.post(url, {"text": exported + "5200,Rent,expense,debit,costs,rent:{w},none\n"}).content.decode()
+    )
+    result = more.partition('id="result"')[2]
+    assert -1 < result.index("5200") < result.index("5100"), "what changes stands before what does not"
 
 
 def test_a_page_that_is_not_there_is_404(signed_in: SignIn) -> None:

@@ -213,3 +213,17 @@ def test_a_run_that_was_cut_off_is_told_above_the_cases_and_on_its_close(signed_
     assert f"{closed.business_date} (test)</a> was cut off: Ledger mismatch." in listed
     assert "Ledger mismatch: cut off, there were more than a run looks at" in fiona.get(page).content.decode()
     assert "Blocked: point" in _act(fiona, closed, "submit")
+
+
+def test_home_names_each_book_s_newest_date_when_an_older_one_was_run_last(desk: Desk, signed_in: SignIn) -> None:
+    today = clock.now().date()
+    runs = (("test", today), ("test", today - timedelta(days=3)), ("live", today - timedelta(days=5)))
+    newest, older, live = (
+        close_runs.run(close=close_runs.ensure(environment=book, business_date=day)).close for book, day in runs
+    )
+    desk.later(minutes=1)
+    close_runs.run(close=older)
+    home = signed_in("frank", "finance lead").get(reverse("admin:index"))
+    assert [close.pk for close in home.context["last_closes"]] == [live.pk, newest.pk]
+    assert reverse("admin:close-page", args=[newest.reference]) in home.content.decode()
+    assert f"{(today - timedelta(days=3)).isoformat()}</a>" not in home.content.decode()

@@ -81,6 +81,21 @@ def test_others_may_not_replay(role: str, signed_in: SignIn) -> None:
     assert event().state == "dead"
 
 
+def test_a_refused_form_keeps_what_was_typed_but_no_secret(signed_in: SignIn) -> None:
+    client, url = signed_in("ada", "admin"), reverse("admin:operation", args=["create-provider"])
+    typed = {"provider": "acme", "environment": "live", "slug": "(the house)", "scheme": "hmac-sha256-hex"}
+    given = typed | {"secret": "chosen by them 42", "signature_header": "X-Sig", "kinds": "payin.*"}
+    refused = client.post(url, given).content.decode()
+    assert "This scheme needs" in refused
+    for name, value in {"provider": "acme", "signature_header": "X-Sig", "kinds": "payin.*"}.items():
+        assert f'<input name="{name}" value="{value}"' in refused
+    assert "<option selected>live</option>" in refused
+    assert "chosen by them 42" not in refused
+    done = client.post(url, given | {"event_id": "id"}).content.decode()
+    assert "It sends to /v1/inbox/acme" in done
+    assert 'value="X-Sig"' not in done, "the next one is another"
+
+
 def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn) -> None:
     client = signed_in("ada", "admin")
 
@@ -89,7 +104,9 @@ def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn)
 
     given = {"provider": "acme", "environment": "test", "slug": "(the house)", "scheme": "standard-webhooks"}
     assert "Say which kinds of news it may bring" in do("create-provider", **given)
-    made = do("create-provider", **given, kinds="payin.* trade.settled")
+    assert "A field is name=path" in do("create-provider", **given, kinds="payin.*", fields="amount")
+    made = do("create-provider", **given, kinds="payin.* trade.settled", fields="amount=object.sum, asset=object.cur")
+    assert Provider.objects.get().mapping["fields"] == {"amount": "object.sum", "asset": "object.cur"}
     assert Provider.objects.get().kinds == ["payin.*", "trade.settled"]
     assert "acme may bring payin.*, payout.updated from now on; all else is parked" in do(
         "allow-provider", provider="acme", kinds="payout.updated, payin.*"
@@ -107,6 +124,7 @@ def test_provider_is_created_rotated_and_disabled_by_an_admin(signed_in: SignIn)
     assert older.expires_at - newer.created_at == timedelta(hours=2)
     page = client.get(reverse("admin:webhooks_provider_change", args=[Provider.objects.get().pk])).content.decode()
     assert f"until {older.expires_at:%Y-%m-%d %H:%M} UTC" in page
+    assert reverse("admin:operation", args=["allow-provider"]) + "?provider=acme" in page
     link = reverse("admin:operation", args=["rotate-provider"]) + "?provider=acme"
     assert link in page
     assert "<option selected>acme</option>" in client.get(link).content.decode()

@@ -138,6 +138,16 @@ def test_a_known_line_that_says_otherwise_shows_the_difference(desk: Desk, signe
     assert "amount_minor: <del>10.00</del> <ins>12.50</ins>" in page
 
 
+def test_what_is_near_a_line_s_date_is_not_said_to_have_its_amount(desk: Desk, signed_in: SignIn) -> None:
+    processed(desk, "20.00")
+    client = signed_in("fay", "finance")
+    upload(client, operator_source(), text(HEADER, [f"t1,{today()},20.01,debit,,,"]))
+    act(client, "statement-file-act", StatementFile.objects.get().reference, "import")
+    page = shown(client.get(reverse("admin:statement-line", args=[StatementLine.objects.get().reference])))
+    assert page.count("near its date, of another amount") == 1
+    assert "exact amount" not in page
+
+
 def test_a_line_is_matched_and_taken_apart_by_hand(desk: Desk, signed_in: SignIn) -> None:
     first, second = processed(desk, "20.00"), processed(desk, "20.00")
     client, auditor = signed_in("fay", "finance"), signed_in("ann", "auditor")
@@ -147,6 +157,7 @@ def test_a_line_is_matched_and_taken_apart_by_hand(desk: Desk, signed_in: SignIn
     line = StatementLine.objects.get()
     page = shown(client.get(reverse("admin:statement-line", args=[line.reference])))
     assert "Several could be meant" in page
+    assert page.count("exact amount within the date window") == 2
     keys = [f"{order.reference}:debit_confirmed" for order in (first, second)]
     assert all(key in page for key in keys)
     chosen = Transaction.objects.get(key=keys[1])
@@ -188,6 +199,7 @@ def test_a_source_is_made_and_changed_with_an_audit_entry(desk: Desk, signed_in:
         "column-booked_on": "Date",
     }
     new = reverse("admin:statement-source-new")
+    assert "<option selected>test</option>" in shown(client.get(new)), "the book that has records"
     page = shown(client.post(new, form, follow=True))
     assert "Name one amount column" in page
     assert 'value="main-bank"' in page

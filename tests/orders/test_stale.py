@@ -141,6 +141,27 @@ def test_unknown_operation_of_an_ended_order_is_looked_up_ever_less_often(
     assert reloaded(order).state == "failed"
 
 
+def test_an_operation_that_the_poller_looks_up_is_not_shown_as_driven_by_nobody(
+    desk: Desk, superuser_connection: Superuser, signed_in: Callable[[str, str], Client]
+) -> None:
+    """Until its outcome is known, or its time to be looked up has passed and nobody has: the poller is away."""
+    desk.wallet.legs = {"debit": [declined]}
+    desk.order()
+    desk.drive(passes=2)
+    superuser_connection.execute("SET session_replication_role = replica")
+    superuser_connection.execute("UPDATE wallets_remoteoperation SET state = 'unknown', unknown_cause = 'timeout'")
+    superuser_connection.execute("SET session_replication_role = origin")
+    desk.wallet.legs = {"debit": [server_error]}
+    client = signed_in("susi", "support")
+    shown = []
+    for minutes, polled in ((6, False), (0, True), (9, False), (2, True), (15, False), (8, False), (4, False)):
+        desk.later(minutes=minutes)
+        if polled:
+            drains.drain("stale")
+        shown.append(_tile(client))
+    assert shown == [1, 0, 0, 0, 0, 0, 1]
+
+
 def test_reservation_of_an_ended_order_is_found_and_shown_to_people(
     desk: Desk, superuser_connection: Superuser
 ) -> None:

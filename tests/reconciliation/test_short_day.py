@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import transaction as db_transaction
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from ledger.controls import clock, drains
 from ledger.models import Hold
@@ -15,6 +16,7 @@ from orders import sandbox_venue
 from orders.models import Order, Pool
 from orders.operations.halt_pool import NotHalted, lift_halt
 from reconciliation import short_day
+from reconciliation.management.commands import short_day as short_day_command
 from reconciliation.models import ExceptionCase
 from tests.reconciliation.day import Day
 from tests.sandbox_in_process import SandboxTransport
@@ -138,3 +140,27 @@ def _lift_halts() -> None:
                 lift_halt(pool=pool, actor="short day", now=clock.now())
         except NotHalted:
             continue
+
+
+def test_the_sandbox_is_told_what_signs_each_gateway_that_leads_to_it_and_no_other(
+    day: Day, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SANDBOX_URL, settings.SANDBOX_VENUE_URL = "http://127.0.0.1:8100", "http://127.0.0.1:8101"
+    house = Operator.objects.filter(kind=Operator.Kind.HOUSE).first() or Operator.objects.create(
+        name="The house", slug="house", kind=Operator.Kind.HOUSE, reference="op_house", created_at=clock.now()
+    )
+    rows = (("bank_transfer", "8100/bank"), ("venue:north", "8101"), ("promptpay", "8102/bank"))
+    Gateway.objects.update(base_url="http://127.0.0.1:8100/", secret="whsec_wallet")
+    for channel, place in rows:
+        Gateway.objects.create(
+            operator=house, environment="test", channel=channel, wallet_asset="EUR", secret=f"whsec_{channel}",
+            base_url=f"http://127.0.0.1:{place}",
+        )  # fmt: skip
+    told: list[tuple[str, str, str]] = []
+    monkeypatch.setattr(short_day, "tell_secret", lambda url, *, place, secret: told.append((url[-4:], place, secret)))
+    short_day_command._tell_secrets()
+    assert told == [
+        ("8100", "wallet-secret", "whsec_wallet"),
+        ("8100", "bank-secret", "whsec_bank_transfer"),
+        ("8101", "secret", "whsec_venue:north"),
+    ]

@@ -1,5 +1,6 @@
 """What every answer below /v1 has, whatever it is: a request id, a problem's shape, no internals."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -31,7 +32,6 @@ def test_a_request_id_is_made_when_what_comes_in_is_none(shop: Shop, given: str)
     "method, path, headers, status, code",
     [
         ("GET", "/v1/nothing", {}, 404, "no_such_route"),
-        ("GET", "/v1/", {}, 404, "no_such_route"),
         ("POST", "/v1/quotes/", {}, 404, "no_such_route"),
         ("GET", "/v1/orders/nothing", {}, 404, "no_such_route"),
         ("GET", "/v1/orders/ord_%00", {}, 404, "no_such_route"),
@@ -43,6 +43,8 @@ def test_a_request_id_is_made_when_what_comes_in_is_none(shop: Shop, given: str)
         ("PATCH", "/v1/pools", {}, 405, "method_not_allowed"),
         ("OPTIONS", "/v1/pools", {}, 405, "method_not_allowed"),
         ("TRACE", "/v1/pools", {}, 405, "method_not_allowed"),
+        ("POST", "/v1", {}, 405, "method_not_allowed"),
+        ("POST", "/v1/", {}, 405, "method_not_allowed"),
         ("POST", "/v1/schema", {}, 405, "method_not_allowed"),
         ("POST", "/v1/docs", {}, 405, "method_not_allowed"),
         ("GET", "/v1/pools", {"Accept": "text/html"}, 406, "not_acceptable"),
@@ -161,6 +163,33 @@ def test_the_console_keeps_its_own_pages_when_something_is_not_found(database: N
     assert answer.status == 404
     assert answer.headers["Content-Type"].startswith("text/html")
     assert answer.headers["X-Request-Id"].startswith("req_")
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/"])
+def test_the_way_on_is_told_when_rest_is_asked_without_a_route(database: None, path: str) -> None:
+    answer = Api().get(path)
+    assert (answer.status, answer.json) == (
+        200,
+        {
+            "name": "Holdfast",
+            "version": "v1",
+            "console": "/console/",
+            "docs": "/v1/docs",
+            "document": "/v1/schema",
+            "health": "/readyz",
+        },
+    )
+    assert [Api().get(answer.json[place]).status for place in ("docs", "document", "health")] == [200, 200, 200]
+
+
+def test_a_page_leads_on_when_the_address_is_opened_without_a_path(database: None) -> None:
+    answer = Api().get("/", Accept="text/html")
+    assert answer.status == 200
+    links = re.findall(r'href="([^"]+)"', answer.body.decode())
+    assert links == ["/console/", "/v1/docs", "/v1/schema", "/readyz"]
+    assert Api().get("/console/").status == 302, "to the log-in"
+    assert "Set-Cookie" not in answer.headers
+    assert Api().post("/", {}).status == 405
 
 
 def test_answers_are_not_stored_when_somebody_stands_between(shop: Shop) -> None:

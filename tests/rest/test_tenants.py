@@ -17,7 +17,7 @@ from wallets.models import OperatorKey
 _STANDS_SECONDS = 5.0
 """A world is good for so long: its quotes expire."""
 
-_PUBLIC = {"/v1/schema", "/v1/docs", "/v1/inbox/{provider}"}
+_PUBLIC = {"/v1/", "/v1/schema", "/v1/docs", "/v1/inbox/{provider}"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Command(BaseCommand):
         api = short_day.Api(url, key)
         run = randomness.octets(4).hex()
         short_day.subscribe(api, settings.SANDBOX_URL, run=run)
+        _tell_secrets()
         _connect_inboxes(url)
         _connect_venue_inboxes(url)
         if day:
@@ -107,6 +108,17 @@ def _until_funded(api: short_day.Api, wallet: str) -> None:
         if status == 200 and any(one["posted"].strip("0.") for one in json.loads(content)["data"]):
             return
         time.sleep(0.25)
+
+
+def _tell_secrets() -> None:
+    """Have the sandbox take what the gateways that lead to it have signed, and nothing else. No other is told a secret."""
+    wallet, venue = (url.rstrip("/") for url in (settings.SANDBOX_URL, settings.SANDBOX_VENUE_URL))
+    for gateway in Gateway.objects.filter(environment=Environment.TEST).order_by("pk"):
+        if gateway.base_url.rstrip("/") == venue:
+            short_day.tell_secret(venue, place="secret", secret=gateway.secret)
+        elif gateway.base_url.rstrip("/") in (wallet, f"{wallet}/bank"):
+            place = "wallet-secret" if gateway.channel == WALLET else "bank-secret"
+            short_day.tell_secret(wallet, place=place, secret=gateway.secret)
 
 
 def _connect_inboxes(url: str) -> None:
