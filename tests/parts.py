@@ -17,6 +17,7 @@ LONG: Final[Mapping[str, float]] = {
     "tests/console/test_access.py": 25,
     "tests/console/test_page_walk.py": 25,
     "tests/console/test_planted_secrets.py": 30,
+    "tests/console/test_widths_browser.py": 60,
     "tests/ledger/test_against_the_model.py": 15,
     "tests/local/test_bank_transfers_survive.py": 90,
     "tests/local/test_events_survive.py": 35,
