@@ -3,11 +3,12 @@
 The books end equal to the undisturbed run, or in a manual review with the books unchanged; never a second ask of a key.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.db import DatabaseError, connection
@@ -24,7 +25,7 @@ from wallets.models import Gateway, RemoteOperation
 
 pytestmark = pytest.mark.usefixtures("database")
 
-_WRITES = ("INSERT", "UPDATE", "DELETE", "\nUPDATE", "SELECT ledger_open_accounts")
+_WRITES: Final = re.compile(r"^\s*((?:INSERT|UPDATE|DELETE) \w+|SELECT ledger_open_accounts)", re.MULTILINE)
 
 
 class Killed(BaseException):
@@ -63,11 +64,12 @@ def killing(killer: Killer, wallet: ScriptedWallet, monkeypatch: pytest.MonkeyPa
 
     def autocommit_watched(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         """A writing statement outside any block is a commit of its own."""
-        if connection.in_atomic_block or not sql.startswith(_WRITES):
+        writes = None if connection.in_atomic_block else _WRITES.search(sql)
+        if writes is None:
             return execute(sql, *rest)
-        killer.reach(f"before {sql.split()[0]} {sql.split()[1]}")
+        killer.reach(f"before {writes[1]}")
         result = execute(sql, *rest)
-        killer.reach(f"after {sql.split()[0]} {sql.split()[1]}")
+        killer.reach(f"after {writes[1]}")
         return result
 
     def watched(kind: str, question: Callable[..., Reply]) -> Callable[..., Reply]:
