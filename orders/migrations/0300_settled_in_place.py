@@ -11,9 +11,10 @@ from django.db.models import Case, F, Q, Value, When
 from ledger.controls.sql_files import run_sql_file
 
 _SQL = Path(__file__).resolve().parent.parent / "sql"
-_BEFORE = (
-    (_SQL / "write_settled.sql").read_text(encoding="utf-8").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-)
+
+
+def _again(name: str) -> str:
+    return (_SQL / name).read_text(encoding="utf-8").replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
 
 
 class Migration(migrations.Migration):
@@ -44,10 +45,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL(
             "ALTER TABLE orders_intent SET (fillfactor = 15)", "ALTER TABLE orders_intent SET (fillfactor = 40)"
         ),
-        run_sql_file(_SQL / "write_settled_in_place.sql", reverse=_BEFORE),
-        # A plan for these very references is dearer to make than to carry out.
-        migrations.RunSQL(
-            "ALTER FUNCTION orders_lock_parties SET plan_cache_mode = force_generic_plan SET enable_seqscan = off",
-            "ALTER FUNCTION orders_lock_parties RESET plan_cache_mode RESET enable_seqscan",
-        ),
+        run_sql_file(_SQL / "write_settled_in_place.sql", reverse=_again("write_settled.sql")),
+        run_sql_file(_SQL / "lock_parties_by_reference.sql", reverse=_again("lock_parties.sql")),
     ]

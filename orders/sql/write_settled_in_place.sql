@@ -52,10 +52,11 @@ BEGIN
             RAISE EXCEPTION '% of % intents are %', v_number, cardinality(v_ids), v_to[n];
         END IF;
     END LOOP;
+    -- found by their ids alone: by its reference's index the whole table would be read, with a plan of when it was small
     UPDATE orders_intent AS i
     SET state = v_to[cardinality(v_to)], version = i.version + 1, terms = r.terms, fee_items = r.fee_items, usages = r.usages
     FROM jsonb_to_recordset(p_rows) AS r (reference text, terms jsonb, fee_items jsonb, usages jsonb)
-    WHERE i.reference = r.reference;
+    WHERE i.id = ANY (v_ids) AND i.reference || '' = r.reference;
     GET DIAGNOSTICS v_number = ROW_COUNT;
     IF v_number <> jsonb_array_length(p_rows) THEN
         RAISE EXCEPTION '% of % intents are at their end', v_number, jsonb_array_length(p_rows);

@@ -4,15 +4,14 @@ Nothing is confirmed or rejected but by an answer that says so in the protocol's
 these terms. Whatever else comes back proves nothing.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from ledger.controls.redaction import redacted
 from ledger.money import Asset, InvalidAmount, parse
-from wallets.gateway_port import EXCERPT_LENGTH, RemoteRequest, Reply
+from wallets.answer_bodies import Unreadable, content_of, excerpt
+from wallets.gateway_port import RemoteRequest, Reply
 from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
 from wallets.price_port import Price, PriceQuestion, PriceRefused, PriceReply, PriceUnknown
 
@@ -32,12 +31,6 @@ REFUSALS: Final = frozenset(
 )
 _DONE: Final = (200, 201)
 _REFERENCE: Final = re.compile(r"[!-~]{1,120}", re.ASCII)
-_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-_LOOKED_AT: Final = 4 * EXCERPT_LENGTH
-
-
-class _Unreadable(Exception):
-    """The body is no JSON object that says each thing once."""
 
 
 def read_ask(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
@@ -46,8 +39,8 @@ def read_ask(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
     if status >= 500:
         return replace(reply, outcome=Unknown(Cause.SERVER_ERROR))
     try:
-        content = _content(body)
-    except _Unreadable:
+        content = content_of(body)
+    except Unreadable:
         return reply
     if 200 <= status < 300:
         return replace(reply, outcome=_operation(request, content, done=status in _DONE))
@@ -64,8 +57,8 @@ def read_lookup(request: RemoteRequest, *, status: int, body: bytes) -> Reply:
     if status >= 500:
         return replace(reply, outcome=Unknown(Cause.SERVER_ERROR))
     try:
-        content = _content(body)
-    except _Unreadable:
+        content = content_of(body)
+    except Unreadable:
         return reply
     if status in _DONE:
         return replace(reply, outcome=_operation(request, content, done=True))
@@ -81,8 +74,8 @@ def read_price(question: PriceQuestion, *, status: int, body: bytes) -> PriceRep
     if status >= 500:
         return PriceUnknown(Cause.SERVER_ERROR)
     try:
-        content = _content(body)
-    except _Unreadable:
+        content = content_of(body)
+    except Unreadable:
         return PriceUnknown(Cause.UNREADABLE)
     if status == 422 and isinstance(content.get("code"), str):
         return PriceRefused(str(content["code"])[:40])
@@ -105,12 +98,6 @@ def read_price(question: PriceQuestion, *, status: int, body: bytes) -> PriceRep
     except InvalidAmount:
         return PriceUnknown(Cause.UNREADABLE)
     return Price(given.minor, quote_id) if given.minor > 0 else PriceRefused("nothing")
-
-
-def excerpt(body: bytes) -> str:
-    """Return the beginning of an answer as one printable line, without what looks like a secret."""
-    text = _UNPRINTABLE.sub(" ", body[:_LOOKED_AT].decode(errors="replace"))
-    return str(redacted(text))[:EXCERPT_LENGTH]
 
 
 def _operation(request: RemoteRequest, content: Mapping[str, object], *, done: bool) -> Outcome:
@@ -172,21 +159,3 @@ def _fits(name: str, asked: str, said: object) -> bool:
         return parse(said, asset).minor == parse(asked, asset).minor
     except InvalidAmount:
         return False
-
-
-def _content(body: bytes) -> Mapping[str, object]:
-    """Read a JSON object. Raises _Unreadable, also for a name that is said twice."""
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        content = dict(pairs)
-        if len(content) != len(pairs):
-            raise _Unreadable
-        return content
-
-    try:
-        content = json.loads(body.decode(), object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        raise _Unreadable from None
-    if not isinstance(content, dict):
-        raise _Unreadable
-    return content

@@ -1,8 +1,10 @@
 """OneWallet, Pattern A, in its words: instant transfer, fee model, terminal states. One row per sentence."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.db import transaction as db_transaction
@@ -14,9 +16,10 @@ from ledger.models import Event, Move, Posting
 from ledger.models.journal import Hold
 from orders.models import Intent, WalletEntry
 from orders.operations.transfer_now import DuplicatePartnerReference, InsufficientFunds, ListRefused
-from orders.transfers.parties import SameWallet
+from orders.transfers.parties import SameWallet, lock_parties
 from tests.orders import books
 from tests.orders.till import Till, balance_of, history, open_till, standing
+from tests.wallets import people
 from tests.wallets.rules import fee, in_force, limit
 from wallets import holders
 from wallets.holders import AssetNotHeld, WalletClosed, WalletFrozen
@@ -402,6 +405,59 @@ def test_the_steps_of_a_list_write_no_index(till: Till) -> None:
         till.pay_list([till.asked(alice, bob, "1.00", partner_reference=f"shop-{number}") for number in range(200)])
         cursor.execute(question)
         assert cursor.fetchone() == (updated + 600, in_place + 600)
+
+
+def test_a_transfer_reads_its_own_rows_by_a_plan_made_when_there_were_few(till: Till) -> None:
+    """However many others there are: a plan is kept for its connection's life."""
+    alice, bob = till.wallet("alice", funds=1_000_000), till.wallet("bob")
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
+    till.pay(alice, bob, "1.00")
+    for number in range(60):
+        till.wallet(f"w{number}")
+    till.pay_list([till.asked(alice, bob, "1.00") for _ in range(400)])
+    question = """
+    SELECT coalesce(sum(pg_stat_get_xact_tuples_fetched(i.indexrelid) + pg_stat_get_xact_tuples_returned(i.indexrelid)), 0),
+           max(pg_stat_get_xact_tuples_returned(c.oid))
+    FROM pg_class AS c JOIN pg_index AS i ON i.indrelid = c.oid WHERE c.oid = %s::regclass
+    """
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        read = {}
+        for table in ("orders_intent", "wallets_wallet"):
+            cursor.execute(question, [table])
+            read[table] = [-count for count in cursor.fetchone()]
+        till.pay(alice, bob, "1.00")
+        for table in read:
+            cursor.execute(question, [table])
+            read[table] = [before + after for before, after in zip(read[table], cursor.fetchone(), strict=True)]
+    assert 0 < read["orders_intent"][0] < 30, read
+    assert 0 < read["wallets_wallet"][0] < 30, read
+    assert all(in_turn == 0 for _, in_turn in read.values()), read
+
+
+def test_the_wallets_of_a_transfer_are_locked_and_nobody_elses(
+    till: Till, superuser_connection: psycopg.Connection[Any]
+) -> None:
+    alice, bob, idle = till.wallet("alice"), till.wallet("bob"), till.wallet("idle")
+    other = people.wallet("alice", owner=people.operator("globex"), kind="user", assets=["THB"])
+
+    def is_locked(wallet: Wallet) -> bool:
+        with suppress(psycopg.errors.LockNotAvailable), superuser_connection.transaction():
+            superuser_connection.execute(
+                "SELECT FROM wallets_wallet WHERE reference = %s FOR UPDATE NOWAIT", [wallet.reference]
+            )
+            return False
+        return True
+
+    with db_transaction.atomic():
+        found = lock_parties(
+            environment=alice.environment,
+            operator_id=till.caller.operator_id,
+            references=[bob.reference, other.reference, alice.reference],
+        )
+        assert set(found) == {alice.reference, bob.reference}
+        assert [is_locked(one) for one in (alice, bob, idle, other)] == [True, True, False, False]
+    assert not is_locked(alice)
 
 
 def _frozen(wallet: Wallet, till: Till) -> None:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from ledger.money import Asset, InvalidAmount, parse
+from wallets.answer_bodies import Unreadable, content_of, excerpt
 from wallets.gateway_port import (
     NotPayable,
     Payable,
@@ -20,7 +21,6 @@ from wallets.gateway_port import (
     Reply,
     Unanswered,
 )
-from wallets.gateways.bodies import Unreadable, content_of, excerpt
 from wallets.outcomes import CameBack, Cause, Confirmed, Outcome, Rejected, Unknown
 
 # The protocol's words for "it did not happen and will not".

@@ -3,13 +3,11 @@
 import json
 from datetime import datetime
 from functools import partial
-from urllib.parse import quote
 
 from wallets.gateway_port import GatewayConnection, Payable, RecipientHeard, RecipientQuery, RemoteRequest, Reply
 from wallets.gateways import bank_answers
 from wallets.gateways.bank_answers import TRANSFER
-from wallets.gateways.exchange import LARGEST_ANSWER, exchanged, rfc3339, signed
-from webhooks import outbound
+from wallets.signed_questions import exchanged, to_look_up, to_post
 
 
 class HttpBankTransfer:
@@ -42,19 +40,14 @@ class HttpBankTransfer:
             "reference": request.owner,
         }
         body = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-        sent = outbound.OutboundRequest(
-            method="POST",
-            url=f"{connection.base_url.rstrip('/')}/transfers",
-            environment=connection.environment,
-            headers={
-                "content-type": "application/json",
-                "idempotency-key": request.key,
-                "not-after": rfc3339(not_after),
-                **signed(request.key, connection, request_id=request_id, body=body),
-            },
-            body=body,
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_post(
+            "transfers",
+            body,
+            connection=connection,
+            message_id=request.key,
+            request_id=request_id,
+            timeout_seconds=timeout_seconds,
+            not_after=not_after,
         )
         return exchanged(sent, read=partial(bank_answers.read_submit, request, TRANSFER))
 
@@ -67,12 +60,7 @@ class HttpBankTransfer:
         timeout_seconds: float,
     ) -> Reply:
         """Ask what became of the key."""
-        sent = outbound.OutboundRequest(
-            method="GET",
-            url=f"{connection.base_url.rstrip('/')}/transfers/{quote(request.key, safe=':')}",
-            environment=connection.environment,
-            headers=signed(request.key, connection, request_id=request_id, body=b""),
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_look_up(
+            "transfers", request.key, connection=connection, request_id=request_id, timeout_seconds=timeout_seconds
         )
         return exchanged(sent, read=partial(bank_answers.read_lookup, request, TRANSFER))

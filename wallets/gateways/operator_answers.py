@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from ledger.money import Asset, InvalidAmount, parse
+from wallets.answer_bodies import Unreadable, content_of, excerpt
 from wallets.gateway_port import RemoteRequest, Reply
-from wallets.gateways.bodies import Unreadable, content_of, excerpt
 from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
 
 # The protocol's words for "it did not happen and will not".

@@ -3,12 +3,10 @@
 import json
 from datetime import datetime
 from functools import partial
-from urllib.parse import quote
 
 from wallets.gateway_port import GatewayConnection, RemoteRequest, Reply
 from wallets.gateways import operator_answers
-from wallets.gateways.exchange import LARGEST_ANSWER, exchanged, rfc3339, signed
-from webhooks import outbound
+from wallets.signed_questions import exchanged, to_look_up, to_post
 
 
 class HttpOperatorWallet:
@@ -24,20 +22,14 @@ class HttpOperatorWallet:
         timeout_seconds: float,
     ) -> Reply:
         """Ask once. The body depends on nothing but the request, so that the same key has the same body."""
-        body = _body(request)
-        sent = outbound.OutboundRequest(
-            method="POST",
-            url=f"{connection.base_url.rstrip('/')}/{request.leg}",
-            environment=connection.environment,
-            headers={
-                "content-type": "application/json",
-                "idempotency-key": request.key,
-                "not-after": rfc3339(not_after),
-                **signed(request.key, connection, request_id=request_id, body=body),
-            },
-            body=body,
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_post(
+            request.leg,
+            _body(request),
+            connection=connection,
+            message_id=request.key,
+            request_id=request_id,
+            timeout_seconds=timeout_seconds,
+            not_after=not_after,
         )
         return exchanged(sent, read=partial(operator_answers.read_ask, request))
 
@@ -50,13 +42,8 @@ class HttpOperatorWallet:
         timeout_seconds: float,
     ) -> Reply:
         """Ask what became of the key."""
-        sent = outbound.OutboundRequest(
-            method="GET",
-            url=f"{connection.base_url.rstrip('/')}/operations/{quote(request.key, safe=':')}",
-            environment=connection.environment,
-            headers=signed(request.key, connection, request_id=request_id, body=b""),
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_look_up(
+            "operations", request.key, connection=connection, request_id=request_id, timeout_seconds=timeout_seconds
         )
         return exchanged(sent, read=partial(operator_answers.read_lookup, request))
 

@@ -3,8 +3,8 @@
 import json
 from datetime import datetime
 from functools import partial
-from urllib.parse import quote
 
+from wallets.answer_bodies import excerpt
 from wallets.gateway_port import (
     GatewayConnection,
     RecipientHeard,
@@ -15,9 +15,7 @@ from wallets.gateway_port import (
 )
 from wallets.gateways import bank_answers
 from wallets.gateways.bank_answers import PROMPTPAY
-from wallets.gateways.bodies import excerpt
-from wallets.gateways.exchange import LARGEST_ANSWER, Unheard, answered, exchanged, question_of, rfc3339, signed
-from webhooks import outbound
+from wallets.signed_questions import Unheard, answered, exchanged, question_of, to_look_up, to_post
 
 
 class HttpPromptPay:
@@ -37,17 +35,13 @@ class HttpPromptPay:
                 "currency": query.asset,
             }
         )
-        sent = outbound.OutboundRequest(
-            method="POST",
-            url=f"{connection.base_url.rstrip('/')}/promptpay/query",
-            environment=connection.environment,
-            headers={
-                "content-type": "application/json",
-                **signed(f"{query.reference}:query", connection, request_id=request_id, body=body),
-            },
-            body=body,
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_post(
+            "promptpay/query",
+            body,
+            connection=connection,
+            message_id=f"{query.reference}:query",
+            request_id=request_id,
+            timeout_seconds=timeout_seconds,
         )
         question, answer = question_of(sent), answered(sent)
         if isinstance(answer, Unheard):
@@ -76,19 +70,14 @@ class HttpPromptPay:
                 "reference": request.owner,
             }
         )
-        sent = outbound.OutboundRequest(
-            method="POST",
-            url=f"{connection.base_url.rstrip('/')}/promptpay/confirm",
-            environment=connection.environment,
-            headers={
-                "content-type": "application/json",
-                "idempotency-key": request.key,
-                "not-after": rfc3339(not_after),
-                **signed(request.key, connection, request_id=request_id, body=body),
-            },
-            body=body,
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_post(
+            "promptpay/confirm",
+            body,
+            connection=connection,
+            message_id=request.key,
+            request_id=request_id,
+            timeout_seconds=timeout_seconds,
+            not_after=not_after,
         )
         return exchanged(sent, read=partial(bank_answers.read_submit, request, PROMPTPAY))
 
@@ -101,13 +90,12 @@ class HttpPromptPay:
         timeout_seconds: float,
     ) -> Reply:
         """Ask what became of the key."""
-        sent = outbound.OutboundRequest(
-            method="GET",
-            url=f"{connection.base_url.rstrip('/')}/promptpay/confirmations/{quote(request.key, safe=':')}",
-            environment=connection.environment,
-            headers=signed(request.key, connection, request_id=request_id, body=b""),
-            timeout=timeout_seconds,
-            max_response_bytes=LARGEST_ANSWER,
+        sent = to_look_up(
+            "promptpay/confirmations",
+            request.key,
+            connection=connection,
+            request_id=request_id,
+            timeout_seconds=timeout_seconds,
         )
         return exchanged(sent, read=partial(bank_answers.read_lookup, request, PROMPTPAY))
 

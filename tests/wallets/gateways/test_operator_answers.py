@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wallets.gateways.questions import REQUEST, OwnedTransport, ask, look_up
+from wallets.answer_bodies import excerpt
 from wallets.gateway_port import Reply
-from wallets.gateways.bodies import excerpt
 from wallets.gateways.operator_answers import REFUSALS, read_ask, read_lookup
 from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
 from webhooks import outbound
@@ -208,7 +208,9 @@ def test_an_excerpt_is_short_and_printable_and_tells_no_secret() -> None:
         + b'"}'
         + b"x" * 600
     )
-    assert told.startswith('{"a":"[redacted]","b":"[redacted]","c":"[redacted]", "d":"[redacted]"}')
+    assert told.startswith(
+        '{"a":"whsec_[redacted]","b":"hf_test_[redacted]","c":"Bearer [redacted]", "d":"v1,[redacted]"}'
+    )
     assert len(told) == 500
 
 

@@ -1,17 +1,18 @@
-"""One signed question over HTTP: whatever happens becomes a reply."""
+"""A signed question over HTTP, as every adapter to the outside asks it: whatever happens becomes a reply."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from ledger.controls import clock
+from wallets.answer_bodies import excerpt
 from wallets.gateway_port import GatewayConnection, Reply
-from wallets.gateways.bodies import excerpt
 from wallets.outcomes import Cause, Unknown
 from webhooks import outbound, signatures
 
-LARGEST_ANSWER: Final = 64 * 1024
+_LARGEST_ANSWER: Final = 64 * 1024
 
 
 class Read(Protocol):
@@ -62,16 +63,53 @@ def question_of(sent: outbound.OutboundRequest) -> str:
     return excerpt(f"{sent.method} {urlsplit(sent.url).path} ".encode() + sent.body)
 
 
-def signed(message_id: str, connection: GatewayConnection, *, request_id: str, body: bytes) -> dict[str, str]:
-    """Return the headers of every question. The key is the signed message's id."""
-    made = signatures.headers(
-        secrets=[connection.secret],
-        message_id=message_id,
-        timestamp=int(clock.now().timestamp()),
-        body=body,
+def to_post(
+    path: str,
+    body: bytes,
+    *,
+    connection: GatewayConnection,
+    message_id: str,
+    request_id: str,
+    timeout_seconds: float,
+    not_after: datetime | None = None,
+) -> outbound.OutboundRequest:
+    """Return a signed POST of JSON. With `not_after` it is an ask: the message's id is its key, and it is void after that."""
+    asks = {} if not_after is None else {"idempotency-key": message_id, "not-after": _rfc3339(not_after)}
+    headers = {"content-type": "application/json", **asks}
+    return _to_send("POST", path, body, headers, connection, message_id, request_id, timeout_seconds)
+
+
+def to_look_up(
+    path: str, key: str, *, connection: GatewayConnection, request_id: str, timeout_seconds: float
+) -> outbound.OutboundRequest:
+    """Return a signed GET of what became of a key."""
+    path = f"{path}/{quote(key, safe=':')}"
+    return _to_send("GET", path, b"", {}, connection, key, request_id, timeout_seconds)
+
+
+def _to_send(
+    method: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    connection: GatewayConnection,
+    message_id: str,
+    request_id: str,
+    timeout_seconds: float,
+) -> outbound.OutboundRequest:
+    signed = signatures.headers(
+        secrets=[connection.secret], message_id=message_id, timestamp=int(clock.now().timestamp()), body=body
     )
-    return {"accept": "application/json", "x-request-id": request_id, **made}
+    return outbound.OutboundRequest(
+        method=method,
+        url=f"{connection.base_url.rstrip('/')}/{path}",
+        environment=connection.environment,
+        headers={"accept": "application/json", "x-request-id": request_id, **headers, **signed},
+        body=body,
+        timeout=timeout_seconds,
+        max_response_bytes=_LARGEST_ANSWER,
+    )
 
 
-def rfc3339(instant: datetime) -> str:
+def _rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -5,13 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from ledger.controls.redaction import redacted
 from wallets.gateway_port import EXCERPT_LENGTH
 
 _UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+")
-_SECRETS: Final = re.compile(
-    r"whsec_[A-Za-z0-9+/=_-]+|\bhf_(?:live|test)_\w+|\b(?:Bearer|Basic)\s+[\w.~+/=-]+|\bv1a?,[A-Za-z0-9+/=_-]{16,}",
-    re.IGNORECASE,
-)
 # Longer than an excerpt, so that a secret at its end is seen whole.
 _LOOKED_AT: Final = 4 * EXCERPT_LENGTH
 
@@ -40,6 +37,5 @@ def content_of(body: bytes) -> Mapping[str, object]:
 
 def excerpt(body: bytes) -> str:
     """Return the beginning of an answer as one printable line, without what looks like a secret."""
-    text = body[:_LOOKED_AT].decode(errors="replace")
-    text = _UNPRINTABLE.sub(" ", text)
-    return _SECRETS.sub("[redacted]", text)[:EXCERPT_LENGTH]
+    text = _UNPRINTABLE.sub(" ", body[:_LOOKED_AT].decode(errors="replace"))
+    return str(redacted(text))[:EXCERPT_LENGTH]
