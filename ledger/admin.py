@@ -191,7 +191,7 @@ class PeriodChangeAdmin(ReadOnlyAdmin):
 
     section = Section.LEDGER
     exact = ("business_date", "actor", "approval")
-    list_display = ("business_date", "action", "book", "actor", "approval", "changed_at")
+    list_display = ("business_date", "action", "book", "actor", "approval", "changed_at", "sealed_through")
     list_filter = ("action",)
     ordering = ("-business_date", "-version")
 

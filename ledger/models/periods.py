@@ -32,6 +32,7 @@ class PeriodChange(models.Model):
     actor = models.TextField()
     approval = models.TextField(help_text="the reference of the approved proposal, of an unlock")
     changed_at = models.DateTimeField()
+    sealed_through = models.BigIntegerField(null=True, help_text="the newest block when it was locked")
 
     class Meta:
         managed = False

@@ -11,8 +11,10 @@ from typing import Any, Final
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import transaction as db_transaction
 
-from ledger import fold, seals, verify
+from ledger import fold, periods, seals, verify
+from ledger.models import Block, PeriodChange
 from tests.ledger.door import ENVIRONMENT, Item, Move, balance, codes, counts, open_book, plain, reserve
 from tests.ledger.door import test_book as number_of_test_book
 
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 Owner = psycopg.Connection[Any]
 W: Final = "@world"
+_EARLIER: Final = datetime(2025, 3, 11, 9, tzinfo=UTC)
 _DAY: Final = datetime(2025, 3, 12, 9, tzinfo=UTC)
 _LATER: Final = datetime(2025, 3, 13, 9, tzinfo=UTC)
 
@@ -58,13 +61,15 @@ def _account(owner: Owner, address: str) -> int:
     return int(row[0])
 
 
-def _transaction(owner: Owner, key: str, *, effective_at: datetime = _LATER, has_key: bool = True) -> str:
+def _transaction(
+    owner: Owner, key: str, *, effective_at: datetime = _LATER, recorded_at: datetime = _LATER, has_key: bool = True
+) -> str:
     """Insert a transaction with all that the write door would leave beside its postings."""
     row = owner.execute(
         "INSERT INTO ledger_transaction (id, book_id, key, event_type, phase, subject, refs, metadata, request_id,"
         " effective_at, recorded_at) VALUES (uuidv7(), %s, %s, 'MANUAL_ADJUSTMENT', 'plain', 'ord_1', '{}', '{}', '', %s, %s)"
         " RETURNING id",
-        [number_of_test_book(), key, effective_at, _LATER],
+        [number_of_test_book(), key, effective_at, recorded_at],
     ).fetchone()
     assert row is not None
     if has_key:
@@ -179,6 +184,22 @@ def test_what_the_owner_inserts_beside_the_door_is_named_exactly(
 ) -> None:
     how(owner)
     assert _named() == named
+
+
+def test_a_transaction_dated_back_behind_a_lock_is_named_sealed_or_not(owner: Owner) -> None:
+    """L8: a lock seals what is there. What is sealed later came later, whenever it says that it was recorded."""
+    codes(plain("waits to be sealed", "a", "b", 1), now=_EARLIER)
+    day = _EARLIER.date()
+    with db_transaction.atomic():
+        periods.lock(ENVIRONMENT, day, "user:lou", _LATER)
+    assert _named() == {}
+    change = PeriodChange.objects.get(business_date=day)
+    assert change.sealed_through == Block.objects.count() == 2
+    _posted(owner, "dated back", 10, effective_at=_EARLIER, recorded_at=_EARLIER)
+    assert _named() == {"locked_periods": ["dated back"]}
+    seals.seal(ENVIRONMENT)
+    fold.fold()
+    assert _named() == {"locked_periods": ["dated back"]}
 
 
 def test_a_whole_transaction_of_the_owner_s_breaks_nothing_by_itself(owner: Owner) -> None:
