@@ -345,7 +345,7 @@ def test_each_attempt_is_kept_with_its_request_id_its_time_and_what_was_said_wit
     ask, lookup = RemoteAttempt.objects.order_by("number")
     assert ask.question.startswith('POST /debit {"amount":"100.00","asset":"EUR"')
     assert "whsec_c2VjcmV0" not in ask.question
-    assert '"user_reference":"magic-error-after.[redacted]"' in ask.question
+    assert '"user_reference":"magic-error-after.whsec_[redacted]"' in ask.question
     assert (ask.http_status, ask.outcome, ask.detail) == (500, "unknown", "server_error")
     assert "internal_error" in ask.excerpt
     assert lookup.question == f"GET /operations/{order.reference}:debit:v1 "

@@ -158,9 +158,9 @@ def _carried_out_again() -> Iterator[None]:
         repeated = isinstance(found, claims.Answered) and route == "/v1/transfers"
         return claims.Taken(0, clock.now()) if repeated else found
 
-    def kept(claim: claims.Taken, answer: claims.Answer, *, now: Any) -> None:
+    def kept(claim: claims.Taken, answer: claims.Answer, **named: Any) -> None:
         if claim.claim_id:
-            keep(claim, answer, now=now)
+            keep(claim, answer, **named)
 
     with patch.object(claims, "take", forgetful), patch.object(claims, "answer", kept):
         yield
