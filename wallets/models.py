@@ -363,6 +363,7 @@ class Inquiry(models.Model):
     excerpt = models.CharField(max_length=500, default="", help_text="the beginning of the answer, redacted")
 
     class Meta:
+        verbose_name_plural = "inquiries"
         indexes = [
             models.Index(fields=["request_id"], name="inquiry_by_request"),
             models.Index(fields=["gateway_id", "started_at"], name="inquiry_by_gateway"),

@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(name="inquiry", options={"verbose_name_plural": "inquiries"}),
         migrations.AlterField(
             model_name="inquiry",
             name="kind",
