@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from ledger.controls import ciphers, clock, randomness
+from ledger.controls import clock, randomness
 
 LEASE: Final = timedelta(seconds=60)
 PER_ENDPOINT: Final = 16
@@ -20,7 +20,7 @@ PER_ENDPOINT: Final = 16
 class Claimed:
     """A delivery that is ours to send until its lease ends. `claimed_at` is the database's; `measured_at` monotonic.
 
-    `secrets` has the present one first, then those that still sign beside it.
+    `kept_secrets`, as they lie in the database, has the present one first, then those that still sign beside it.
     """
 
     id: int
@@ -30,7 +30,7 @@ class Claimed:
     claimed_at: datetime
     measured_at: float
     url: str
-    secrets: tuple[str, ...]
+    kept_secrets: tuple[str, ...]
     endpoint_disabled: bool
     event_reference: str
     topic: str
@@ -73,7 +73,7 @@ def _claimed(row: Sequence[Any], token: str, before: float) -> Claimed:
         claimed_at=row[6],
         measured_at=before,
         url=row[7],
-        secrets=tuple(ciphers.decrypt(kept).decode() for kept in (row[8], *row[17])),
+        kept_secrets=(row[8], *row[17]),
         endpoint_disabled=row[9],
         event_reference=row[10],
         topic=row[11],

@@ -1,11 +1,11 @@
 """Send one claimed delivery and judge what came back. No database here: this runs in a thread of its own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ledger.controls import randomness
+from ledger.controls import ciphers, randomness
 from ledger.controls.redaction import REDACTED, redacted
 from webhooks import backoff, delivery_kinds, outbound, signatures
 from webhooks.claiming import LEASE, Claimed, Lane
@@ -47,7 +47,11 @@ def send_one(claimed: Claimed) -> Attempted:
     if waited + TIMEOUT + _MARGIN > LEASE:
         return _given_back(claimed)
     started_at = claimed.claimed_at + waited
-    message = _message(claimed, timestamp=int(started_at.timestamp()))
+    try:
+        secrets = tuple(ciphers.decrypt(kept).decode() for kept in claimed.kept_secrets)
+    except ciphers.Unreadable:  # this endpoint's alone: the others' deliveries go on
+        return _judged(claimed, started_at, failure="not signed: no key of SECRETS_KEYS reads its secret")
+    message = _message(claimed, secrets, timestamp=int(started_at.timestamp()))
     try:
         answer = delivery_kinds.adapter(claimed.kind).send(message)
     except outbound.TooLarge as error:  # the status says it all
@@ -60,7 +64,7 @@ def send_one(claimed: Claimed) -> Attempted:
         return _judged(claimed, started_at, failure=f"timed out: {error}")
     except outbound.Broken as error:
         return _judged(claimed, started_at, failure=f"broken: {error}")
-    return _judged(claimed, started_at, answer=answer, excerpt=_excerpt(answer.body, claimed, message.headers))
+    return _judged(claimed, started_at, answer=answer, excerpt=_excerpt(answer.body, secrets, message.headers))
 
 
 def body_of(claimed: Claimed) -> bytes:
@@ -75,16 +79,14 @@ def body_of(claimed: Claimed) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _message(claimed: Claimed, *, timestamp: int) -> SignedMessage:
+def _message(claimed: Claimed, secrets: Sequence[str], *, timestamp: int) -> SignedMessage:
     body = body_of(claimed)
     return SignedMessage(
         url=claimed.url,
         environment=claimed.environment,
         headers={
             **({"x-request-id": claimed.request_id} if claimed.request_id else {}),
-            **signatures.headers(
-                secrets=claimed.secrets, message_id=claimed.event_reference, timestamp=timestamp, body=body
-            ),
+            **signatures.headers(secrets=secrets, message_id=claimed.event_reference, timestamp=timestamp, body=body),
         },
         body=body,
         aggregate=claimed.aggregate,
@@ -135,10 +137,10 @@ def _given_back(claimed: Claimed) -> Attempted:
     )
 
 
-def _excerpt(body: bytes, claimed: Claimed, sent: Mapping[str, str]) -> str:
+def _excerpt(body: bytes, secrets: Sequence[str], sent: Mapping[str, str]) -> str:
     """Return the answer's beginning without secrets and signatures, should the receiver echo them."""
     text = body.decode(errors="replace").replace("\0", "")
-    for secret in claimed.secrets:
+    for secret in secrets:
         for hidden in (secret, secret.removeprefix(signatures.PREFIX)):
             text = text.replace(hidden, REDACTED)
     for signature in sent["webhook-signature"].split(" "):

@@ -442,3 +442,20 @@ def the_state(sequence: int) -> str:
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_an_endpoint_whose_secret_no_key_reads_holds_up_no_other(receiver: Receiver) -> None:
+    """Its deliveries fail, each with the reason, and are tried again; everybody else's are sent."""
+    lost = make_endpoint(receiver.url("/lost"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE webhooks_endpoint SET secret = 'enc1:of-another-key' WHERE reference = %s", [lost.reference]
+        )
+    make_endpoint(receiver.url())
+    record_events("ord_1", range(1, 2))
+    send_all()
+
+    assert [one.path for one in receiver.received] == ["/hook"]
+    failed = DeliveryAttempt.objects.get(http_status=None)
+    assert failed.failure == "not signed: no key of SECRETS_KEYS reads its secret"
+    assert sorted(Delivery.objects.values_list("state", flat=True)) == ["delivered", "pending"]
