@@ -246,7 +246,7 @@ class CloseFinding(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["close_reference", "case_reference"], name="finding_once")]
-        indexes = [models.Index(fields=["close_reference", "order_reference"], name="finding_of_order")]
+        indexes = [models.Index(fields=["order_reference"], name="finding_by_order")]
 
     def __str__(self) -> str:
         return f"{self.close_reference} {self.case_reference}"

@@ -31,8 +31,8 @@ SELECT min(first) FROM (
             WHERE m.environment = %(environment)s AND m.machine = k.machine) AS first
     FROM (VALUES ('quote'), ('order'), ('trade')) AS k (machine)
     UNION ALL
-    SELECT (SELECT min(x.effective_at) FROM ledger_transaction x
-            JOIN ledger_book b ON b.id = x.book_id WHERE b.environment = %(environment)s)) AS firsts
+    SELECT (SELECT min(x.effective_at) FROM ledger_transaction x WHERE x.book_id = b.id)
+    FROM ledger_book b WHERE b.environment = %(environment)s) AS firsts
 """
 
 

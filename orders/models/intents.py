@@ -95,6 +95,9 @@ class Intent(Stateful):
                 name="intent_due",
             ),
             models.Index(fields=["updated_at"], condition=Q(ended_at__isnull=True), name="intent_open"),
+            models.Index(
+                fields=["expires_at"], condition=Q(kind="payout", ended_at__isnull=True), name="intent_expiring"
+            ),
             models.Index(fields=["reference_number"], condition=~Q(reference_number=""), name="intent_number"),
             models.Index(fields=["lookup_ref"], condition=~Q(lookup_ref=""), name="intent_lookup"),
             models.Index(fields=["response_id"], condition=~Q(response_id=""), name="intent_response"),

@@ -43,7 +43,8 @@ def register() -> None:
 
 def _due(now: datetime) -> "QuerySet[Intent]":
     freezes = Freeze.objects.filter(subject=OuterRef("reference"), lifted_at__isnull=True)
-    return Intent.objects.filter(~Exists(freezes), kind=Intent.Kind.PAYOUT, state__in=_UNCONFIRMED, expires_at__lte=now)
+    open_ = Intent.objects.filter(kind=Intent.Kind.PAYOUT, ended_at__isnull=True)  # as its index has them
+    return open_.filter(~Exists(freezes), state__in=_UNCONFIRMED, expires_at__lte=now)
 
 
 def _frozen(intents: list[Intent]) -> set[str]:

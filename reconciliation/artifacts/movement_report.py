@@ -26,13 +26,14 @@ WITH movements AS (
     FROM orders_payin y
     WHERE y.environment = %(environment)s AND y.created_at >= %(from)s AND y.created_at < %(to)s
 ), judged AS (
-    SELECT v.*, CASE WHEN f.order_reference IS NOT NULL THEN 'exception'
+    SELECT v.*, CASE WHEN f.found THEN 'exception'
                      WHEN v.status IN ('processed', 'failed', 'compensated', 'settled', 'cancelled') THEN 'matched'
                      WHEN v.flow = 'pay_in' THEN 'matched' ELSE 'open' END AS reconciliation
     FROM movements v
-    LEFT JOIN (SELECT DISTINCT c.order_reference FROM reconciliation_closefinding c
-               WHERE c.close_reference = %(close)s AND c.found AND c.state <> 'resolved') f
-        ON f.order_reference = v.reference
+    CROSS JOIN LATERAL (SELECT EXISTS (
+        SELECT FROM reconciliation_closefinding c
+        WHERE c.close_reference || '' = %(close)s AND c.order_reference = v.reference
+          AND c.found AND c.state <> 'resolved')) f (found)
 )
 SELECT p.reference AS operator_id,
        close_text(j.lane) AS pool_id,

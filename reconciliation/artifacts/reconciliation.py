@@ -1,6 +1,8 @@
 """The seed's example reconciliation table: an order with its pool, quote, trade, amounts, request and event, by ids.
 
 `fiat_amount` is the wallet's side, `crypto_amount` the position's. `reconciliation` is what this close made of the order.
+
+Findings are looked up by their order alone: a plan by close would read all of a bad day's for each of its orders.
 """
 
 from reconciliation.artifact import Artifact
@@ -42,7 +44,7 @@ LEFT JOIN LATERAL (SELECT m.to_state, m.sequence FROM ledger_move m
 LEFT JOIN ledger_event_ever e ON e.aggregate = t.reference AND e.sequence = tm.sequence
 LEFT JOIN LATERAL (SELECT string_agg(c.case_reference, ' ' ORDER BY c.case_reference) AS cases
                    FROM reconciliation_closefinding c
-                   WHERE c.close_reference = %(close)s AND c.order_reference = o.reference
+                   WHERE c.close_reference || '' = %(close)s AND c.order_reference = o.reference
                      AND c.found AND c.state <> 'resolved') f ON true
 ORDER BY o.created_at, o.reference, t.id
 """

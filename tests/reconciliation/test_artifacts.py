@@ -7,12 +7,14 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from django.db import connection
 
 from ledger.models import Posting, Transaction
 from orders.models import Quote
 from reconciliation import totals
 from reconciliation.artifact_registry import every_artifact
 from reconciliation.models import CloseArtifact
+from tests.local.rows_read import rows_read
 from tests.orders.desk import START, reloaded, trade_of
 from tests.reconciliation.day import DATE, Day
 
@@ -239,3 +241,31 @@ def test_the_zero_sum_shows_a_posting_that_hangs_in_the_air(day: Day) -> None:
 def _closed_rows(day: Day) -> list[dict[str, str]]:
     day.close()
     return day.rows("orders.csv")
+
+
+def test_a_day_of_many_exceptions_reads_each_finding_about_once(day: Day) -> None:
+    """Also by a plan that was made when a close had one exception or none."""
+    _plant_findings(day, "'cls_' || n", 500)
+    day.superuser.execute("ANALYZE reconciliation_closefinding")
+    for _ in range(20):
+        day.processed("10.00")
+    close = day.close().close.reference
+    _plant_findings(day, f"'{close}'", 3000)
+
+    days = {"from": START - timedelta(days=1), "to": START + timedelta(days=1), "as_of": START + timedelta(days=1)}
+    looking_up = [one for one in every_artifact() if one.name in ("reconciliation.csv", "movement_report.csv")]
+    assert len(looking_up) == 2
+    for artifact in looking_up:
+        with rows_read("reconciliation_closefinding") as findings, connection.cursor() as cursor:
+            cursor.execute(artifact.query, {"environment": "test", "close": close, **days})
+            assert cursor.rowcount > 0
+        assert findings.rows < 100, artifact.name
+
+
+def _plant_findings(day: Day, close: str, count: int) -> None:
+    day.plant(
+        "INSERT INTO reconciliation_closefinding (close_reference, case_reference, found, type, subject, order_reference,"
+        " state, owner, asset, amount_minor, first_action, reason, resolution, opened_at)"
+        f" SELECT {close}, 'exc_{count}_' || n, true, 'missing_webhook', 'x', 'ord_{count}_' || n, 'open', '', 'EUR', 1, '',"
+        f" '', '', now() FROM generate_series(1, {count}) AS n"
+    )

@@ -5,9 +5,11 @@ from datetime import date, timedelta
 import pytest
 
 from ledger.controls import clock, drains
+from ledger.models import Transaction
 from reconciliation import close_runs, findings, leases, making_again, proving, schedule
 from reconciliation.close_runs import DateNotBegun
 from reconciliation.models import CloseRun
+from tests.local.rows_read import rows_read
 from tests.orders.desk import START
 from tests.reconciliation.day import DATE, Day
 
@@ -161,3 +163,12 @@ def test_a_close_that_cannot_be_proved_holds_up_no_other(day: Day, monkeypatch: 
     assert broken.available_at == clock.now() + timedelta(minutes=1)
     assert proving.proof_of(CloseRun.objects.get(pk=sound.pk)) is not None
     assert CloseRun.objects.get(pk=due.pk).last_run_at == clock.now()
+
+
+def test_the_date_that_a_book_begins_with_is_read_from_the_ends_of_indexes(day: Day) -> None:
+    """It is asked for each second, however many transactions there are."""
+    day.processed()
+    assert Transaction.objects.count() > 4
+    with rows_read("ledger_transaction") as transactions:
+        assert schedule.first_date("test") == DATE
+    assert transactions.rows == 1

@@ -1,0 +1,31 @@
+"""How many rows the statements of a block read of a table: of the table itself or of one of its indexes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db import transaction as db_transaction
+
+_READ = """
+SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0) + max(pg_stat_get_xact_tuples_returned(c.oid))
+FROM pg_class AS c JOIN pg_index AS i ON i.indrelid = c.oid WHERE c.oid = %s::regclass
+"""
+
+
+@dataclass(slots=True)
+class RowsRead:
+    rows: int = 0
+
+
+@contextmanager
+def rows_read(table: str) -> Iterator[RowsRead]:
+    """Open a transaction for the block, in which a table is read for want of an index alone; count when it has ended."""
+    found = RowsRead()
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(_READ, [table])
+        before = cursor.fetchone()[0]
+        yield found
+        cursor.execute(_READ, [table])
+        found.rows = int(cursor.fetchone()[0] - before)
