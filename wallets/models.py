@@ -252,6 +252,7 @@ class RemoteOperation(Stateful):
                 condition=models.Q(state__in=["prepared", "asked", "unknown"]),
                 name="remote_operation_open",
             ),
+            models.Index(fields=["asked_at"], condition=models.Q(state="absent"), name="remote_operation_absent"),
             models.Index(
                 fields=["read_due_at"],
                 condition=models.Q(read_due_at__isnull=False),

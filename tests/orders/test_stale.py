@@ -9,14 +9,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from ledger.controls import drains, metrics
+from ledger.controls import clock, drains, metrics
 from orders import stale
 from orders.models import SagaRun, StaleFinding
 from orders.operations.drive_stale import drive_stale
 from tests.console.conftest import person, signed_in
+from tests.local.rows_read import rows_read
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded
 from tests.orders.wallet import declined, lost_after, lost_before, pending, server_error
+from wallets import remote_operations
 from wallets.gateway_port import RemoteRequest
 from wallets.models import RemoteOperation
 
@@ -295,3 +297,18 @@ def test_what_can_never_be_driven_leaves_room_for_others(
     desk.later(minutes=1)
     drains.drain("stale")
     assert len(_found()) == 3
+
+
+def test_operations_proven_absent_are_found_without_reading_any_other(desk: Desk) -> None:
+    """They are looked for each minute, however many have been confirmed."""
+    for _ in range(3):
+        desk.order()
+    desk.drive()
+    assert RemoteOperation.objects.filter(state="confirmed").count() == RemoteOperation.objects.count() >= 3
+    now = clock.now()
+    with rows_read("wallets_remoteoperation") as operations:
+        absent = remote_operations.left_absent(
+            since=now - timedelta(days=7), driven=stale.drivers(now), noted=StaleFinding.objects.values("subject")
+        )
+        assert list(absent) == []
+    assert operations.rows == 0
