@@ -17,6 +17,7 @@ from ledger.controls.rest.shapes import Shape, read_query
 from ledger.controls.rest.views import ApiView
 from ledger.journal import PostingRefused
 from orders import intent_answers, intent_shapes
+from orders.intent_lists import with_status
 from orders.locks import IntentFrozen
 from orders.models import Intent
 from orders.operations import cancel_transfer, schedule_transfer, transfer_now
@@ -147,7 +148,7 @@ class IntentsView(ApiView):
         mine = _intents(self)
         shown = mine
         if "status" in query:
-            shown = shown.filter(state=query["status"].lower())
+            shown = with_status(shown, query["status"])
         if "kind" in query:
             shown = shown.filter(kind=query["kind"])
         if "wallet_id" in query:

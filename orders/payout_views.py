@@ -18,6 +18,7 @@ from ledger.controls.rest.shapes import Shape, read_body, read_query
 from ledger.controls.rest.views import ApiView
 from ledger.journal import PostingRefused
 from orders import intent_answers, intent_shapes, payout_answers, payout_requests, payout_shapes
+from orders.intent_lists import with_status
 from orders.locks import IntentFrozen
 from orders.models import Intent
 from orders.operations import create_payout
@@ -72,7 +73,7 @@ class PayoutsView(ApiView):
         mine = _payouts(self)
         shown = mine
         if "status" in query:
-            shown = shown.filter(state=query["status"].lower())
+            shown = with_status(shown, query["status"])
         if "partner_reference" in query:
             shown = shown.filter(partner_reference=query["partner_reference"])
         found, cursor = pages.page(mine=mine, shown=shown, query=query)

@@ -8,8 +8,8 @@ from ledger.controls.rest.answers import instant, instant_or_none
 from reconciliation import aging
 from reconciliation.check_registry import check_named
 from reconciliation.checklist import Point, checklist_of
-from reconciliation.close_runs import window_of_close
 from reconciliation.models import CloseArtifact, CloseRun, CloseSignature, ExceptionCase
+from reconciliation.windows import signable_from
 
 
 def close(row: CloseRun) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def close(row: CloseRun) -> dict[str, Any]:
         "provisional": row.provisional,
         "window_from": instant(row.window_from),
         "window_to": instant(row.window_to),
-        "signable_from": instant(window_of_close(row).signable_from),
+        "signable_from": instant(signable_from(row.window_to)),
         "runs": row.runs,
         "last_run_at": instant_or_none(row.last_run_at),
         "step": row.step,

@@ -26,8 +26,7 @@ class Window:
 
     @property
     def signable_from(self) -> datetime:
-        """From when on the date can be signed: it is over, plus a grace for what comes late."""
-        return self.end + timedelta(seconds=settings.CLOSE_GRACE)
+        return signable_from(self.end)
 
     def parameters(self) -> Parameters:
         """Return what every query of a close takes."""
@@ -49,6 +48,11 @@ def window_of(*, environment: str, business_date: date) -> Window:
         start=_midnight(business_date, book.close_zone),
         end=_midnight(business_date + timedelta(days=1), book.close_zone),
     )
+
+
+def signable_from(end: datetime) -> datetime:
+    """Return from when on a date that ends then can be signed: it is over, plus a grace for what comes late."""
+    return end + timedelta(seconds=settings.CLOSE_GRACE)
 
 
 def business_date_of(*, environment: str, instant: datetime) -> date:

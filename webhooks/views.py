@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from ledger.controls import clock
+from ledger.controls import clock, event_log
 from ledger.controls.rest import pages
 from ledger.controls.rest.answers import answer
 from ledger.controls.rest.idempotency import KeyRule
@@ -154,7 +154,8 @@ class DeliveriesView(EndpointsApi):
         query = read_query(request, shapes.DeliveryQuery)
         mine = endpoints.deliveries(**self.mine, reference=endpoint_id)
         shown = mine.filter(state=query["status"]) if "status" in query else mine
-        shown = shown.filter(event_reference=query["event_id"]) if "event_id" in query else shown
+        if "event_id" in query:  # by its number: an endpoint's deliveries have no index by reference
+            shown = shown.filter(event_id=event_log.id_of(**self.mine, reference=query["event_id"]))
         found, cursor = pages.page(mine=mine, shown=shown, query=query)
         references = {row.endpoint_id: endpoint_id for row in found}
         return answer({"data": answers.deliveries(found, endpoint_references=references), "next": cursor})

@@ -26,7 +26,7 @@ _SEALED: Final = """EXISTS (SELECT FROM ledger_block_member m
                            WHERE m.transaction_id = t.id AND m.book_id = %(book)s AND m.number <= %(block)s)"""
 _LOCKED_THROUGH: Final = """
 SELECT count(*) = %(last)s::date - f.day + 1
-FROM (SELECT coalesce(min((t.effective_at AT TIME ZONE %(zone)s)::date), %(last)s::date) AS day
+FROM (SELECT coalesce((min(t.effective_at) AT TIME ZONE %(zone)s)::date, %(last)s::date) AS day
       FROM ledger_transaction t WHERE t.book_id = %(book)s AND t.effective_at < %(until)s) AS f
 JOIN ledger_period p ON p.book_id = %(book)s AND p.locked_at IS NOT NULL AND p.business_date BETWEEN f.day AND %(last)s
 GROUP BY f.day

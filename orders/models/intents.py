@@ -87,6 +87,11 @@ class Intent(Stateful):
         ]
         indexes = [
             models.Index(fields=["operator_id", "environment", "-id"], name="intent_list"),
+            models.Index(
+                fields=["operator_id", "environment", "-id"],
+                condition=Q(reference_number=""),
+                name="intent_not_settled",
+            ),
             models.Index(fields=["payer", "-id"], name="intent_of_payer"),
             models.Index(fields=["payee", "-id"], condition=~Q(payee=""), name="intent_of_payee"),
             models.Index(

@@ -19,6 +19,7 @@ from ledger.reports import books, sheets
 from ledger.reports.scopes import Scope, scope_of
 from ledger.statements import Balances, Line, Statement, statement
 from tests.ledger.door import Item, Move, codes, release, settle
+from tests.local.rows_read import rows_read
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -119,6 +120,14 @@ def test_as_of_a_block_it_stays_when_more_is_posted(book: None) -> None:
     assert second is not None
     assert of(sealed) == before
     assert told(of(scope_of(environment=ENV, block=second.number))) == told(of(None))
+
+
+def test_whether_a_period_is_locked_is_told_without_reading_its_transactions(book: None) -> None:
+    for number in range(5):
+        codes(item(f"more:{number}", BANK, U1, 1, 0))
+    with rows_read("ledger_transaction") as transactions:
+        assert on(MONDAY).provisional
+    assert transactions.rows == 1, "the earliest, from the end of its index"
 
 
 def test_what_is_locked_is_final_and_else_provisional(book: None) -> None:

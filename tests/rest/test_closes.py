@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from ledger.controls import clock
@@ -53,6 +55,17 @@ def test_a_close_is_read_with_its_checklist_and_files(closed: CloseRun, house: A
     assert {file["name"]: file["sha256"] for file in told["artifacts"]} == dict(
         CloseArtifact.objects.values_list("name", "sha256")
     )
+
+
+def test_a_page_of_closes_takes_no_question_for_each(closed: CloseRun, house: Api) -> None:
+    house.get("/v1/closes")  # notes that its key was used
+    with CaptureQueriesContext(connection) as one:
+        assert len(house.get("/v1/closes").json["data"]) == 1
+    for days in (1, 2):
+        close_runs.ensure(environment="test", business_date=closed.business_date - timedelta(days=days))
+    with CaptureQueriesContext(connection) as three:
+        assert len(house.get("/v1/closes").json["data"]) == 3
+    assert len(three) == len(one) > 0
 
 
 def test_artifacts_are_one_zip_of_the_very_files(closed: CloseRun, house: Api) -> None:

@@ -14,6 +14,7 @@ from ledger.controls.clock import FixedClock
 from ledger.controls.rest.answers import instant
 from orders import intent_shapes
 from orders.models import Intent, WalletEntry
+from tests.local.rows_read import rows_read
 from tests.orders import books
 from tests.rest.calls import WALLET, Answer, transfer
 from tests.rest.conftest import Shop
@@ -229,6 +230,18 @@ def test_intents_are_listed_newest_first_and_filtered(shop: Shop, pair: Pair) ->
     assert len(shop.api.get(f"/v1/intents?wallet_id={pair.payee}").json["data"]) == 3
     assert shop.api.get("/v1/intents?status=FAILED").json["data"] == []
     assert shop.api.get("/v1/intents?status=settled").status == 400
+
+
+def test_what_has_not_settled_is_listed_without_reading_what_has(shop: Shop, pair: Pair) -> None:
+    for number in range(12):
+        assert shop.api.post("/v1/transfers", transfer(pair.payer, pair.payee, f"{number + 1}.00")).status == 201
+    waiting = shop.api.post(
+        "/v1/transfers",
+        {**transfer(pair.payer, pair.payee), "scheduled_for": (clock.now() + timedelta(days=1)).isoformat()},
+    ).json["intent_id"]
+    with rows_read("orders_intent") as intents:
+        assert [row["intent_id"] for row in shop.api.get("/v1/intents?status=CREATED").json["data"]] == [waiting]
+    assert intents.rows < 12
 
 
 def test_the_stream_ends_with_the_reference_number(shop: Shop, pair: Pair) -> None:

@@ -70,6 +70,7 @@ def test_a_delivery_shows_each_attempt_with_status_timing_and_excerpt(receiver: 
     (event,) = deliver(partner, "ord_1", range(1, 2))
     _, page = partner.get(f"{path}/deliveries?event_id={event}")
     (found,) = page["data"]
+    assert partner.get(f"{path}/deliveries?event_id=evt_none")[1]["data"] == []
     assert partner.get(f"{path}/deliveries/{found['delivery_id']}") == (200, found)
     (attempt,) = found["attempts"]
     assert (attempt["http_status"], attempt["excerpt"], attempt["failure"]) == (503, "not now", "answered 503")
