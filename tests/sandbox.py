@@ -78,10 +78,6 @@ class RunningSandbox:
         """Have every question about money need a signature of this secret (or of one registered before)."""
         self.instruct("wallet-secret", secret=secret)
 
-    def webhook_secret(self, name: str, secret: str) -> None:
-        """Have every delivery to /webhooks/{name} need a signature of this secret."""
-        self.instruct("webhook-secret", name=name, secret=secret)
-
     def advance(self, seconds: int) -> None:
         """Bring forward what waits for its time (pending, hidden)."""
         self.instruct("advance", seconds=seconds)

@@ -3,10 +3,12 @@
 with outbound.use(SandboxTransport(fixed_clock)) as sandbox: …
 """
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl, urlsplit
 
 from ledger.controls.clock import Clock
-from wallets.sandbox.messages import Ending, Request
+from wallets.models import Gateway
+from wallets.sandbox.messages import Answer, Ending, Request
 from wallets.sandbox.routes import Sandbox
 from wallets.sandbox.store import Store
 from webhooks.outbound import Broken, OutboundRequest, OutboundResponse, TimedOut
@@ -20,15 +22,7 @@ class SandboxTransport:
         self.sandbox = Sandbox(self.store, clock, pending_seconds=pending_seconds, hidden_seconds=hidden_seconds)
 
     def send(self, request: OutboundRequest) -> OutboundResponse:
-        parts = urlsplit(request.url)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Request(request.method, parts.path, headers, request.body, dict(parse_qsl(parts.query)))
-        answer = self.sandbox.answer(asked)
-        if answer.ending is Ending.RESET:
-            raise Broken("reset")
-        if answer.ending is Ending.SILENCE or answer.delay > request.timeout:
-            raise TimedOut("silence")
-        return OutboundResponse(answer.status, {"content-type": answer.content_type}, answer.body)
+        return as_sent(request, self.sandbox.answer)
 
     def rows(self, log: str, prefix: str = "") -> list[dict[str, object]]:
         """The rows of `operations`, `requests` or `webhooks`, in order."""
@@ -38,3 +32,28 @@ class SandboxTransport:
         """What really moved, in order: (operation, amount)."""
         rows = self.rows("operations", prefix)
         return [(row["operation"], row["amount"]) for row in rows if row["status"] == "confirmed"]
+
+
+def as_sent(request: OutboundRequest, answer: Callable[[Request], Answer]) -> OutboundResponse:
+    """Have a sandbox answer what would go over the network. Raises what the network would: Broken, TimedOut."""
+    parts = urlsplit(request.url)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    given = answer(Request(request.method, parts.path, headers, request.body, dict(parse_qsl(parts.query))))
+    if given.ending is Ending.RESET:
+        raise Broken("reset")
+    if given.ending is Ending.SILENCE or given.delay > request.timeout:
+        raise TimedOut("silence")
+    return OutboundResponse(given.status, {"content-type": given.content_type}, given.body)
+
+
+def point_wallets_at_it() -> None:
+    """Set every gateway as the local stack sets the one of its sandbox operator."""
+    Gateway.objects.update(
+        adapter="operator_wallet",
+        base_url="http://127.0.0.1:8100",
+        secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        time_limit_ms=2_000,
+        requery_backoff_ms=500,
+        not_found_horizon_ms=30_000,
+        pending_backoff_ms=2_000,
+    )

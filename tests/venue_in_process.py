@@ -3,15 +3,15 @@
 with outbound.use(VenueTransport(fixed_clock)) as venue: …
 """
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from django.test import Client
 
 from ledger.controls.clock import Clock
 from orders.sandbox.routes import Sandbox
 from orders.sandbox.store import Store
-from wallets.sandbox.messages import Ending, Request
-from webhooks.outbound import Broken, OutboundRequest, OutboundResponse, TimedOut
+from tests.sandbox_in_process import as_sent
+from webhooks.outbound import OutboundRequest, OutboundResponse, TimedOut
 
 
 class VenueTransport:
@@ -25,15 +25,7 @@ class VenueTransport:
     def send(self, request: OutboundRequest) -> OutboundResponse:
         if self.down:
             raise TimedOut("down")
-        parts = urlsplit(request.url)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        asked = Request(request.method, parts.path, headers, request.body, dict(parse_qsl(parts.query)))
-        answer = self.sandbox.answer(asked)
-        if answer.ending is Ending.RESET:
-            raise Broken("reset")
-        if answer.ending is Ending.SILENCE or answer.delay > request.timeout:
-            raise TimedOut("silence")
-        return OutboundResponse(answer.status, {"content-type": answer.content_type}, answer.body)
+        return as_sent(request, self.sandbox.answer)
 
     def rows(self, log: str, prefix: str = "") -> list[dict[str, object]]:
         """The rows of `quotes`, `trades`, `operations`, `requests` or `news`, in order."""

@@ -1,6 +1,5 @@
 """Find the system's Chromium, which draws the console in tests."""
 
-import os
 import shutil
 from typing import Final
 
@@ -10,8 +9,3 @@ _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome
 def chromium() -> str | None:
     """Return the path of Chromium, or None when there is none."""
     return next((found for name in _NAMES if (found := shutil.which(name))), None)
-
-
-def chromium_arguments() -> list[str]:
-    """Return what Chromium must be told here: its sandbox refuses root."""
-    return ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else []

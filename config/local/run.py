@@ -12,9 +12,11 @@ from rich.console import Console
 
 from config.local.account import server_account
 from config.local.kept import read_kept
+from config.local.leftovers import stop_adopted
+from config.local.outside import Outside
 from config.local.places import Places
 from config.local.processes import adopt_orphans
-from config.local.stack import AlreadyRunning, LocalStack, Outside, StepFailed, stop_adopted
+from config.local.stack import AlreadyRunning, LocalStack, StepFailed
 from config.local.summary import show
 from config.local.supervisor import SupervisorFailed
 

@@ -13,36 +13,28 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
-from config.local import binaries, postgres, roles, valkey
+from config.local import binaries, leftovers, postgres, readiness, roles, valkey
 from config.local.account import server_account
 from config.local.credentials import Credentials, credentials, write_private
 from config.local.fingerprint import fingerprint
 from config.local.kept import read_kept
+from config.local.outside import Outside
 from config.local.places import ROOT, Places, private_folder
 from config.local.ports import PortReservation
-from config.local.processes import children_of, read_record, record_of, stop
 from config.local.programs import Ports, application_programs, record_path
 from config.local.shell import exports
-from config.local.supervisor import Program, Supervisor, SupervisorFailed
+from config.local.supervisor import Program, Supervisor
 
 USUAL_PORTS: Final = Ports(web=8000, sandbox=8100, postgres=54329, valkey=63799, streams=8001, venue=8101)
-_WEB_ANSWERS_WITHIN: Final = 60.0
-_WEB_MAY_DIE_FOR: Final = 15.0
-_OTHERS_START_WITHIN: Final = 20.0
 _STOPS_WITHIN: Final = 90.0
-_LEFTOVERS_STOP_WITHIN: Final = 30.0
 
 # They start alone, so that on two cores the web answers early; the others follow.
 _FIRST: Final = ("web", "sandbox", "venue")
@@ -57,32 +49,6 @@ class AlreadyRunning(RuntimeError):
 
 class StepFailed(RuntimeError):
     """A step of the start ended with an error; its words are above."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Real servers in place of the embedded ones, by DATABASE_URL and REDIS_URL; what else the shell may say."""
-
-    database_url: str = ""
-    migrate_database_url: str = ""
-    application_role: str = ""
-    redis_url: str = ""
-    receivers: str = ""
-    """More of OUTBOUND_ALLOW: receivers of one's own on this machine, which webhooks may reach."""
-
-    @classmethod
-    def named_in(cls, environment: Mapping[str, str]) -> "Outside":
-        """Read the shell's variables, unless it is a shell of the local stack itself."""
-        if environment.get("HOLDFAST_LOCAL"):
-            return cls()
-        database = environment.get("DATABASE_URL", "")
-        return cls(
-            database_url=database,
-            migrate_database_url=environment.get("MIGRATE_DATABASE_URL", database),
-            application_role=environment.get("APP_DATABASE_ROLE", ""),
-            redis_url=environment.get("REDIS_URL", ""),
-            receivers=environment.get("OUTBOUND_ALLOW", ""),
-        )
 
 
 class LocalStack:
@@ -125,7 +91,7 @@ class LocalStack:
             self._lock.close()
             self._lock = None
             raise AlreadyRunning from None
-        self._stop_leftovers()
+        leftovers.stop_left(self.places, ours=self._private, say=self._say)
         self._private = private_folder()
         self._choose_ports()
 
@@ -180,9 +146,9 @@ class LocalStack:
         programs = self._application_programs()
         first = [program for program in programs if program.name in _FIRST]
         self.supervisor.start_programs(first)
-        self._wait_for_web()
+        readiness.wait_for_web(self.supervisor, self.url)
         self.supervisor.start_programs([program for program in programs if program not in first])
-        self._wait_for_the_others()
+        readiness.wait_for_the_others(self.supervisor, say=self._say)
 
     def finish(self, *, with_day: bool) -> None:
         """Play the short day, unless it was played, and ask for each role's one-time code of this moment."""
@@ -241,7 +207,7 @@ class LocalStack:
             self._supervisor.stop(patience=_STOPS_WITHIN)
             self._supervisor = None
         if self._lock is not None:
-            self._stop_leftovers()
+            leftovers.stop_left(self.places, ours=self._private, say=self._say)
         if self._private is not None:
             shutil.rmtree(self._private, ignore_errors=True)
             self._private = None
@@ -269,34 +235,6 @@ class LocalStack:
     def _folder(self) -> Path:
         assert self._private is not None
         return self._private
-
-    def _stop_leftovers(self) -> None:
-        """Stop what a killed run left: supervisord first, since it would start the others again."""
-        records = {
-            path.stem: record
-            for path in sorted(self.places.run.glob("*.process"))
-            if (record := read_record(path)) is not None and record.is_running()
-        }
-        if records:
-            self._say(f"  stopping what an earlier run left: {', '.join(records)}")
-        for name in ("supervisord", *(name for name in records if name != "postgres"), "postgres"):
-            record = records.pop(name, None)
-            if record is not None:
-                first = signal.SIGINT if name == "postgres" else signal.SIGTERM
-                stop([record], patience=_LEFTOVERS_STOP_WITHIN, first=first)
-        for path in self.places.run.glob("*.process"):
-            path.unlink()
-        self._remove_left_folder()
-
-    def _remove_left_folder(self) -> None:
-        """Remove the private folder that a killed run left, if it is one of ours still."""
-        try:
-            left = Path(json.loads(self.places.state.read_text())["private"])
-        except (OSError, ValueError, KeyError):
-            return
-        named_by_us = left.parent == Path("/tmp") and left.name.startswith("hf-") and left != self._private
-        if named_by_us and not left.is_symlink() and left.is_dir() and left.stat().st_uid == os.geteuid():
-            shutil.rmtree(left, ignore_errors=True)
 
     def _choose_ports(self) -> None:
         chosen: dict[str, int] = {}
@@ -408,46 +346,9 @@ class LocalStack:
         if said.returncode != 0:
             raise StepFailed(f"{' '.join(command[1:4])} ended with {said.returncode}")
 
-    def _wait_for_web(self) -> None:
-        began = time.monotonic()
-        deadline = began + _WEB_ANSWERS_WITHIN
-        problem = "it did not answer"
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
-            except urllib.error.HTTPError as error:
-                problem = f"it answers {error.code} {error.read(500).decode(errors='replace')}"
-            except OSError as error:
-                problem = str(error)
-            if self.supervisor.has_ended() or self._web_keeps_dying(began):
-                break
-            time.sleep(0.1)
-        raise SupervisorFailed(f"the web is not ready: {problem}; see {self.places.logs / 'web.log'}")
-
-    def _wait_for_the_others(self) -> None:
-        """Wait until each process has stayed up for a second; say which has not, for the supervisor goes on."""
-        deadline = time.monotonic() + _OTHERS_START_WITHIN
-        while waiting := sorted(name for name, state in self.supervisor.states().items() if state != "RUNNING"):
-            if time.monotonic() > deadline:
-                self._say(f"  does not stay up: {', '.join(waiting)}; see {self.places.logs}")
-                return
-            time.sleep(0.1)
-
-    def _web_keeps_dying(self, began: float) -> bool:
-        patience = time.monotonic() - began > _WEB_MAY_DIE_FOR
-        return patience and self.supervisor.states().get("web") in ("BACKOFF", "FATAL", "EXITED")
-
 
 def _text_of(path: Path) -> str:
     try:
         return path.read_text()
     except OSError:
         return ""
-
-
-def stop_adopted() -> list[int]:
-    """Stop whatever was left to this process by its descendants; return the ids that had to be killed."""
-    records = [record for pid in children_of(os.getpid()) if (record := record_of(pid)) is not None]
-    return stop(records, patience=5.0) if records else []

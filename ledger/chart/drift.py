@@ -189,12 +189,22 @@ def _code(chart: Chart, address: str) -> str:
 
 
 def _compared(mapping: Mapping, sent: list[_Sent]) -> Iterator[Drift]:
+    yield from _of_lines(mapping, sent)
+    taking_part = {role for each in sent for role in (each.debit, each.credit)}
+    for role in mapping.accounts:
+        if role not in taking_part:
+            yield Drift("unused account", mapping.event_type, f"{role} takes part in no posting")
+    yield from _of_main_pair(mapping, sent)
+
+
+def _of_lines(mapping: Mapping, sent: list[_Sent]) -> Iterator[Drift]:
     name = mapping.event_type
     told = set[str]()
     for line, one in mapping.lines.items():
         of_line = [each for each in sent if each.line == line]
         if not of_line:
             yield Drift("unused line", name, f"the template posts nothing for {line}")
+            continue
         for side, codes, landed in (
             ("debit", one.debit, [(each.debit, each.debit_code) for each in of_line]),
             ("credit", one.credit, [(each.credit, each.credit_code) for each in of_line]),
@@ -206,20 +216,18 @@ def _compared(mapping: Mapping, sent: list[_Sent]) -> Iterator[Drift]:
                     if fault not in told:
                         told.add(fault)
                         yield Drift("off its mapping", name, fault)
-            if of_line:
-                for code in codes:
-                    if code != ANY and not any(is_at(where, [code]) for _, where in landed):
-                        yield Drift("unused code", name, f"{line} {side}s nothing at GL code {code}")
-    taking_part = {role for each in sent for role in (each.debit, each.credit)}
-    for role in mapping.accounts:
-        if role not in taking_part:
-            yield Drift("unused account", name, f"{role} takes part in no posting")
+            for code in codes:
+                if code != ANY and not any(is_at(where, [code]) for _, where in landed):
+                    yield Drift("unused code", name, f"{line} {side}s nothing at GL code {code}")
+
+
+def _of_main_pair(mapping: Mapping, sent: list[_Sent]) -> Iterator[Drift]:
     pairs = {(each.debit_code, each.credit_code): None for each in sent if each.line == mapping.main}
     if pairs and not any(is_at(debit, [mapping.debit]) and is_at(credit, [mapping.credit]) for debit, credit in pairs):
         posted = ", ".join(f"{debit} to {credit}" for debit, credit in pairs)
         yield Drift(
             "main pair",
-            name,
+            mapping.event_type,
             f"{mapping.main} is posted {posted}, the mapping says {mapping.debit} to {mapping.credit}",
         )
 

@@ -19,7 +19,6 @@ from ledger.numscript.scope import AmountCode, Code, Compiled, Scope, TextCode, 
 from ledger.numscript.values import Kind, Monetary, Value, is_address_of_segments, text
 
 MonetaryCode = Callable[[Run], Monetary]
-PortionCode = Callable[[Run], Fraction]
 
 
 def account(node: syntax.Expression, scope: Scope) -> TextCode:

@@ -48,7 +48,7 @@ RETURNING s.subject
 
 
 def plain(references: Sequence[str]) -> dict[str, list[str]]:
-    """Return those that are buys before their debit, by environment: what `before_the_debit` may be tried with."""
+    """Return those that are buys before their debit, by environment: what `claim_debits` may be tried with."""
     found = Order.objects.filter(reference__in=references, side=Quote.Side.BUY, state__in=BEFORE_THE_DEBIT)
     by_environment: dict[str, list[str]] = {}
     for environment, reference in found.order_by("pk").values_list("environment", "reference"):

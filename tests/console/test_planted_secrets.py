@@ -259,12 +259,14 @@ def _crawl(client: Client, found: Found) -> set[str]:
     waiting, seen, opened = list(dict.fromkeys(start)), set[str](), Counter[str]()
     while waiting:
         url = waiting.pop(0)
+        if url in seen:
+            continue
+        seen.add(url)
         name = str(resolve(urlsplit(url).path).url_name)
         kind = "history" if name.endswith("_history") else name
         most = 1 if name.endswith(("_changelist", "_history", "_add", "_delete")) else 2
-        if url in seen or opened[kind] >= most or name in _IN_REASON:
+        if opened[kind] >= most or name in _IN_REASON:
             continue
-        seen.add(url)
         answer = client.get(url)
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]
         assert answer.status_code < 500, url

@@ -176,8 +176,9 @@ def test_the_page_marks_differences_for_who_may_see_it(
 
 
 def test_the_page_says_so_when_the_sandbox_is_silent(
-    settings: Settings, signed_in: SignIn, sandbox: RunningSandbox
+    settings: Settings, signed_in: SignIn, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sandbox_beliefs, "_PATIENCE_SECONDS", 0.5)
     sandbox_pools.load(now=DatabaseClock().now())
     client = signed_in("olga", "ops")
     assert b"Neither side has a movement" in client.get(reverse("admin:sandbox-wallet")).content

@@ -1,7 +1,7 @@
 """Call the write door by itself: items with any postings, without event types or templates."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -148,8 +148,16 @@ def open_book(*addresses: str, kind: AccountKind = NEVER_OVERDRAWN, asset: str =
 
 def balance(address: str, asset: str = "EUR") -> tuple[int, int, int, int]:
     """Return debits posted, credits posted, debits pending, credits pending."""
-    found = balances.read(environment=ENVIRONMENT, accounts=[(address, asset)])[(address, asset)]
-    return (found.debits_posted, found.credits_posted, found.debits_pending, found.credits_pending)
+    return balances_of([address], asset)[address]
+
+
+def balances_of(addresses: Iterable[str], asset: str = "EUR") -> dict[str, tuple[int, int, int, int]]:
+    """Return what `balance` does of each address, all as of one statement."""
+    found = balances.read(environment=ENVIRONMENT, accounts=[(address, asset) for address in addresses])
+    return {
+        address: (one.debits_posted, one.credits_posted, one.debits_pending, one.credits_pending)
+        for (address, _), one in found.items()
+    }
 
 
 def counts() -> dict[str, int]:

@@ -20,7 +20,7 @@ from tests.ledger.door import (
     NEVER_OVERDRAWN,
     Item,
     Move,
-    balance,
+    balances_of,
     codes,
     open_book,
     results,
@@ -191,9 +191,7 @@ def _play(steps: list[list[Item] | str]) -> list[str]:
                         told = one.code in ("created", "exists") and balancing
                         assert one.amounts == (model.taken[str(item.key)] if told else None), item
                     answers += expected
-        assert {name: balance(name) for name in model.accounts} == {
-            name: account.balances for name, account in model.accounts.items()
-        }
+        assert balances_of(model.accounts) == {name: account.balances for name, account in model.accounts.items()}
     return answers
 
 

@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.local.stack import Outside
+from config.local.outside import Outside
 from config.settings import environment
 from config.settings.database import connection_settings
 

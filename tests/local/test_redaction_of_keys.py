@@ -20,6 +20,7 @@ def line_of(message: str, *arguments: object) -> str:
 
 
 def test_no_line_shows_a_key_of_the_settings() -> None:
+    assert settings.SECRETS_KEYS
     for key in settings.SECRETS_KEYS:
         assert key not in line_of("opening with %s", f"key={key}.")
         assert key not in str(redacted({"environment": f"SECRETS_KEYS={key}"}))

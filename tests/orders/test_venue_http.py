@@ -355,8 +355,9 @@ def test_people_of_the_house_find_an_order_by_a_venues_key_and_see_what_it_was_a
 def test_keys_of_a_venue_are_nobodys_but_the_houses(desk: Desk, venue: VenueTransport) -> None:
     order = drive(desk, ordered(desk))
     caller: Caller = desk.caller
-    for operation in RemoteOperation.objects.filter(owner=trades_of(order)[0].reference):
-        assert operation.operator_id != caller.operator_id
+    asked = dict(RemoteOperation.objects.filter(owner=trades_of(order)[0].reference).values_list("leg", "operator_id"))
+    assert asked.keys() == {"reserve", "execute"}
+    assert caller.operator_id not in asked.values()
 
 
 def test_the_venue_learns_terms_and_ids_and_in_live_nothing_of_the_user(desk: Desk, venue: VenueTransport) -> None:

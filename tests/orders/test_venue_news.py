@@ -182,7 +182,9 @@ def test_returned_after_settled_opens_a_return_with_its_case_and_moves_no_money(
         "ignored",
         f"{trade.reference} has a return already",
     )
-    assert not decide(found.reference, "adjust") or Trade.objects.get().state == "returned"
+    assert Trade.objects.get().state == "settled"
+    assert decide(found.reference, "adjust")
+    assert Trade.objects.get().state == "returned"
 
 
 def test_adjusted_return_turns_every_line_round_at_the_clearing_accounts(

@@ -19,7 +19,7 @@ from reconciliation import short_day
 from reconciliation.management.commands import short_day as short_day_command
 from reconciliation.models import ExceptionCase
 from tests.reconciliation.day import Day
-from tests.sandbox_in_process import SandboxTransport
+from tests.sandbox_in_process import SandboxTransport, point_wallets_at_it
 from tests.venue_in_process import VenueTransport
 from wallets import operators
 from wallets.models import Gateway, Operator
@@ -56,15 +56,7 @@ class InProcess(short_day.Api):
 
 @pytest.fixture
 def outside(day: Day) -> Iterator[SandboxTransport]:
-    Gateway.objects.update(
-        adapter="operator_wallet",
-        base_url="http://127.0.0.1:8100",
-        secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-        time_limit_ms=2_000,
-        requery_backoff_ms=500,
-        not_found_horizon_ms=30_000,
-        pending_backoff_ms=2_000,
-    )
+    point_wallets_at_it()
     wallet, venue = SandboxTransport(day.desk.clock), VenueTransport(day.desk.clock)
     sandbox_venue.load(now=clock.now())
     Gateway.objects.filter(channel__startswith="venue:").update(

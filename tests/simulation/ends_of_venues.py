@@ -9,10 +9,6 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _EXECUTED: Final = ("settled", "returned")
-_OWED: Final = """
-SELECT b.asset, sum(b.debits_posted - b.credits_posted) FROM ledger_balance b
-WHERE b.address LIKE 'venues:%%' GROUP BY b.asset
-"""
 
 
 def compare(world: "World") -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from tests.orders.conftest import desk, fixed_clock, wallet
 from tests.orders.desk import Desk, reloaded
-from tests.sandbox_in_process import SandboxTransport
-from wallets.models import Gateway
+from tests.sandbox_in_process import SandboxTransport, point_wallets_at_it
 from wallets.sandbox.faults import COURSES
 from webhooks import outbound
 
@@ -53,15 +52,7 @@ ENDS = [
 @pytest.fixture
 def outside(desk: Desk) -> Iterator[SandboxTransport]:
     """Every outbound call goes to a sandbox in the test's own time; the gateway is as the local stack sets it."""
-    Gateway.objects.update(
-        adapter="operator_wallet",
-        base_url="http://127.0.0.1:8100",
-        secret="whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-        time_limit_ms=2_000,
-        requery_backoff_ms=500,
-        not_found_horizon_ms=30_000,
-        pending_backoff_ms=2_000,
-    )
+    point_wallets_at_it()
     transport = SandboxTransport(desk.clock)
     with outbound.use(transport):
         yield transport
