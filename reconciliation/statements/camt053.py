@@ -3,7 +3,8 @@
 Read by the standard library's expat with every declaration refused (no document type, no entity, nothing from
 outside), a limit on depth and on an element's text; an element is forgotten when it ends. What is read of an entry:
 its amount and sign, booking and value date, the servicer's reference as line id, and of its transaction details the
-references. A reversal turns the sign round; what is not booked (pending, information) is left out.
+references. The indicator says which way money went, of a reversal too (a credit that reverses is a credit); what is not
+booked (pending, information) is left out.
 
 An entry of several transaction details is one booking of many payments. Where each detail says its amount, all of them are of
 the entry's asset and side, and they sum to the entry, each is a line of its own: its id is the entry's with the detail's own
@@ -34,7 +35,7 @@ _KEPT: Final = {
     ("AcctSvcrRef",): "servicer_reference",
     ("Amt",): "amount",
     ("CdtDbtInd",): "side",
-    ("RvslInd",): "reversal",
+    ("RvslInd",): "reversal",  # kept as it came
     ("Sts",): "status",
     ("Sts", "Cd"): "status",
     ("BookgDt", "Dt"): "booked_on",
@@ -184,14 +185,13 @@ def _line(entry: _Entry) -> Line | WrongLine:
         side = entry.one("side")
         if amount <= 0 or side not in ("CRDT", "DBIT"):
             raise Unreadable("The entry needs an amount of more than zero, and CRDT or DBIT.")
-        into = (side == "CRDT") != (entry.one("reversal") in ("true", "1"))
         return Line(
             number=entry.number,
             line_id=line_id,
             booked_on=_date(entry.one("booked_on")),
             value_on=_date(entry.one("value_on")) if entry.one("value_on") else None,
             asset=asset.code,
-            amount_minor=amount if into else -amount,
+            amount_minor=amount if side == "CRDT" else -amount,
             our_key=_id(entry, "our_key"),
             our_reference=_id(entry, "our_reference"),
             provider_reference=_id(entry, "provider_reference"),

@@ -326,6 +326,13 @@ def test_the_command_imports_once_and_tells(day: Day, tmp_path: Path) -> None:
     assert StatementLine.objects.count() == 1
 
 
+@pytest.mark.parametrize("header", [f"{HEADER},No\x00te", f"\x00,{HEADER}"])
+def test_a_header_that_is_no_text_is_refused(header: str, day: Day) -> None:
+    cells = f"t1,{ON},10.00,debit,,,"
+    row = f"{cells},x" if header.startswith("Txn") else f"x,{cells}"
+    assert "no text" in refused(text(header, [row]))
+
+
 CAMT = """<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><GrpHdr><MsgId>m1</MsgId></GrpHdr>
 <Stmt><Id>s1</Id><Acct><Id><IBAN>DE00</IBAN></Id></Acct>{entries}</Stmt></BkToCstmrStmt></Document>"""
@@ -357,15 +364,17 @@ def test_camt_053_is_read_entry_by_entry(day: Day) -> None:
         entry("e3", "3.10", "CRDT", more="<RvslInd>true</RvslInd>" + details("NOTPROVIDED")),
         entry("e4", "9.00", "CRDT", status="<Cd>PDNG</Cd>"),
         entry("e5", "5.00", "CRDT", more=details("a", "b")),
+        entry("e6", "0.40", "DBIT", more="<RvslInd>1</RvslInd>"),
     ]
     file = bring(source, CAMT.format(entries="".join(entries)).encode(), name="camt.xml")
-    assert (file.new_lines, file.known_lines) == (4, 0)
+    assert (file.new_lines, file.known_lines) == (5, 0)
     lines = {line.line_id: line for line in StatementLine.objects.all()}
     assert {name: int(line.amount_minor) for name, line in lines.items()} == {
         "e1": 100_000,
         "e2": -700,
-        "e3": -310,
+        "e3": 310,
         "e5": 500,
+        "e6": -40,
     }
     assert (lines["e3"].our_reference, lines["e5"].our_reference) == ("", "")
     assert (lines["e1"].value_on, lines["e1"].description) == (DATE, "for int_1")
