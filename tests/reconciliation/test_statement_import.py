@@ -381,6 +381,52 @@ def test_camt_053_is_read_entry_by_entry(day: Day) -> None:
     assert (rules()["e1"], rules()["e2"]) == ("our_reference", "our_reference")
 
 
+def balance(kind: str, amount: str, side: str = "CRDT", *, asset: str = "EUR") -> str:
+    return (
+        f'<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Amt Ccy="{asset}">{amount}</Amt>'
+        f"<CdtDbtInd>{side}</CdtDbtInd><Dt><Dt>{ON}</Dt></Dt></Bal>"
+    )
+
+
+BOOKED = entry("e1", "10.00", "CRDT") + entry("e2", "0.40", "DBIT") + entry("e3", "7.00", "DBIT", status="PDNG")
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        balance("OPBD", "5.00") + balance("CLBD", "14.60") + balance("CLAV", "7.60"),
+        balance("PRCD", "5.00", "DBIT") + balance("CLBD", "4.6"),
+        balance("PRCD", "1.00") + balance("OPBD", "5.00") + balance("CLBD", "14.60"),
+        balance("OPBD", "5.00") + balance("CLBD", "99.00", asset="USD"),
+        balance("OPBD", "5.00"),
+        balance("ITBD", "5.00") + balance("CLBD", "99.00"),
+    ],
+)
+def test_entries_that_lie_between_the_balances_come_in(balances: str, day: Day) -> None:
+    source = bank_source(format="camt053", mapping=None)
+    assert bring(source, CAMT.format(entries=balances + BOOKED).encode(), name="camt.xml").new_lines == 2
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        balance("OPBD", "5.00") + balance("CLBD", "14.61"),
+        balance("OPBD", "5.00", "DBIT") + balance("CLBD", "14.60"),
+        balance("PRCD", "0.00") + balance("CLBD", "9.60", "DBIT"),
+    ],
+)
+def test_entries_that_do_not_make_up_what_lies_between_the_balances_are_refused(balances: str, day: Day) -> None:
+    content = CAMT.format(entries=balances + BOOKED).encode()
+    assert "balances" in refused(content, source=bank_source(format="camt053", mapping=None))
+
+
+def test_each_statement_of_a_file_has_its_own_balances(day: Day) -> None:
+    whole = balance("OPBD", "0.00") + balance("CLBD", "10.00") + entry("e1", "10.00", "CRDT")
+    cut = balance("OPBD", "10.00") + balance("CLBD", "10.00") + entry("e2", "1.00", "CRDT")
+    content = CAMT.format(entries=f"{whole}</Stmt><Stmt><Id>s2</Id>{cut}").encode()
+    assert "s2" in refused(content, source=bank_source(format="camt053", mapping=None))
+
+
 def batch(*parts: tuple[str, str], asset: str = "EUR", more: str = "") -> str:
     found = "".join(
         f'<TxDtls><Refs><EndToEndId>{one}</EndToEndId></Refs><Amt Ccy="{asset}">{amount}</Amt>{more}</TxDtls>'
