@@ -1,7 +1,7 @@
 """A terminal trade or payout whose due event does not exist or was not applied.
 
-Outbound: our own event row is missing, the relay gave it up, or a delivery of it to an endpoint is dead and no later one
-took its place. No endpoint is no break; for a built-in pool our event about the trade stands for the provider's.
+Outbound: our own event row is missing, the relay gave it up, or a delivery of it to an endpoint is dead, no later one took
+its place and no other arrived there. No endpoint is no break; for a built-in pool our event about the trade stands for the provider's.
 Inbound: an event that arrived and was never judged. Where a trusted status read has told meanwhile what the event would
 have told, there is no gap any more.
 """
@@ -39,7 +39,7 @@ WITH untold AS MATERIALIZED (
     SELECT x.id, x.reference, x.event_id FROM webhooks_delivery x
     WHERE x.state = 'dead' AND NOT EXISTS (
         SELECT FROM webhooks_delivery y
-        WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND y.id > x.id)
+        WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND (y.id > x.id OR y.state = 'delivered'))
 )
 SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(t.asset, '') AS asset,
        coalesce(t.amount_minor, 0) AS amount_minor,

@@ -14,6 +14,7 @@ from tests.reconciliation.day import DATE, Day
 from tests.rest.conftest import open_house
 from tests.rest.test_ledger import opening
 from tests.wallets.people import fund, wallet
+from webhooks.models import Delivery
 
 _OTHER_AMOUNTS = {"transit_not_zero", "hold_without_owner", "remote_operation_disagrees"}
 
@@ -181,6 +182,27 @@ def test_a_resent_delivery_takes_the_dead_ones_place(day: Day) -> None:
         "UPDATE webhooks_delivery SET state = 'delivered' WHERE id = (SELECT max(id) FROM webhooks_delivery)",
     )
     assert day.close().breaks["missing_webhook"] == 0
+
+
+def test_a_redelivery_that_dies_takes_nothing_from_one_that_arrived(day: Day) -> None:
+    order = day.processed()
+    planted = next(planted for planted in BREAKS if planted.title == "_delivery_dead")
+    planted.plant(day, order)
+    day.plant("UPDATE webhooks_delivery SET state = 'delivered'")
+    planted.plant(day, order)
+    assert Delivery.objects.order_by("id").values_list("state", flat=True).last() == "dead"
+    assert day.close().breaks["missing_webhook"] == 0
+
+
+def test_a_dead_delivery_that_was_resent_hides_no_missing_ledger_row(day: Day) -> None:
+    order = day.processed()
+    dead = next(planted for planted in BREAKS if planted.title == "_delivery_dead")
+    dead.plant(day, order)
+    dead.plant(day, order)
+    day.plant("UPDATE webhooks_delivery SET state = 'delivered' WHERE id = (SELECT max(id) FROM webhooks_delivery)")
+    bare = next(planted for planted in BREAKS if planted.type == "webhook_without_ledger_row")
+    assert bare.plant(day, order) == trade_of(order).reference
+    assert day.close().breaks["webhook_without_ledger_row"] == 1
 
 
 def test_a_record_of_another_day_or_book_is_not_looked_at(day: Day) -> None:
