@@ -1,7 +1,8 @@
 """A terminal trade or payout whose due event does not exist or was not applied.
 
 Outbound: our own event row is missing, the relay gave it up, or a delivery of it to an endpoint is dead, no later one took
-its place and no other arrived there. No endpoint is no break; for a built-in pool our event about the trade stands for the provider's.
+its place and no other arrived there. No endpoint is no break; for a built-in pool our event about the trade stands for the
+provider's.
 Inbound: an event that arrived and was never judged. Where a trusted status read has told meanwhile what the event would
 have told, there is no gap any more.
 """
