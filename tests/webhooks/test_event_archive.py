@@ -193,7 +193,12 @@ def test_an_event_that_is_being_sent_again_is_not_archived_meanwhile(
     old_events()
     superuser_connection.execute("UPDATE webhooks_delivery SET state = 'dead'")
     lock(superuser_connection)
-    mine = {"operator_id": OPERATOR, "environment": "test", "reference": endpoint.reference, "actor": "user:ada"}
+    mine: dict[str, Any] = {
+        "operator_id": OPERATOR,
+        "environment": "test",
+        "reference": endpoint.reference,
+        "actor": "user:ada",
+    }
     moved: list[int] = []
     archiving = threading.Thread(target=_archive, args=(moved,))
     with db_transaction.atomic():
