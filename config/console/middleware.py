@@ -57,14 +57,14 @@ class NullCharactersMiddleware:
 
     def __call__(self, request: HttpRequest) -> Any:
         if not _is_rest(request):
-            request.GET = _without_nulls(request.GET)
+            request.GET = _without_nulls(request.GET)  # type: ignore[assignment]  # made immutable
         return self.get_response(request)
 
     def process_view(
         self, request: HttpRequest, callback: Callable[..., Any], callback_args: tuple[Any, ...], callback_kwargs: Any
     ) -> None:
         if request.method == "POST" and not _is_rest(request):
-            request.POST = _without_nulls(request.POST)
+            request.POST = _without_nulls(request.POST)  # type: ignore[assignment]  # made immutable
 
 
 def _without_nulls(told: QueryDict) -> QueryDict:

@@ -1,6 +1,7 @@
 """A day with planted breaks of every type: the close finds exactly those, each under its own type."""
 
 from datetime import timedelta
+from typing import LiteralString
 
 import pytest
 
@@ -182,6 +183,25 @@ def test_a_resent_delivery_takes_the_dead_ones_place(day: Day) -> None:
         "UPDATE webhooks_delivery SET state = 'delivered' WHERE id = (SELECT max(id) FROM webhooks_delivery)",
     )
     assert day.close().breaks["missing_webhook"] == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "at_risk"),
+    [
+        ("debits_pending = debits_pending + 700", 700),
+        ("credits_pending = credits_pending + 700", 700),
+        ("credits_posted = credits_posted + 5, debits_posted = debits_posted + 5", 5),
+        ("credits_posted = credits_posted + 5, debits_posted = debits_posted - 3", 8),
+    ],
+)
+def test_a_balance_that_is_off_says_by_how_much_on_whichever_side(
+    columns: LiteralString, at_risk: int, day: Day
+) -> None:
+    day.processed()
+    day.plant(f"UPDATE ledger_account SET {columns} WHERE address = 'pools:EUR-USDT' AND asset = 'EUR'")
+    day.close()
+    case = ExceptionCase.objects.get(type="balance_is_not_the_fold")
+    assert (case.asset, int(case.amount_minor)) == ("EUR", at_risk)
 
 
 def test_a_redelivery_that_dies_takes_nothing_from_one_that_arrived(day: Day) -> None:
