@@ -5,6 +5,7 @@ from typing import LiteralString
 
 import pytest
 
+from ledger.controls import clock
 from ledger.models import Transaction
 from orders.models import Freeze, Order
 from reconciliation.check_registry import every_check
@@ -12,6 +13,7 @@ from reconciliation.models import ExceptionCase
 from tests.orders.desk import reloaded, trade_of
 from tests.reconciliation.breaks import BREAKS, Break, plant_all
 from tests.reconciliation.day import DATE, Day
+from tests.reconciliation.signatures import locked
 from tests.rest.conftest import open_house
 from tests.rest.test_ledger import opening
 from tests.wallets.people import fund, wallet
@@ -202,6 +204,25 @@ def test_a_balance_that_is_off_says_by_how_much_on_whichever_side(
     day.close()
     case = ExceptionCase.objects.get(type="balance_is_not_the_fold")
     assert (case.asset, int(case.amount_minor)) == ("EUR", at_risk)
+
+
+def test_a_delivery_that_dies_days_later_is_named_by_the_close_of_that_day(day: Day) -> None:
+    order = day.processed()
+    dead = next(planted for planted in BREAKS if planted.title == "_delivery_dead")
+    dead.plant(day, order)
+    day.plant("UPDATE webhooks_delivery SET state = 'pending'")
+    locked(day)
+    later = DATE + timedelta(days=4)
+    day.after_midnight(days=4)
+    day.plant("UPDATE webhooks_delivery SET state = 'dead', ended_at = %s", clock.now())
+    assert day.close(later - timedelta(days=1)).breaks["missing_webhook"] == 0
+    assert day.close(later).breaks["missing_webhook"] == 1
+    assert day.standing() == {("missing_webhook", trade_of(order).reference)}
+    case = ExceptionCase.objects.get()
+    assert (case.asset, int(case.amount_minor), case.business_date) == ("EUR", 10_000, later)
+    assert case.detail["reason"] == "its delivery is dead"
+    day.plant("UPDATE webhooks_delivery SET state = 'delivered'")
+    assert day.close(later).cases.healed == 1
 
 
 def test_a_redelivery_that_dies_takes_nothing_from_one_that_arrived(day: Day) -> None:
