@@ -252,6 +252,7 @@ def _record(report: Report, token: str, made: Sequence[Made], folder: Path, bloc
         folder=folder,
     )
     leases.keep(close, token)  # files of a run that lost its lease replace nobody's
+    artifact_files.keep_signed(close, window=report.window)
     artifact_files.put_in_place([*made, manifest], window=report.window)
     with db_transaction.atomic():
         leases.finish(

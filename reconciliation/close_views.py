@@ -88,11 +88,11 @@ class CloseArtifactView(ApiView):
         """One file of a date's close."""
         read_query(request, Shape)
         close = _close(self, business_date)
-        path = artifact_zip.files_of(close).get(name)
-        if path is None:
+        file = artifact_zip.opened(close, name).get(name)
+        if file is None:
             raise NotFound
         _keep(self, close, name)
-        return downloads.download(path, filename=name)
+        return downloads.download(file, filename=name)
 
 
 class ExceptionsView(ApiView):

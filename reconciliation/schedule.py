@@ -1,9 +1,11 @@
 """The close's schedule: every missed date is made, what is due is run, proved or finished, and files that somebody asked for
 are made again. Drain "closes".
 
-A scheduler that slept catches up: dates are counted from the book's first record, not from when it last looked.
+A scheduler that slept catches up: dates are counted from the book's first record, not from when it last looked. A statement's
+line from before that has its date closed too.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -15,7 +17,7 @@ from ledger.controls import bell, clock, drains
 from ledger.environments import Environment
 from reconciliation import close_runs, making_again, proving, signing
 from reconciliation.leases import CloseBusy, CloseNotOpen
-from reconciliation.models import CloseRun
+from reconciliation.models import CloseRun, StatementLine
 from reconciliation.windows import business_date_of
 
 log = structlog.get_logger(__name__)
@@ -74,6 +76,13 @@ def request_run(close: CloseRun, *, now: datetime) -> None:
     bell.ring_after_commit("closes")
 
 
+def look_again(*, environment: str, dates: Collection[date], now: datetime) -> None:
+    """Have those of these dates run that nobody has signed and that rest: a line came, or lost its match."""
+    idle = CloseRun.objects.filter(environment=environment, business_date__in=dates, state=CloseRun.State.OPEN)
+    if idle.filter(available_at__isnull=True).update(available_at=now):
+        bell.ring_after_commit("closes")
+
+
 def depth() -> int:
     """Count the runs that are due, those of dates not yet made among them."""
     now = clock.now()
@@ -95,17 +104,24 @@ def ensure_missed(*, now: datetime) -> list[CloseRun]:
 
 
 def missed_dates(environment: str, *, now: datetime) -> list[date]:
-    """Return the dates from the book's first record to yesterday that have no close, the oldest first."""
-    first = first_date(environment)
-    if first is None:
-        return []
+    """Return the dates up to yesterday that have no close, the oldest first: each with a statement's line, and all from the
+    book's first record on.
+    """
     today = business_date_of(environment=environment, instant=now)
+    first = first_date(environment) or today
+    of_lines = set(
+        StatementLine.objects.filter(environment=environment, business_date__lt=min(first, today))
+        .values_list("business_date", flat=True)
+        .distinct()
+    )
+    days = [*sorted(of_lines), *(first + timedelta(days=offset) for offset in range((today - first).days))]
+    if not days:
+        return []
     there = set(
-        CloseRun.objects.filter(environment=environment, business_date__gte=first).values_list(
+        CloseRun.objects.filter(environment=environment, business_date__gte=days[0]).values_list(
             "business_date", flat=True
         )
     )
-    days = (first + timedelta(days=offset) for offset in range((today - first).days))
     return [day for day in days if day not in there][:MAXIMUM_DATES]
 
 

@@ -157,11 +157,23 @@ def deliveries_of_event(*, operator_id: int, environment: str, event_id: int) ->
 def redeliver(
     *, operator_id: int, environment: str, reference: str, delivery_reference: str, actor: str, now: datetime
 ) -> Delivery:
-    """Start a new delivery of an event that was delivered or given up. Raises NotFound or EndpointDisabled."""
-    endpoint = locked_and_enabled(operator_id=operator_id, environment=environment, reference=reference)
+    """Start a new delivery of an event that was delivered or given up; one that still waits is tried now, and returned.
+
+    Raises NotFound or EndpointDisabled.
+    """
+    endpoint = find(operator_id=operator_id, environment=environment, reference=reference)
     delivery = Delivery.objects.filter(endpoint_id=endpoint.pk, reference=delivery_reference).first()
     if delivery is None:
         raise NotFound
+    waiting = Delivery.objects.filter(
+        endpoint_id=endpoint.pk, event_id=delivery.event_id, state=Delivery.State.PENDING
+    ).order_by("pk")
+    # deliveries are locked before endpoints, everywhere
+    waiting.filter(lease_token="", available_at__gt=now).update(available_at=now)
+    locked_and_enabled(operator_id=operator_id, environment=environment, reference=reference)
+    if (one := waiting.first()) is not None:
+        bell.ring_after_commit("deliveries")
+        return one
     again = transitions.deliver_again(
         delivery=delivery,
         why=Why(actor=actor, cause="redelivery asked", evidence={"of": delivery.reference}),

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection
+from django.db import transaction as db_transaction
 
 from ledger.controls import clock, drains
 from ledger.environments import Environment
@@ -19,7 +20,9 @@ _BATCH: Final = 1000
 def archive(*, environment: str, older_than: timedelta) -> int:
     """Move a batch of an environment's events; return how many."""
     before = clock.now() - older_than
-    with connection.cursor() as cursor:
+    with db_transaction.atomic(), connection.cursor() as cursor:
+        # whoever sends events again has chosen them (`transitions.hold_the_archive`), or chooses after this
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('event_archive', 8))")
         cursor.execute(
             "SELECT webhooks_archive_events(%s, %s, %s, %s::timestamptz)",
             [environment, before, _BATCH, clock.parameter()],

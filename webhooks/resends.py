@@ -13,7 +13,7 @@ from django.db import connection
 
 from ledger.controls import bell, references, request_context
 from ledger.controls.refusals import Malformed
-from webhooks import endpoints, feed
+from webhooks import endpoints, feed, transitions
 from webhooks.models import Endpoint
 
 MOST: Final = 1000
@@ -74,6 +74,7 @@ def resend(
 ) -> Resent:
     """Start new deliveries of the events selected, at most 1000. Raises NotFound, EndpointDisabled or Malformed."""
     endpoint = endpoints.locked_and_enabled(operator_id=operator_id, environment=environment, reference=reference)
+    transitions.hold_the_archive()
     found = _choose(endpoint, selection)
     chosen, left = found[:MOST], found[MOST:]
     if chosen:

@@ -90,8 +90,15 @@ def hasten(*, endpoint_ids: Sequence[int]) -> None:
         cursor.execute("SELECT webhooks_hasten(%s, %s::timestamptz)", [list(endpoint_ids), clock.parameter()])
 
 
+def hold_the_archive() -> None:
+    """Have no event archived until the transaction ends: what is chosen now is there when its delivery is sent."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended('event_archive', 8))")
+
+
 def deliver_again(*, delivery: Delivery, why: Why, now: datetime) -> Delivery:
     """Start a new delivery of the same event to the same endpoint. Raises EventArchived."""
+    hold_the_archive()
     if event_log.is_archived(delivery.event_id):
         raise EventArchived
     again = _new_delivery(endpoint_id=delivery.endpoint_id, now=now)

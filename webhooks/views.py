@@ -170,7 +170,7 @@ class RedeliverView(EndpointsApi):
         operation_id="redeliver_webhook", request=None, responses={202: shapes.DeliveryAnswer}, tags=["webhooks"]
     )
     def post(self, request: Request, endpoint_id: str, delivery_id: str) -> HttpResponse:
-        """Send an event to an endpoint again: a new delivery with the same webhook-id."""
+        """Send an event to an endpoint again: a new delivery with the same webhook-id. One that still waits is tried now."""
 
         def work(now: datetime) -> HttpResponse:
             row = endpoints.redeliver(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.contrib.auth import middleware as auth
 from django.contrib.messages import middleware as messages
 from django.contrib.sessions import middleware as sessions
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseForbidden
 from django.middleware import csrf
 from django_otp import middleware as otp
@@ -47,6 +47,34 @@ class CsrfViewMiddleware(csrf.CsrfViewMiddleware):
         if _is_rest(request):
             return None
         return super().process_view(request, callback, callback_args, callback_kwargs)
+
+
+class NullCharactersMiddleware:
+    """Takes null characters out of what a person's form or address says: nobody types them, and the database has none."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if not _is_rest(request):
+            request.GET = _without_nulls(request.GET)  # type: ignore[assignment]  # made immutable
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, callback: Callable[..., Any], callback_args: tuple[Any, ...], callback_kwargs: Any
+    ) -> None:
+        if request.method == "POST" and not _is_rest(request):
+            request.POST = _without_nulls(request.POST)  # type: ignore[assignment]  # made immutable
+
+
+def _without_nulls(told: QueryDict) -> QueryDict:
+    if not any("\x00" in text for name, values in told.lists() for text in (name, *values)):
+        return told
+    cleaned = QueryDict(mutable=True)
+    for name, values in told.lists():
+        cleaned.setlist(name.replace("\x00", ""), [value.replace("\x00", "") for value in values])
+    cleaned._mutable = False
+    return cleaned
 
 
 def _is_rest(request: HttpRequest) -> bool:

@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "config.console.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.console.middleware.CsrfViewMiddleware",
+    "config.console.middleware.NullCharactersMiddleware",
     "config.console.middleware.AuthenticationMiddleware",
     "config.console.middleware.OTPMiddleware",
     "config.console.middleware.MessageMiddleware",

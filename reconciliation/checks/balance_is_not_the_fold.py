@@ -1,7 +1,8 @@
 """An account's balance is not the fold of its postings (rule L3). Of each account that the window's postings touch, whole.
 
 What locked dates moved was kept when they were locked; only what lies outside them is summed from the postings. An account
-that does not agree with that is summed once more from its very first posting, and named when it does not agree then either.
+that does not agree with that is summed once more from its very first posting, and named when it does not agree then either. At
+risk is by how much it is off, net or on the side that is off most.
 """
 
 from reconciliation.check import Check
@@ -40,7 +41,8 @@ WITH since AS (
     SELECT account_id, sum(dp) AS dp, sum(cp) AS cp, sum(dq) AS dq, sum(cq) AS cq FROM effects GROUP BY account_id
 )
 SELECT 'account:' || b.account_id AS subject, '' AS order_reference, NULL::bigint AS operator_id, b.asset,
-       abs((b.credits_posted - b.debits_posted) - (f.cp - f.dp)) AS amount_minor,
+       greatest(abs((b.credits_posted - b.debits_posted) - (f.cp - f.dp)), abs(b.debits_posted - f.dp),
+                abs(b.credits_posted - f.cp), abs(b.debits_pending - f.dq), abs(b.credits_pending - f.cq)) AS amount_minor,
        jsonb_build_object('reason', 'the balance is not the sum of its postings', 'address', b.address,
                           'difference', jsonb_build_array(b.debits_posted - f.dp, b.credits_posted - f.cp,
                                                           b.debits_pending - f.dq, b.credits_pending - f.cq),

@@ -1,7 +1,9 @@
 """A terminal trade or payout whose due event does not exist or was not applied.
 
-Outbound: our own event row is missing, the relay gave it up, or a delivery of it to an endpoint is dead and no later one
-took its place. No endpoint is no break; for a built-in pool our event about the trade stands for the provider's.
+Outbound: our own event row is missing, the relay gave it up, or a delivery of it to an endpoint is dead, no later one took
+its place and no other arrived there. No endpoint is no break; for a built-in pool our event about the trade stands for the
+provider's.
+A delivery is tried for three days: one that dies after its trade's date is named by the close of the day on which it died.
 Inbound: an event that arrived and was never judged. Where a trusted status read has told meanwhile what the event would
 have told, there is no gap any more.
 """
@@ -22,6 +24,13 @@ WITH untold AS MATERIALIZED (
     UNION
     SELECT t.id FROM webhooks_delivery x JOIN ledger_event_ever e ON e.id = x.event_id
     JOIN orders_trade t ON t.reference = e.aggregate WHERE x.state = 'dead' AND e.recorded_at >= %(from)s
+), died AS MATERIALIZED (
+    SELECT DISTINCT e.id, e.aggregate, e.sequence, e.topic, e.operator_id
+    FROM webhooks_delivery x JOIN ledger_event_ever e ON e.id = x.event_id
+    WHERE x.state = 'dead' AND x.ended_at >= %(from)s AND x.ended_at < %(to)s
+      AND e.environment = %(environment)s AND e.recorded_at < %(from)s
+      AND NOT EXISTS (SELECT FROM ledger_move m WHERE m.environment = e.environment AND m.subject = e.aggregate
+                      AND m.moved_at >= %(from)s AND m.moved_at < %(to)s)
 ), ended AS (
     SELECT t.reference, t.version, t.order_reference, t.quote_reference, t.operator_id, m.to_state AS status,
            'trade.' || m.to_state AS topic, o.source_asset AS asset, o.source_minor AS amount_minor
@@ -35,11 +44,21 @@ WITH untold AS MATERIALIZED (
     SELECT i.reference, i.version, i.reference, '', i.operator_id, i.state, 'intent.' || upper(i.state), i.asset,
            i.amount_minor
     FROM close_intents(%(environment)s, %(from)s, %(to)s) i WHERE i.state IN ('settled', 'failed', 'cancelled')
+    UNION ALL
+    SELECT t.reference, d.sequence, t.order_reference, t.quote_reference, t.operator_id, split_part(d.topic, '.', 2), d.topic,
+           o.source_asset, o.source_minor
+    FROM died d JOIN orders_trade t ON t.reference = d.aggregate LEFT JOIN orders_order o ON o.reference = t.order_reference
+    WHERE d.topic IN ('trade.settled', 'trade.failed', 'trade.released', 'trade.returned')
+    UNION ALL
+    SELECT i.reference, d.sequence, i.reference, '', i.operator_id, lower(split_part(d.topic, '.', 2)), d.topic, i.asset,
+           i.amount_minor
+    FROM died d JOIN orders_intent i ON i.reference = d.aggregate
+    WHERE d.topic IN ('intent.SETTLED', 'intent.FAILED', 'intent.CANCELLED')
 ), dead AS (
     SELECT x.id, x.reference, x.event_id FROM webhooks_delivery x
     WHERE x.state = 'dead' AND NOT EXISTS (
         SELECT FROM webhooks_delivery y
-        WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND y.id > x.id)
+        WHERE y.event_id = x.event_id AND y.endpoint_id = x.endpoint_id AND (y.id > x.id OR y.state = 'delivered'))
 )
 SELECT t.reference AS subject, t.order_reference, t.operator_id, coalesce(t.asset, '') AS asset,
        coalesce(t.amount_minor, 0) AS amount_minor,

@@ -45,7 +45,9 @@ FROM bare b
 JOIN ledger_event_ever v ON v.aggregate = b.reference AND v.sequence = b.version AND v.topic = b.topic
 LEFT JOIN ledger_queuedevent w ON w.event_id = v.id
 WHERE w.dead_at IS NULL AND NOT EXISTS (
-    SELECT FROM webhooks_delivery d WHERE d.event_id = v.id AND d.state = 'dead')
+    SELECT FROM webhooks_delivery d WHERE d.event_id = v.id AND d.state = 'dead' AND NOT EXISTS (
+        SELECT FROM webhooks_delivery y
+        WHERE y.event_id = d.event_id AND y.endpoint_id = d.endpoint_id AND (y.id > d.id OR y.state = 'delivered')))
 UNION ALL
 SELECT coalesce(y.reference, n.reference), coalesce(y.reference, ''), coalesce(y.operator_id, n.operator_id),
        coalesce(y.asset, ''), coalesce(y.gross_minor, 0),

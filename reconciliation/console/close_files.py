@@ -40,15 +40,15 @@ def one(request: HttpRequest, reference: str, name: str) -> HttpResponseBase:
     """Download one file."""
     close = _close(request, reference)
     try:
-        path = artifact_zip.files_of(close).get(name)
+        file = artifact_zip.opened(close, name).get(name)
     except artifact_zip.FilesMissing as missing:
         messages.error(request, missing.message)
         return redirect("admin:close-page", reference)
-    if path is None:
+    if file is None:
         raise Http404
     downloads.keep(close, name, actor=actor_of(request))
     audit_entries.write(request, close, "close: file downloaded", name, flag=CHANGE)
-    response = downloads.download(path, filename=f"{close.environment}-{close.business_date.isoformat()}-{name}")
+    response = downloads.download(file, filename=f"{close.environment}-{close.business_date.isoformat()}-{name}")
     response["Cache-Control"] = "no-store"
     return response
 

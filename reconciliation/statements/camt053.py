@@ -3,7 +3,11 @@
 Read by the standard library's expat with every declaration refused (no document type, no entity, nothing from
 outside), a limit on depth and on an element's text; an element is forgotten when it ends. What is read of an entry:
 its amount and sign, booking and value date, the servicer's reference as line id, and of its transaction details the
-references. A reversal turns the sign round; what is not booked (pending, information) is left out.
+references. The indicator says which way money went, of a reversal too (a credit that reverses is a credit); what is not
+booked (pending, information) is left out.
+
+Where a statement says its opening and its closing booked balance, its entries have to be what lies between them: else it was
+cut, or changed on its way, and nothing of the file is taken.
 
 An entry of several transaction details is one booking of many payments. Where each detail says its amount, all of them are of
 the entry's asset and side, and they sum to the entry, each is a line of its own: its id is the entry's with the detail's own
@@ -19,6 +23,7 @@ from xml.parsers import expat
 from ledger import assets
 from ledger.assets import UnknownAsset
 from reconciliation.statements import mapping as mappings
+from reconciliation.statements.camt053_balances import Balances
 from reconciliation.statements.csv_lines import LONGEST_CELL, NotThisFormat
 from reconciliation.statements.line import Line, Unreadable, WrongLine
 
@@ -27,14 +32,21 @@ _DEEPEST: Final = 40
 _NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053."
 _SEPARATOR: Final = " "
 
-_ENTRY: Final = ("Document", "BkToCstmrStmt", "Stmt", "Ntry")
+_STATEMENT: Final = ("Document", "BkToCstmrStmt", "Stmt")
+_ENTRY: Final = (*_STATEMENT, "Ntry")
+_BALANCE: Final = (*_STATEMENT, "Bal")
+_KEPT_OF_BALANCES: Final = {
+    ("Tp", "CdOrPrtry", "Cd"): "kind",
+    ("Amt",): "amount",
+    ("CdtDbtInd",): "side",
+}
 _KEPT: Final = {
     # path below the entry: what it is called here
     ("NtryRef",): "entry_reference",
     ("AcctSvcrRef",): "servicer_reference",
     ("Amt",): "amount",
     ("CdtDbtInd",): "side",
-    ("RvslInd",): "reversal",
+    ("RvslInd",): "reversal",  # kept as it came
     ("Sts",): "status",
     ("Sts", "Cd"): "status",
     ("BookgDt", "Dt"): "booked_on",
@@ -73,6 +85,10 @@ class _Entry:
         values = set(self.found.get(name, ()))
         return values.pop() if len(values) == 1 else ""
 
+    @property
+    def is_booked(self) -> bool:
+        return self.one("status") in ("BOOK", "")
+
 
 class _Reader:
     """Collects entries as expat calls; `take` hands over those that have ended."""
@@ -82,6 +98,8 @@ class _Reader:
         self._text: list[str] = []
         self._length = 0
         self._entry: _Entry | None = None
+        self._balances = Balances()
+        self._balance: _Entry | None = None
         self._count = 0
         self._done: list[_Entry] = []
         self.parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
@@ -109,9 +127,16 @@ class _Reader:
         if len(self._path) > _DEEPEST:
             raise NotThisFormat("The file is nested too deeply.")
         self._text, self._length = [], 0
-        if tuple(self._path) == _ENTRY:
+        path = tuple(self._path)
+        if path == _ENTRY:
             self._count += 1
             self._entry = _Entry(self._count)
+        elif path == _STATEMENT:
+            self._balances = Balances()
+        elif path == _BALANCE:
+            self._balance = _Entry(0)
+        elif self._balance is not None:
+            self._balance.asset = attributes.get("Ccy", self._balance.asset)
         elif self._entry is not None:
             below = self._below()
             if below == ("Amt",):
@@ -122,14 +147,34 @@ class _Reader:
                 self._entry.details[-1].asset = attributes.get("Ccy", "")
 
     def _end(self, name: str) -> None:
+        path, value = tuple(self._path), "".join(self._text).strip()
         if self._entry is not None:
-            if tuple(self._path) == _ENTRY:
-                self._done.append(self._entry)
-                self._entry = None
+            if path == _ENTRY:
+                self._end_entry(self._entry)
             else:
-                self._keep(self._entry, self._below(), "".join(self._text).strip())
+                self._keep(self._entry, self._below(), value)
+        elif self._balance is not None:
+            self._keep_balance(self._balance, path, value)
+        elif path == (*_STATEMENT, "Id"):
+            self._balances.name = value[:40]
+        elif path == _STATEMENT:
+            self._balances.check()
         self._path.pop()
         self._text, self._length = [], 0
+
+    def _end_entry(self, entry: _Entry) -> None:
+        if entry.is_booked:
+            self._balances.book(amount=entry.one("amount"), asset=entry.asset, side=entry.one("side"))
+        self._done.append(entry)
+        self._entry = None
+
+    def _keep_balance(self, balance: _Entry, path: tuple[str, ...], value: str) -> None:
+        if path == _BALANCE:
+            kind, amount, side = (balance.one(name) for name in ("kind", "amount", "side"))
+            self._balances.tell(kind, amount=amount, asset=balance.asset, side=side)
+            self._balance = None
+        elif name := _KEPT_OF_BALANCES.get(path[len(_BALANCE) :]):
+            balance.found.setdefault(name, []).append(value)
 
     def _keep(self, entry: _Entry, below: tuple[str, ...], value: str) -> None:
         kept = _KEPT.get(below)
@@ -168,7 +213,7 @@ def read(content: bytes) -> Iterator[Line | WrongLine]:
 
 def _lines(entries: list[_Entry]) -> Iterator[Line | WrongLine]:
     for entry in entries:
-        if entry.one("status") in ("BOOK", ""):
+        if entry.is_booked:
             line = _line(entry)
             yield from _of_details(entry, line) if isinstance(line, Line) else [line]
 
@@ -184,14 +229,13 @@ def _line(entry: _Entry) -> Line | WrongLine:
         side = entry.one("side")
         if amount <= 0 or side not in ("CRDT", "DBIT"):
             raise Unreadable("The entry needs an amount of more than zero, and CRDT or DBIT.")
-        into = (side == "CRDT") != (entry.one("reversal") in ("true", "1"))
         return Line(
             number=entry.number,
             line_id=line_id,
             booked_on=_date(entry.one("booked_on")),
             value_on=_date(entry.one("value_on")) if entry.one("value_on") else None,
             asset=asset.code,
-            amount_minor=amount if into else -amount,
+            amount_minor=amount if side == "CRDT" else -amount,
             our_key=_id(entry, "our_key"),
             our_reference=_id(entry, "our_reference"),
             provider_reference=_id(entry, "provider_reference"),

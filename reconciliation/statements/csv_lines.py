@@ -45,6 +45,8 @@ def read(content: bytes, *, mapping: CsvMapping, asset: str) -> Iterator[Line | 
 def _check_headers(headers: list[str], mapping: CsvMapping) -> None:
     if not headers or len(headers) > MOST_COLUMNS:
         raise NotThisFormat(f"The first line has to name the columns, at most {MOST_COLUMNS}.")
+    if any("\x00" in header or len(header) > LONGEST_CELL for header in headers):
+        raise NotThisFormat(f"A column's name is no text, or longer than {LONGEST_CELL} characters.")
     missing = [name for name in mapping.columns.values() if name not in headers]
     if missing:
         raise NotThisFormat(f"The first line does not name {', '.join(missing)}.")

@@ -21,7 +21,7 @@ from django.db import transaction as db_transaction
 from ledger.controls import references
 from ledger.controls.moves import Why
 from ledger.controls.refusals import Malformed, NotFound, Refusal
-from reconciliation import transitions
+from reconciliation import schedule, transitions
 from reconciliation.models import StatementFile, StatementLine, StatementSource
 from reconciliation.statements import reading
 from reconciliation.statements.csv_lines import NotThisFormat
@@ -143,6 +143,7 @@ def take_in(*, reference: str, actor: str, now: datetime) -> StatementFile:
             why=Why(actor, "statement imported", evidence={"sha256": file.sha256, **counts}),
             now=now,
         )
+        schedule.look_again(environment=file.environment, dates=set(dates.values()), now=now)
     return file
 
 

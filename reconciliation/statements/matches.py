@@ -12,7 +12,7 @@ from django.db import transaction as db_transaction
 
 from ledger.controls.moves import Why
 from ledger.controls.refusals import NotFound, Refusal
-from reconciliation import transitions
+from reconciliation import schedule, transitions
 from reconciliation.models import StatementLine, StatementMatch
 from reconciliation.statements import candidates, matching
 from reconciliation.statements.candidates import Candidate
@@ -106,6 +106,7 @@ def undo(*, line_reference: str, reason: str, actor: str, now: datetime) -> list
         for one in found:
             transitions.undo_match(one, why=Why(actor, reason.strip()[:200]), now=now)
         StatementLine.objects.filter(pk=line.pk).update(unmatched_because="A person took its match away.")
+        schedule.look_again(environment=line.environment, dates=[line.business_date], now=now)
     return found
 
 

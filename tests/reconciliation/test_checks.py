@@ -1,9 +1,11 @@
 """A day with planted breaks of every type: the close finds exactly those, each under its own type."""
 
 from datetime import timedelta
+from typing import LiteralString
 
 import pytest
 
+from ledger.controls import clock
 from ledger.models import Transaction
 from orders.models import Freeze, Order
 from reconciliation.check_registry import every_check
@@ -11,9 +13,11 @@ from reconciliation.models import ExceptionCase
 from tests.orders.desk import reloaded, trade_of
 from tests.reconciliation.breaks import BREAKS, Break, plant_all
 from tests.reconciliation.day import DATE, Day
+from tests.reconciliation.signatures import locked
 from tests.rest.conftest import open_house
 from tests.rest.test_ledger import opening
 from tests.wallets.people import fund, wallet
+from webhooks.models import Delivery
 
 _OTHER_AMOUNTS = {"transit_not_zero", "hold_without_owner", "remote_operation_disagrees"}
 
@@ -181,6 +185,65 @@ def test_a_resent_delivery_takes_the_dead_ones_place(day: Day) -> None:
         "UPDATE webhooks_delivery SET state = 'delivered' WHERE id = (SELECT max(id) FROM webhooks_delivery)",
     )
     assert day.close().breaks["missing_webhook"] == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "at_risk"),
+    [
+        ("debits_pending = debits_pending + 700", 700),
+        ("credits_pending = credits_pending + 700", 700),
+        ("credits_posted = credits_posted + 5, debits_posted = debits_posted + 5", 5),
+        ("credits_posted = credits_posted + 5, debits_posted = debits_posted - 3", 8),
+    ],
+)
+def test_a_balance_that_is_off_says_by_how_much_on_whichever_side(
+    columns: LiteralString, at_risk: int, day: Day
+) -> None:
+    day.processed()
+    day.plant(f"UPDATE ledger_account SET {columns} WHERE address = 'pools:EUR-USDT' AND asset = 'EUR'")
+    day.close()
+    case = ExceptionCase.objects.get(type="balance_is_not_the_fold")
+    assert (case.asset, int(case.amount_minor)) == ("EUR", at_risk)
+
+
+def test_a_delivery_that_dies_days_later_is_named_by_the_close_of_that_day(day: Day) -> None:
+    order = day.processed()
+    dead = next(planted for planted in BREAKS if planted.title == "_delivery_dead")
+    dead.plant(day, order)
+    day.plant("UPDATE webhooks_delivery SET state = 'pending'")
+    locked(day)
+    later = DATE + timedelta(days=4)
+    day.after_midnight(days=4)
+    day.plant("UPDATE webhooks_delivery SET state = 'dead', ended_at = %s", clock.now())
+    assert day.close(later - timedelta(days=1)).breaks["missing_webhook"] == 0
+    assert day.close(later).breaks["missing_webhook"] == 1
+    assert day.standing() == {("missing_webhook", trade_of(order).reference)}
+    case = ExceptionCase.objects.get()
+    assert (case.asset, int(case.amount_minor), case.business_date) == ("EUR", 10_000, later)
+    assert case.detail["reason"] == "its delivery is dead"
+    day.plant("UPDATE webhooks_delivery SET state = 'delivered'")
+    assert day.close(later).cases.healed == 1
+
+
+def test_a_redelivery_that_dies_takes_nothing_from_one_that_arrived(day: Day) -> None:
+    order = day.processed()
+    planted = next(planted for planted in BREAKS if planted.title == "_delivery_dead")
+    planted.plant(day, order)
+    day.plant("UPDATE webhooks_delivery SET state = 'delivered'")
+    planted.plant(day, order)
+    assert Delivery.objects.order_by("id").values_list("state", flat=True).last() == "dead"
+    assert day.close().breaks["missing_webhook"] == 0
+
+
+def test_a_dead_delivery_that_was_resent_hides_no_missing_ledger_row(day: Day) -> None:
+    order = day.processed()
+    dead = next(planted for planted in BREAKS if planted.title == "_delivery_dead")
+    dead.plant(day, order)
+    dead.plant(day, order)
+    day.plant("UPDATE webhooks_delivery SET state = 'delivered' WHERE id = (SELECT max(id) FROM webhooks_delivery)")
+    bare = next(planted for planted in BREAKS if planted.type == "webhook_without_ledger_row")
+    assert bare.plant(day, order) == trade_of(order).reference
+    assert day.close().breaks["webhook_without_ledger_row"] == 1
 
 
 def test_a_record_of_another_day_or_book_is_not_looked_at(day: Day) -> None:

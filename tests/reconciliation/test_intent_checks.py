@@ -233,6 +233,30 @@ def test_close_tells_of_a_payment_that_was_refunded_and_charged_back(psp: Psp, s
     assert (case.detail["collected"], case.detail["given_back"]) == (10_000, 16_000)
 
 
+@pytest.mark.parametrize("days", [0, 3])
+def test_a_delivery_of_an_intents_end_that_dies_is_named_by_the_close_of_its_date_and_of_the_day_it_dies(
+    days: int, plain: Day, till: Till
+) -> None:
+    one = till.pay(till.wallet("alice", funds=100_000), till.wallet("bob"), "12.50")
+    plain.plant(
+        "INSERT INTO webhooks_delivery (reference, environment, operator_id, version, created_at, updated_at, state,"
+        " endpoint_id, event_id, event_reference, topic, aggregate, sequence, attempts, available_at, lease_token, ended_at)"
+        " SELECT 'dlv_1', environment, operator_id, 2, recorded_at, recorded_at, 'dead', 1, id, reference, topic, aggregate,"
+        " sequence, 9, recorded_at, '', recorded_at + %s FROM ledger_event WHERE aggregate = %s AND topic = 'intent.SETTLED'",
+        timedelta(days=days),
+        one.reference,
+    )
+    on = START.date() + timedelta(days=days)
+    found = []
+    with clock.use(clock.FixedClock(START + timedelta(days=5))):
+        for day in (START.date(), on, on + timedelta(days=1)):
+            report = close_runs.run(close=close_runs.ensure(environment="test", business_date=day))
+            found.append(report.breaks["missing_webhook"])
+    assert found == [1, 1, 0]
+    case = ExceptionCase.objects.get()
+    assert (case.type, case.subject, int(case.amount_minor)) == ("missing_webhook", one.reference, 1_250)
+
+
 def test_an_authorized_payout_whose_hold_is_gone_is_found(plain: Day, payouts: PayoutDesk) -> None:
     payouts.bank.script = [pending]
     intent = payouts.pay("1000.00")

@@ -326,6 +326,13 @@ def test_the_command_imports_once_and_tells(day: Day, tmp_path: Path) -> None:
     assert StatementLine.objects.count() == 1
 
 
+@pytest.mark.parametrize("header", [f"{HEADER},No\x00te", f"\x00,{HEADER}"])
+def test_a_header_that_is_no_text_is_refused(header: str, day: Day) -> None:
+    cells = f"t1,{ON},10.00,debit,,,"
+    row = f"{cells},x" if header.startswith("Txn") else f"x,{cells}"
+    assert "no text" in refused(text(header, [row]))
+
+
 CAMT = """<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"><BkToCstmrStmt><GrpHdr><MsgId>m1</MsgId></GrpHdr>
 <Stmt><Id>s1</Id><Acct><Id><IBAN>DE00</IBAN></Id></Acct>{entries}</Stmt></BkToCstmrStmt></Document>"""
@@ -357,19 +364,67 @@ def test_camt_053_is_read_entry_by_entry(day: Day) -> None:
         entry("e3", "3.10", "CRDT", more="<RvslInd>true</RvslInd>" + details("NOTPROVIDED")),
         entry("e4", "9.00", "CRDT", status="<Cd>PDNG</Cd>"),
         entry("e5", "5.00", "CRDT", more=details("a", "b")),
+        entry("e6", "0.40", "DBIT", more="<RvslInd>1</RvslInd>"),
     ]
     file = bring(source, CAMT.format(entries="".join(entries)).encode(), name="camt.xml")
-    assert (file.new_lines, file.known_lines) == (4, 0)
+    assert (file.new_lines, file.known_lines) == (5, 0)
     lines = {line.line_id: line for line in StatementLine.objects.all()}
     assert {name: int(line.amount_minor) for name, line in lines.items()} == {
         "e1": 100_000,
         "e2": -700,
-        "e3": -310,
+        "e3": 310,
         "e5": 500,
+        "e6": -40,
     }
     assert (lines["e3"].our_reference, lines["e5"].our_reference) == ("", "")
     assert (lines["e1"].value_on, lines["e1"].description) == (DATE, "for int_1")
     assert (rules()["e1"], rules()["e2"]) == ("our_reference", "our_reference")
+
+
+def balance(kind: str, amount: str, side: str = "CRDT", *, asset: str = "EUR") -> str:
+    return (
+        f'<Bal><Tp><CdOrPrtry><Cd>{kind}</Cd></CdOrPrtry></Tp><Amt Ccy="{asset}">{amount}</Amt>'
+        f"<CdtDbtInd>{side}</CdtDbtInd><Dt><Dt>{ON}</Dt></Dt></Bal>"
+    )
+
+
+BOOKED = entry("e1", "10.00", "CRDT") + entry("e2", "0.40", "DBIT") + entry("e3", "7.00", "DBIT", status="PDNG")
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        balance("OPBD", "5.00") + balance("CLBD", "14.60") + balance("CLAV", "7.60"),
+        balance("PRCD", "5.00", "DBIT") + balance("CLBD", "4.6"),
+        balance("PRCD", "1.00") + balance("OPBD", "5.00") + balance("CLBD", "14.60"),
+        balance("OPBD", "5.00") + balance("CLBD", "99.00", asset="USD"),
+        balance("OPBD", "5.00"),
+        balance("ITBD", "5.00") + balance("CLBD", "99.00"),
+    ],
+)
+def test_entries_that_lie_between_the_balances_come_in(balances: str, day: Day) -> None:
+    source = bank_source(format="camt053", mapping=None)
+    assert bring(source, CAMT.format(entries=balances + BOOKED).encode(), name="camt.xml").new_lines == 2
+
+
+@pytest.mark.parametrize(
+    "balances",
+    [
+        balance("OPBD", "5.00") + balance("CLBD", "14.61"),
+        balance("OPBD", "5.00", "DBIT") + balance("CLBD", "14.60"),
+        balance("PRCD", "0.00") + balance("CLBD", "9.60", "DBIT"),
+    ],
+)
+def test_entries_that_do_not_make_up_what_lies_between_the_balances_are_refused(balances: str, day: Day) -> None:
+    content = CAMT.format(entries=balances + BOOKED).encode()
+    assert "balances" in refused(content, source=bank_source(format="camt053", mapping=None))
+
+
+def test_each_statement_of_a_file_has_its_own_balances(day: Day) -> None:
+    whole = balance("OPBD", "0.00") + balance("CLBD", "10.00") + entry("e1", "10.00", "CRDT")
+    cut = balance("OPBD", "10.00") + balance("CLBD", "10.00") + entry("e2", "1.00", "CRDT")
+    content = CAMT.format(entries=f"{whole}</Stmt><Stmt><Id>s2</Id>{cut}").encode()
+    assert "s2" in refused(content, source=bank_source(format="camt053", mapping=None))
 
 
 def batch(*parts: tuple[str, str], asset: str = "EUR", more: str = "") -> str:

@@ -415,6 +415,41 @@ def test_a_redelivery_is_a_new_delivery_with_the_same_id(receiver: Receiver) -> 
     assert (move.actor, move.evidence) == ("user:ada", {"of": first.reference})
 
 
+def test_a_redelivery_of_what_waits_is_that_delivery_tried_now(receiver: Receiver) -> None:
+    endpoint = make_endpoint(receiver.url())
+    receiver.plan("/hook", Answer(500))
+    record_events("ord_1", range(1, 2))
+    send_all()
+    waiting = the_delivery()
+    assert (waiting.state, attempts()) == ("pending", [(1, 500)])
+    for _ in range(3):
+        with db_transaction.atomic():
+            again = endpoints.redeliver(
+                **mine(endpoint), delivery_reference=waiting.reference, actor="user:ada", now=clock.now()
+            )
+        assert again.reference == waiting.reference
+    drains.drain("deliveries")
+    assert the_state(1) == "delivered"
+    assert len(receiver.received) == 2
+
+
+def test_a_delivery_is_sent_again_once_however_often_it_is_asked(receiver: Receiver) -> None:
+    endpoint = make_endpoint(receiver.url())
+    record_events("ord_1", range(1, 2))
+    send_all()
+    first = the_delivery()
+    made = set()
+    for _ in range(3):
+        with db_transaction.atomic():
+            again = endpoints.redeliver(
+                **mine(endpoint), delivery_reference=first.reference, actor="user:ada", now=clock.now()
+            )
+        made.add(again.reference)
+    assert len(made) == 1
+    drains.drain("deliveries")
+    assert len(receiver.received) == 2
+
+
 def test_a_test_event_goes_to_its_endpoint_alone(receiver: Receiver) -> None:
     endpoint = make_endpoint(receiver.url("/a"), topics=["order.processed"])
     make_endpoint(receiver.url("/b"))

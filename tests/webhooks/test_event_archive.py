@@ -1,12 +1,14 @@
 """Events leave by age, into the archive, from locked days alone; they are read as before, and nobody else removes any."""
 
 import io
+import threading
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.db import transaction as db_transaction
 from pytest_django.fixtures import Settings
 
@@ -14,7 +16,7 @@ from ledger.controls import clock, drains
 from ledger.controls.moves import Why
 from ledger.models import ArchivedEvent, Event
 from tests.webhooks.edge import OPERATOR, make_endpoint, record_events
-from webhooks import event_archive, feed, transitions
+from webhooks import endpoints, event_archive, feed, resends, transitions
 from webhooks.models import Delivery
 from webhooks.streams import reading
 from webhooks.streams.subjects import Current, Subject
@@ -179,3 +181,41 @@ def test_command_moves_all_and_says_how_many(superuser_connection: psycopg.Conne
     out = io.StringIO()
     call_command("archive_events", days=1, stdout=out)
     assert out.getvalue().strip() == "3"
+
+
+@pytest.mark.parametrize("how", ["redelivered", "resent"])
+def test_an_event_that_is_being_sent_again_is_not_archived_meanwhile(
+    how: str, superuser_connection: psycopg.Connection[Any]
+) -> None:
+    """Else the delivery waits for ever, and all of its order behind it."""
+    with clock.use(clock.FixedClock(NOON)):
+        endpoint = make_endpoint()
+    old_events()
+    superuser_connection.execute("UPDATE webhooks_delivery SET state = 'dead'")
+    lock(superuser_connection)
+    mine: dict[str, Any] = {
+        "operator_id": OPERATOR,
+        "environment": "test",
+        "reference": endpoint.reference,
+        "actor": "user:ada",
+    }
+    moved: list[int] = []
+    archiving = threading.Thread(target=_archive, args=(moved,))
+    with db_transaction.atomic():
+        if how == "redelivered":
+            for delivery in Delivery.objects.order_by("pk"):
+                endpoints.redeliver(**mine, delivery_reference=delivery.reference, now=clock.now())
+        else:
+            resends.resend(**mine, selection=resends.Selection(since=NOON), now=clock.now())
+        archiving.start()
+        archiving.join(1)
+    archiving.join(20)
+    assert (moved, archived()) == ([0], [])
+    assert Delivery.objects.filter(state="pending").count() == 3
+
+
+def _archive(moved: list[int]) -> None:
+    try:
+        moved.append(event_archive.archive(environment="test", older_than=timedelta(0)))
+    finally:
+        connection.close()
