@@ -3,7 +3,7 @@
 import pytest
 from django.conf import LazySettings
 
-from ledger.controls import drains
+from ledger.controls import drains, metrics
 from orders.models import SagaRun, StaleFinding
 from tests.orders.desk import Desk, open_case, reloaded
 from tests.orders.payouts import PayoutDesk
@@ -60,3 +60,16 @@ def test_poller_looks_the_others_up_when_a_gateway_has_no_adapter(desk: Desk) ->
     done = dict(StaleFinding.objects.values_list("subject", "done"))
     assert done == {lost.key: "looked up: unknown", sound.key: "looked up: unknown"}
     assert [reloaded(order).state for order in ends] == ["failed", "failed"]
+
+
+def test_step_that_raises_each_time_is_counted_until_it_succeeds(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No case is opened for our own defect: whoever watches the metrics hears of it."""
+    (failing,) = (metric for metric in metrics.registered() if metric.name == "holdfast_sagas_failing")
+    order = desk.order()
+    assert list(failing.collect()) == []
+    with monkeypatch.context() as patched:
+        patched.setattr("orders.sagas.buy.debit_leg", lambda order: 1 / 0)
+        desk.drive(passes=3)
+    assert list(failing.collect()) == [({"environment": "test"}, 1)]
+    desk.drive(passes=3)
+    assert (reloaded(order).state, list(failing.collect())) == ("processed", [])
