@@ -17,7 +17,7 @@ from wallets.gateway_adapters import NoSuchAdapter
 from wallets.gateway_port import WalletGateway
 from wallets.legs import Performed, known
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import Cause, Unknown
+from wallets.outcomes import CAUSES_OF_DOUBT, Cause, Unknown
 
 log = structlog.get_logger(__name__)
 
@@ -132,15 +132,14 @@ def _held_back(operation: RemoteOperation, gateway: Gateway, held: HeldBack, *, 
 def _may_be_asked(operation: RemoteOperation, gateway: Gateway) -> bool:
     """Tell whether this key was never asked, or is proven absent and may be asked again: the same key.
 
-    A release moves no money and may be repeated: it is asked until it is answered.
+    A release moves no money and may be repeated: it is asked until it is answered. What is doubted is looked up instead.
     """
-    if operation.state == _State.ABSENT:
-        return (
-            operation.leg == "release"
-            or operation.ask_again_granted != ""
-            or (gateway.resubmit and operation.counted_lookups < gateway.requery_cap)
-        )
-    return bool(operation.state == _State.PREPARED)
+    if operation.state != _State.ABSENT:
+        return bool(operation.state == _State.PREPARED)
+    if operation.ask_again_granted != "":
+        return True
+    again = operation.leg == "release" or (gateway.resubmit and operation.counted_lookups < gateway.requery_cap)
+    return again and operation.unknown_cause not in CAUSES_OF_DOUBT
 
 
 def asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> dict[str, object]:

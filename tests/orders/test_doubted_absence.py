@@ -11,8 +11,9 @@ from tests.orders.test_payout_reviews import _ABSENT, _FUNDS, allowed, in_review
 from tests.orders.test_sell_reviews import _approve, _in_review, _look_up, _propose
 from tests.orders.wallet import Step, contradictory, lost_before, pending, server_error, true_state
 from wallets.gateway_port import RemoteRequest, Reply
-from wallets.models import RemoteOperation
+from wallets.models import Gateway, RemoteOperation
 from wallets.outcomes import Rejected
+from wallets.remote_operations import look_up
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -80,3 +81,18 @@ def test_debit_is_not_given_up_while_the_wallet_works_on_it(desk: Desk) -> None:
     desk.wallet.legs["debit"] = [None]
     _look_up(order)
     assert RemoteOperation.objects.get().state == "confirmed"
+
+
+def test_doubted_debit_is_looked_up_where_an_absent_one_would_be_asked_again(desk: Desk) -> None:
+    Gateway.objects.update(resubmit=True, requery_cap=9, not_found_horizon_ms=1_000)
+    desk.wallet.legs["debit"] = [lost_before, None]
+    desk.order()
+    desk.drive(passes=1)
+    operation = RemoteOperation.objects.get()
+    look_up(operation.key)
+    assert RemoteOperation.objects.get().state == "absent"
+    desk.wallet.legs["debit"] = [pending, server_error]
+    look_up(operation.key)
+    calls = len(desk.wallet.calls)
+    desk.drive(passes=1)
+    assert desk.wallet.calls[calls:] == [("lookup", operation.key)]
