@@ -181,8 +181,8 @@ def cancel_payout(*, caller: Caller, reference: str, now: datetime) -> Intent:
 
 
 def end_refused(*, reference: str, refusal: Refusal, actor: str, now: datetime) -> None:
-    """End an intent whose payout was refused: failed, with the refusal's code; nothing of it was held."""
-    intent = lock_intent(reference, even_frozen=True)
+    """End an intent whose payout was refused: failed, with the refusal's code; nothing of it was held. Raises IntentFrozen."""
+    intent = lock_intent(reference)
     if intent.state == Intent.State.CREATED:
         why = Why(actor, "refused", evidence={"code": refusal.code})
         intent_moves.fail(intent, status_reason=refusal.code, why=why, now=now)
