@@ -17,6 +17,7 @@ class IntentFrozen(Refusal):
 
     code = "intent_frozen"
     status = 409
+    kept = False  # it passes: the same request goes on then
 
 
 def lock_order(reference: str, *, even_frozen: bool = False) -> Order:

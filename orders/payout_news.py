@@ -83,14 +83,15 @@ def hear_return(message: InboundMessage) -> Judgement:
     now = clock.now()
     if not booked_transactions.book_once(message, kind=RETURNED, now=now):
         return Ignored(f"the return {message.transaction} was heard before")
-    if twin := take_up(intent, named=message.transaction, amount=amount):
+    twin, rest = take_up(intent, named=message.transaction, amount=amount)
+    if twin is not None and rest.minor == 0:
         return Ignored(f"{twin.reference} is that return: a status read found it before")
-    if amount.minor > room(intent):
+    if rest.minor > room(intent):
         return Parked(f"with it more of {intent.reference} would have come back than was paid")
     found = return_payout(
         intent=intent,
         payout=payout,
-        amount=amount,
+        amount=rest,
         provider={"return_id": message.transaction, "reason": str(said.get("reason", ""))[:80]},
         why=Why("bank", "the payment came back", event=message.reference),
         now=now,

@@ -7,15 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction as db_transaction
 
 from ledger.controls import clock, randomness
 from wallets import admission, requery, transitions
 from wallets.admission import HeldBack
+from wallets.gateway_adapters import NoSuchAdapter
 from wallets.gateway_port import WalletGateway
 from wallets.legs import Performed, known
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import Cause, Unknown
+from wallets.outcomes import CAUSES_OF_DOUBT, Cause, Unknown
+
+log = structlog.get_logger(__name__)
 
 _State = RemoteOperation.State
 LEASE_BEYOND_LIMIT = timedelta(seconds=10)
@@ -60,7 +64,6 @@ def claim(
         founded = grounds is not None and still_waits and grounds()
         operation = RemoteOperation.objects.select_for_update().get(pk=operation_id)
         gateway = Gateway.objects.get(pk=operation.gateway_id)
-        wallet = adapter(gateway.adapter)
         now = clock.now()
         outcome = known(operation)
         if outcome is not None and not (again and operation.state in (_State.CONFIRMED, _State.REJECTED)):
@@ -79,11 +82,14 @@ def claim(
         limit = timedelta(milliseconds=gateway.time_limit_ms)
         token = randomness.octets(16).hex()
         lease = limit + LEASE_BEYOND_LIMIT
-        admitted = admission.ADMITTED if by_hand else admission.admit(gateway, token=token, lease=lease, now=now)
-        if isinstance(admitted, HeldBack):
+        wallet = _door(gateway, adapter)
+        if not isinstance(wallet, HeldBack) and not by_hand:
+            admitted = admission.admit(gateway, token=token, lease=lease, now=now)
+            wallet = admitted if isinstance(admitted, HeldBack) else wallet
+        if isinstance(wallet, HeldBack):
             if granted:  # what people decided waits for its turn; it is not undone by a wait
-                return Performed(Unknown(Cause.NOT_ASKED), wait=admitted.wait)
-            return _held_back(operation, gateway, admitted, now=now)
+                return Performed(Unknown(Cause.NOT_ASKED), wait=wallet.wait)
+            return _held_back(operation, gateway, wallet, now=now)
         leased = {"lease_token": token, "lease_until": now + lease}
         if asks:
             transitions.ask(operation, values={**leased, **asked(operation, now=now, limit=limit)}, now=now)
@@ -91,6 +97,15 @@ def claim(
             RemoteOperation.objects.filter(pk=operation.pk).update(**leased)
     kind = RemoteAttempt.Kind.ASK if asks else RemoteAttempt.Kind.LOOKUP
     return Claimed(operation, gateway, wallet, token, kind, limit.total_seconds(), started)
+
+
+def _door(gateway: Gateway, adapter: Callable[[str], WalletGateway]) -> WalletGateway | HeldBack:
+    """Return the gateway's adapter; while the settings name none, nothing is asked, and nobody else waits for that."""
+    try:
+        return adapter(gateway.adapter)
+    except NoSuchAdapter:
+        log.exception("gateway_without_adapter", gateway_id=gateway.pk, adapter=gateway.adapter)
+        return HeldBack(_LONGEST_PAUSE_NAP, "no_adapter")
 
 
 def is_timely(gateway: Gateway, execute_by: datetime | None, now: datetime) -> bool:
@@ -117,15 +132,14 @@ def _held_back(operation: RemoteOperation, gateway: Gateway, held: HeldBack, *, 
 def _may_be_asked(operation: RemoteOperation, gateway: Gateway) -> bool:
     """Tell whether this key was never asked, or is proven absent and may be asked again: the same key.
 
-    A release moves no money and may be repeated: it is asked until it is answered.
+    A release moves no money and may be repeated: it is asked until it is answered. What is doubted is looked up instead.
     """
-    if operation.state == _State.ABSENT:
-        return (
-            operation.leg == "release"
-            or operation.ask_again_granted != ""
-            or (gateway.resubmit and operation.counted_lookups < gateway.requery_cap)
-        )
-    return bool(operation.state == _State.PREPARED)
+    if operation.state != _State.ABSENT:
+        return bool(operation.state == _State.PREPARED)
+    if operation.ask_again_granted != "":
+        return True
+    again = operation.leg == "release" or (gateway.resubmit and operation.counted_lookups < gateway.requery_cap)
+    return again and operation.unknown_cause not in CAUSES_OF_DOUBT
 
 
 def asked(operation: RemoteOperation, *, now: datetime, limit: timedelta) -> dict[str, object]:

@@ -15,11 +15,12 @@ from wallets.claiming import Claimed
 from wallets.gateway_port import Reply
 from wallets.legs import Performed, known
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import CameBack, Cause, Confirmed, Outcome, Rejected, Unknown
+from wallets.outcomes import CAUSES_OF_DOUBT, CameBack, Cause, Confirmed, Outcome, Rejected, Unknown
 
 log = structlog.get_logger(__name__)
 
 _State = RemoteOperation.State
+_ABOUT_IT = (Cause.ABSENT, *CAUSES_OF_DOUBT)
 
 
 def write_down(claimed: Claimed, reply: Reply, *, request_id: str, duration_ms: int) -> Performed:
@@ -135,9 +136,12 @@ def _apply(
                 values |= {"rejected_reason": reason[:120], "answered_at": now, "unknown_cause": ""}
                 transitions.answered(operation, "reject", values=values, evidence=evidence, now=now)
                 return
+            if operation.state == _State.ABSENT and not asked_since:
+                values["unknown_cause"] = Cause.ABSENT.value  # it stays absent, and is doubted no more
         case Unknown(cause):
             if not late and operation.state not in (_State.CONFIRMED, _State.REJECTED):
-                values["unknown_cause"] = cause.value
+                if operation.state != _State.ABSENT or cause in _ABOUT_IT:
+                    values["unknown_cause"] = cause.value  # what says nothing takes no doubt of an absence away
                 if operation.state == _State.ASKED:
                     transitions.answered(operation, "lose_sight", values=values, evidence=evidence, now=now)
                 if operation.state == _State.UNKNOWN and cause is Cause.ABSENT:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 
 class Cause(StrEnum):
@@ -28,6 +29,10 @@ class Cause(StrEnum):
     """Another worker holds the lease and may be asking now."""
     NOT_ASKED = "not_asked"
     """Nothing was ever sent (the gateway is paused, or its address refused)."""
+
+
+CAUSES_OF_DOUBT: Final = (Cause.PENDING, Cause.CONTRADICTORY)
+"""What the other side says only of a key that it knows: after a proven absence, that nothing is proven any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol, cast
 
+import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -14,6 +15,8 @@ from ledger.controls import clock, drains
 from ledger.controls.refusals import Refusal
 from ledger.money import Money
 from wallets.models import FxRate
+
+log = structlog.get_logger(__name__)
 
 
 class StaleRate(Refusal):
@@ -73,16 +76,28 @@ def record(*, base: str, quote: str, value: Decimal, source: str, now: datetime)
 
 
 def refresh() -> int:
-    """Fetch the pairs that have grown old from the configured source. Returns how many were fetched."""
+    """Fetch the pairs that have grown old from the configured source. Returns how many were fetched.
+
+    One that cannot be had grows stale by itself, and keeps no other from being fetched.
+    """
     source = _source()
     if source is None:
         return 0
     now = clock.now()
     fetched = 0
     for base, quote in source.pairs():
-        if _old(base, quote, now):
-            record(base=base, quote=quote, value=source.fetch(base, quote), source=source.name, now=now)
-            fetched += 1
+        if not _old(base, quote, now):
+            continue
+        try:
+            value = source.fetch(base, quote)
+        except Exception:
+            log.exception("rate_not_fetched", source=source.name, base=base, quote=quote)
+            continue
+        if not value.is_finite() or value <= 0:
+            log.error("rate_not_believed", source=source.name, base=base, quote=quote, said=str(value))
+            continue
+        record(base=base, quote=quote, value=value, source=source.name, now=now)
+        fetched += 1
     return fetched
 
 

@@ -23,7 +23,7 @@ from wallets.claiming import Claimed, Unfounded, claim
 from wallets.gateway_adapters import adapter
 from wallets.legs import Leg, OtherContent, Performed, known, new_row, written_down
 from wallets.models import RemoteOperation
-from wallets.outcomes import Cause, Outcome, Unknown
+from wallets.outcomes import CAUSES_OF_DOUBT, Cause, Outcome, Unknown
 
 __all__ = [
     "InsideTransaction",
@@ -57,7 +57,10 @@ class InsideTransaction(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What we know of a leg's operation, for those who decide in review."""
+    """What we know of a leg's operation, for those who decide in review.
+
+    `state` is *unknown* for one that was absent and of which the other side has said since that it knows it.
+    """
 
     key: str
     state: str
@@ -204,7 +207,7 @@ def standing(*, owner: str, leg: str, lock: bool = False) -> Standing | None:
         return None
     return Standing(
         key=operation.key,
-        state=operation.state,
+        state=_State.UNKNOWN.value if _is_doubted(operation) else operation.state,
         version=operation.leg_version,
         unknown_cause=operation.unknown_cause,
         rejected_reason=operation.rejected_reason,
@@ -229,6 +232,10 @@ def grant_ask_again(*, key: str, actor: str) -> None:
     """Let a proven absent key be asked once more, with the same key: a decision of review."""
     granted = RemoteOperation.objects.filter(key=key, state=_State.ABSENT).update(ask_again_granted=actor)
     assert granted == 1, f"{key} is not absent"
+
+
+def _is_doubted(operation: RemoteOperation) -> bool:
+    return operation.state == _State.ABSENT and operation.unknown_cause in CAUSES_OF_DOUBT
 
 
 def _without(rows: "QuerySet[Any, Any]", driven: "Sequence[QuerySet[Any, Any]]") -> "QuerySet[Any, Any]":

@@ -56,6 +56,7 @@ class Intent(Stateful):
     fee_items = models.JSONField(default=list, help_text="each item with its rule and version")
     usages = models.JSONField(default=list, help_text="the limit counters it took from, with their days")
     terms = models.JSONField(default=dict, help_text="the accounts of its ledger lines")
+    """Of a payout the gateway too at which it was begun: whoever says who is paid is who pays."""
     partner_reference = models.CharField(max_length=80, default="", help_text="the operator's own id for it")
     reference_freed_by = models.GeneratedField(
         expression=Case(When(state="failed", authorized_at__isnull=True, then=F("reference")), default=Value("")),

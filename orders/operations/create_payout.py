@@ -8,6 +8,8 @@
   themselves; the payout is born, and its PAYOUT_SAGA_REQUESTED survives a crash; all in one transaction
 5 answer: AUTHORIZED, requiresMonitoring true
 
+One gateway serves all of it, chosen in step 1: another that is connected meanwhile never told who the recipient is.
+
 A refusal after step 1 ends the intent as failed, with the refusal's code as its reason; nothing of it is held.
 """
 
@@ -83,7 +85,7 @@ def begin_payout(*, caller: Caller, asked: PayoutRequest, now: datetime) -> Inte
         raise DuplicatePartnerReference(intent_id=taken[asked.partner_reference])
     wallet = holders.find_wallet(reference=asked.wallet, operator_id=caller.operator_id, environment=caller.environment)
     holders.need_asset(wallet, asked.amount.asset)
-    _channel_paying(caller.operator_id, caller.environment, asked)
+    gateway_id = _gateway_paying(caller.operator_id, caller.environment, asked)
     intent = Intent(
         reference=references.new(references.Prefix.INTENT),
         environment=caller.environment,
@@ -96,6 +98,7 @@ def begin_payout(*, caller: Caller, asked: PayoutRequest, now: datetime) -> Inte
         amount_minor=Decimal(asked.amount.minor),
         partner_reference=asked.partner_reference,
         note=asked.note,
+        terms={"gateway": gateway_id},
         expires_at=now + CONFIRM_WITHIN,
         request_id=request_context.request_id(),
     )
@@ -116,10 +119,8 @@ def ask_who(reference: str) -> RecipientAnswer | None:
 
 def ask_who_is_paid(intent: Intent) -> RecipientAnswer:
     """Ask the channel of an intent that waits for it. Outside any transaction. Raises ChannelUnavailable."""
-    assert intent.operator_id is not None
-    terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
     answer = recipient_queries.ask_recipient(
-        gateway_id=terms.gateway_id,
+        gateway_id=_gateway_of(intent),
         reference=intent.reference,
         amount=Money(int(intent.amount_minor), intent.asset),
         details=details(intent),
@@ -180,8 +181,8 @@ def cancel_payout(*, caller: Caller, reference: str, now: datetime) -> Intent:
 
 
 def end_refused(*, reference: str, refusal: Refusal, actor: str, now: datetime) -> None:
-    """End an intent whose payout was refused: failed, with the refusal's code; nothing of it was held."""
-    intent = lock_intent(reference, even_frozen=True)
+    """End an intent whose payout was refused: failed, with the refusal's code; nothing of it was held. Raises IntentFrozen."""
+    intent = lock_intent(reference)
     if intent.state == Intent.State.CREATED:
         why = Why(actor, "refused", evidence={"code": refusal.code})
         intent_moves.fail(intent, status_reason=refusal.code, why=why, now=now)
@@ -199,10 +200,21 @@ def _mine(caller: Caller, reference: str) -> Intent:
     return lock_intent(reference)
 
 
-def _channel_paying(operator_id: int, environment: str, asked: PayoutRequest) -> None:
+def _gateway_paying(operator_id: int, environment: str, asked: PayoutRequest) -> int:
     terms = channel_terms(operator_id=operator_id, environment=environment, channel=asked.channel)
     if terms.wallet_asset != asked.amount.asset:
         raise AssetNotPaidOut(f"{asked.channel} pays out {terms.wallet_asset}.", asset=terms.wallet_asset)
+    return terms.gateway_id
+
+
+def _gateway_of(intent: Intent) -> int:
+    """Return the gateway that a payout was begun at; one from before this was kept has its channel's of now."""
+    if "gateway" in intent.terms:
+        return int(intent.terms["gateway"])
+    assert intent.operator_id is not None
+    return channel_terms(
+        operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel
+    ).gateway_id
 
 
 def _priced(intent: Intent, wallet: holders.Wallet, told: Payable, *, now: datetime) -> dict[str, Any]:
@@ -231,11 +243,12 @@ def _priced(intent: Intent, wallet: holders.Wallet, told: Payable, *, now: datet
         "debit_minor": Decimal(priced.debit.minor + told.network_fee_minor),
         "credit_minor": Decimal(priced.credit.minor),
         "terms": {
+            **intent.terms,
             "accounts": payout_terms.named(
                 channel=intent.channel,
                 wallet=holders.available_address(wallet),
                 receivable=holders.receivable_address(wallet),
-            )
+            ),
         },
     }
 
@@ -245,14 +258,13 @@ def _authorize(intent: Intent, wallet: holders.Wallet, *, values: dict[str, Any]
     assert intent.operator_id is not None
     for name, value in values.items():
         setattr(intent, name, value)  # the drafts are made of them; the move writes them
-    terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
     usages = _taken(intent, wallet, now=now)
     payout = Payout(
         reference=references.new(references.Prefix.PAYOUT),
         environment=intent.environment,
         operator_id=intent.operator_id,
         intent_reference=intent.reference,
-        gateway_id=terms.gateway_id,
+        gateway_id=_gateway_of(intent),
         asset=intent.asset,
         amount_minor=Decimal(payout_terms.paid_out(intent).minor),
     )

@@ -14,11 +14,11 @@ from django.db import transaction as db_transaction
 from ledger.controls import clock
 from ledger.controls.moves import Why
 from orders.locks import lock_order, lock_payout
-from orders.models import Intent, Order, Payout, Return, Trade
+from orders.models import Order, Payout, Return, Trade
 from orders.operations.freeze_order import AlreadyFrozen, freeze_intent
 from orders.operations.open_return import LEGS, open_late_effect, open_late_execution
 from orders.operations.open_return import TOPIC as LATE
-from orders.operations.return_payout import open_late_payout
+from orders.operations.return_payout import ended_unpaid, open_late_payout
 from orders.sagas.venue_legs import EXECUTE
 from orders.venue_news import freeze_for_conflict
 from wallets import contradictions, remote_operations
@@ -125,8 +125,9 @@ def _hear_of_payout(reference: str, event: routing.RelayedEvent) -> None:
     key = str(event.payload["key"])
     with db_transaction.atomic():
         intent, payout = lock_payout(reference, even_frozen=True)
-        if intent.state == Intent.State.FAILED:
-            why = Why("remote door", "submit rejected, and confirmed after the intent failed", event=event.reference)
+        if ended_unpaid(intent):
+            cause = f"submit rejected, and confirmed after the intent {intent.state}"
+            why = Why("remote door", cause, event=event.reference)
             open_late_payout(intent=intent, payout=payout, operation_key=key, why=why, now=clock.now())
             return
         with suppress(AlreadyFrozen):

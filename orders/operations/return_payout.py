@@ -22,23 +22,33 @@ from wallets.outcomes import CameBack
 
 log = structlog.get_logger(__name__)
 
+UNPAID: Final = "the hold was posted, and the channel did not pay"
+"""The reason of a return that was opened because its payout was settled without a payment."""
+
 _BACK: Final = "the bank says that it came back"
 _DENIED: Final = "the bank confirmed it, and says now that it was never paid"
 
 
 def hear_late_payout(*, payout_reference: str, operation_key: str, event: str, now: datetime) -> None:
-    """Open a return when the channel confirms a payment whose payout ended as not paid. Safe twice."""
+    """Open a return when the channel confirms a payment whose payout ended as not paid, or its hold so. Safe twice."""
     if not Payout.objects.filter(reference=payout_reference).exists():
         return
     with db_transaction.atomic():
         intent, payout = lock_payout(payout_reference, even_frozen=True)
-        if intent.state == Intent.State.FAILED:
-            why = Why("remote door", "submit confirmed after the intent failed", event=event)
+        if ended_unpaid(intent):
+            why = Why("remote door", f"submit confirmed after the intent {intent.state}", event=event)
             open_late_payout(intent=intent, payout=payout, operation_key=operation_key, why=why, now=now)
 
 
+def ended_unpaid(intent: Intent) -> bool:
+    """Tell whether a payout ended without its payment: it failed, or only its hold was posted. It is held locked."""
+    if intent.state != Intent.State.SETTLED:
+        return bool(intent.state == Intent.State.FAILED)
+    return Return.objects.filter(intent_reference=intent.reference, terms__provider__reason=UNPAID).exists()
+
+
 def open_late_payout(*, intent: Intent, payout: Payout, operation_key: str, why: Why, now: datetime) -> None:
-    """Open the return of a failed intent that was paid after all, once per key. The caller holds both locked."""
+    """Open the return of an intent that ended unpaid and was paid after all, once per key. The caller holds both locked."""
     if Return.objects.filter(operation_key=operation_key).exists():
         return
     _open(

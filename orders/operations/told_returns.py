@@ -35,25 +35,28 @@ def room(intent: Intent) -> int:
     return int(intent.credit_minor or 0) - sum(stands)
 
 
-def take_up(intent: Intent, *, named: str, amount: Money) -> Return | None:
+def take_up(intent: Intent, *, named: str, amount: Money) -> tuple[Return | None, Money]:
     """Let a return that a read has found take up an event's money; None when the event is of another. `named` is heard once.
 
-    The one that names its id comes first, then one of just its amount, then any with so much not heard of. Returns it unless
-    people have dismissed it. The caller holds the intent locked.
+    The one that names its id comes first, then one of just its amount, then any with so much not heard of. Returns it and what
+    the event tells beyond it, unless people have dismissed it. The caller holds the intent locked.
     """
     read = [one for one in of(intent) if _provider(one).get("by") == STATUS_READ and _left_of(one) > 0]
     ranked = sorted(read, key=lambda one: (_provider(one).get("return_id") != named, _left_of(one) != amount.minor))
     for found in ranked:
         provider = _provider(found)
         if provider.get("return_id") == named or _left_of(found) >= amount.minor:
-            heard = {**_heard(found), named: min(amount.minor, _left_of(found))}
+            taken = min(amount.minor, _left_of(found))
+            heard = {**_heard(found), named: taken}
             found.terms = {
                 **found.terms,
                 "provider": {**provider, "return_id": provider.get("return_id") or named, "heard": heard},
             }
             Return.objects.filter(pk=found.pk).update(terms=found.terms)
-            return None if found.state == _State.DISMISSED else found
-    return None
+            if found.state != _State.DISMISSED:
+                return found, Money(amount.minor - taken, amount.asset)
+            break
+    return None, amount
 
 
 def _left_of(found: Return) -> int:

@@ -1,4 +1,7 @@
-"""Carry out a resolution under the locks: the case is resolved, its subject moves, a saga takes over if there is more to do."""
+"""Carry out a resolution under the locks: the case is resolved, its subject moves, a saga takes over if there is more to do.
+
+So it does when the other side has news of a subject that ends here: it is looked back at once more.
+"""
 
 from datetime import datetime
 
@@ -75,4 +78,4 @@ def carry_out(
         )
         bell.ring_after_commit("sagas")
     else:
-        SagaRun.objects.filter(subject=matter.subject).delete()
+        SagaRun.objects.filter(subject=matter.subject, news=0).delete()

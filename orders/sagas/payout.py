@@ -27,7 +27,7 @@ from ledger.holds import HoldState
 from orders import payout_moves, payout_terms
 from orders.locks import lock_payout
 from orders.models import Intent, Payout
-from orders.operations.return_payout import open_late_payout, return_payout
+from orders.operations.return_payout import UNPAID, open_late_payout, return_payout
 from orders.payout_moves import SAGA
 from orders.sagas import hold_ends
 from orders.sagas.hold_ends import end_hold
@@ -197,10 +197,11 @@ def _settled(reference: str, posts: bool) -> None:
             intent=intent,
             payout=payout,
             amount=payout_terms.paid_out(intent),
-            provider={"return_id": "", "reason": "the hold was posted, and the channel did not pay"},
+            provider={"return_id": "", "reason": UNPAID},
             why=why,
             now=now,
         )
+        _open_late(intent, payout)
 
 
 def _released(reference: str, voids: bool) -> None:
@@ -218,7 +219,7 @@ def _released(reference: str, voids: bool) -> None:
 
 
 def _open_late(intent: Intent, payout: Payout) -> None:
-    """Open the return when the submission was confirmed before the release: that news came too early to be heard as late.
+    """Open the return when the submission was confirmed before this end: that news came too early to be heard as late.
 
     So was one that the channel has both rejected and confirmed: the intent was frozen for it, and people lifted the freeze.
     """
@@ -226,7 +227,8 @@ def _open_late(intent: Intent, payout: Payout) -> None:
     if known is None:
         return
     if known.confirmed or any(one.key == known.key for one in contradictions.of(payout.reference)):
-        why = Why(SAGA, "the hold is released, and submit was confirmed", evidence={"remote_ref": known.remote_ref})
+        cause = f"{intent.state} as not paid, and submit was confirmed"
+        why = Why(SAGA, cause, evidence={"remote_ref": known.remote_ref})
         open_late_payout(intent=intent, payout=payout, operation_key=known.key, why=why, now=clock.now())
 
 

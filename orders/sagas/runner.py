@@ -3,15 +3,15 @@
 Redis, the worker or the database may die between any two lines: the row's lease runs out and another takes over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.db.models import Q
+from django.db.models import Count, Q
 
-from ledger.controls import clock, drains, randomness, references, request_context
+from ledger.controls import clock, drains, metrics, randomness, references, request_context
 from ledger.controls.redaction import redacted
 from orders.locks import IntentFrozen, OrderFrozen
 from orders.models import Intent, Order, Payout, Quote, Return, SagaRun, Trade
@@ -117,6 +117,12 @@ def run(reference: str, *, token: str) -> None:
 
 def register() -> None:
     drains.register(drains.Drain(kind="sagas", work=work, depth=due, has_waited=has_waited))
+    metrics.register(
+        "holdfast_sagas_failing",
+        "Sagas whose last step raised a defect and is tried again: an alert.",
+        "gauge",
+        _failing,
+    )
 
 
 def due() -> int:
@@ -131,6 +137,12 @@ def has_waited(seconds: float) -> bool:
     before = clock.now() - timedelta(seconds=seconds)
     waiting = SagaRun.objects.filter(available_at__lte=before)
     return waiting.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=before)).exists()
+
+
+def _failing() -> Iterator[tuple[Mapping[str, str], int]]:
+    failing = SagaRun.objects.filter(attempts__gt=0).values_list("environment").annotate(Count("pk"))
+    for environment, number in failing.order_by("environment"):
+        yield {"environment": environment}, number
 
 
 def _is_left_to_another(*, token: str) -> bool:

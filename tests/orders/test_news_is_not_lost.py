@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction as db_transaction
 
 from ledger.controls import drains
-from orders.models import Order, SagaRun
+from orders.models import Order, Return, SagaRun
 from orders.operations.freeze_order import freeze_order
 from orders.sagas import news
 from tests.orders.desk import Desk, reloaded
@@ -107,6 +107,29 @@ def test_news_is_kept_when_the_advance_raises_a_defect(desk: Desk, monkeypatch: 
     desk.drive(passes=1)
     assert RemoteOperation.objects.get().state == "confirmed"
     assert SagaRun.objects.get().news == 0
+
+
+def test_news_before_a_resolution_that_ends_the_order_is_looked_up_after_it(desk: Desk, telling: Wallet) -> None:
+    """The case was open for longer than the poller looks back: this news is all that will ever be heard of the debit."""
+    from tests.orders.test_returns import decide
+
+    desk.wallet.legs["debit"] = [lost_before, None]
+    order = desk.order()
+    desk.drive(passes=12)
+    desk.later(days=8)
+    drains.drain("sagas")
+    operation = RemoteOperation.objects.get()
+    assert (reloaded(order).state, operation.state) == ("manual_review", "absent")
+    desk.wallet.applied[operation.key] = RemoteRequest(operation.key, "debit", "EUR", 10_000, "100.00", "alice", "")
+    telling.tell(operation.key)
+    drains.drain("inbox")
+    assert judged()[0] == "applied"
+    decide(order.reference, "debit_absent")
+    assert reloaded(order).state == "failed"
+    for kind in ("sagas", "stale", "relay"):
+        drains.drain(kind)
+    assert Return.objects.get().operation_key == operation.key
+    assert not SagaRun.objects.exists()
 
 
 def _failed_with_an_absent_debit(desk: Desk) -> Order:

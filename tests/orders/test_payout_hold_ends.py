@@ -6,19 +6,22 @@ import pytest
 from django.db import transaction as db_transaction
 
 from ledger import journal, verify
-from ledger.controls import clock
+from ledger.controls import clock, drains
 from ledger.drafts import Draft
 from orders import payout_terms
-from orders.models import Intent, Return, ReviewCase, SagaRun, WalletEntry
+from orders.models import Freeze, Intent, Return, ReviewCase, SagaRun, WalletEntry
 from orders.operations import review_case
+from orders.operations.freeze_order import lift_intent_freeze
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
 from orders.sagas import payout as saga
 from tests.orders import books
-from tests.orders.payouts import PayoutDesk, open_case, payout_of, reloaded
+from tests.orders.payouts import ASSET, PayoutDesk, open_case, payout_of, reloaded
 from tests.orders.test_payout_reviews import adjusted, in_review, looked_up
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
+from wallets.gateway_port import RemoteRequest
 from wallets.models import RemoteOperation
+from wallets.remote_operations import look_again, look_up
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -116,6 +119,60 @@ def test_unpaid_with_its_hold_posted_can_only_be_settled_and_comes_back_as_a_ret
     assert (found.kind, int(found.amount_minor)) == ("payout_returned", 100_000)
     adjusted(found)
     assert payouts.money() == (_FUNDS, 0)
+
+
+@pytest.mark.parametrize("told", ["after its end", "while people decide"])
+def test_unpaid_with_its_hold_posted_and_paid_after_all_is_a_late_effect(told: str, payouts: PayoutDesk) -> None:
+    """What came back as never paid was paid: the money that the wallet got for it is taken again, once."""
+    intent = at_its_end(payouts, declined)
+    behind_its_back(intent, "posted")
+    payouts.drive(passes=2)
+    payouts.decide(intent, "settle_payout")
+    if told == "while people decide":
+        paid_after_all(payouts)
+        lifted(intent)
+    payouts.drive(passes=2)
+    if told == "after its end":
+        paid_after_all(payouts)
+    assert reloaded(intent).state == "settled"
+    assert not Freeze.objects.filter(lifted_at__isnull=True).exists()
+    unpaid, late = Return.objects.order_by("pk")
+    assert (unpaid.kind, late.kind) == ("payout_returned", "late_effect")
+    assert (late.operation_key, int(late.amount_minor)) == (RemoteOperation.objects.get().key, 100_000)
+    adjusted(unpaid)
+    assert payouts.money() == (_FUNDS, 0)
+    adjusted(late)
+    assert payouts.money() == (_FUNDS - 100_000, 0)
+    assert [verdict for verdict in verify.verify() if verdict.breaks] == []
+
+
+def test_absent_with_its_hold_posted_and_paid_late_is_a_late_effect(payouts: PayoutDesk) -> None:
+    intent = in_review(payouts, lost_before, None, not_found_horizon_ms=1_000)
+    behind_its_back(intent, "posted")
+    payouts.decide(intent, "settle_payout")
+    payouts.drive(passes=2)
+    adjusted(Return.objects.get())
+    key = RemoteOperation.objects.get().key
+    payouts.bank.applied[key] = RemoteRequest(key, "submit", ASSET, 100_000, "1000.00", "", "")
+    look_up(key)
+    drains.drain("relay")
+    late = Return.objects.get(kind="late_effect")
+    adjusted(late)
+    assert payouts.money() == (_FUNDS - 100_000, 0)
+
+
+def paid_after_all(payouts: PayoutDesk) -> None:
+    """The channel confirms what it had declined, in the answer to a lookup."""
+    operation = RemoteOperation.objects.get()
+    payouts.bank.script = [None]
+    payouts.bank.applied[operation.key] = RemoteRequest(operation.key, "submit", ASSET, 100_000, "1000.00", "", "")
+    look_again(operation.key)
+    drains.drain("relay")
+
+
+def lifted(intent: Intent) -> None:
+    with db_transaction.atomic():
+        lift_intent_freeze(intent_reference=intent.reference, actor="user:lena", now=clock.now())
 
 
 def test_nothing_is_decided_on_a_hold_alone_while_the_payment_is_unknown(payouts: PayoutDesk) -> None:

@@ -244,6 +244,18 @@ def test_parts_that_the_bank_tells_after_a_read_told_their_sum_are_that_return(
     assert [int(found.amount_minor) for found in Return.objects.order_by("pk")] == [40_000, 30_000]
 
 
+def test_what_an_event_tells_beyond_the_return_of_its_id_is_another_return(payouts: PayoutDesk, telling: Bank) -> None:
+    """The read saw a part of it, or the bank was wrong once: what it took from us twice over is nobody's otherwise."""
+    intent = settled(payouts)
+    operation = RemoteOperation.objects.get()
+    hear_read_return(payout_reference=operation.owner, came_back=CameBack(30_000, "brt_1"), now=clock.now())
+    assert telling.gave_back(intent, "brt_1", amount="500.00")[0] == "applied"
+    assert telling.gave_back(intent, "brt_1", amount="500.00", event="bev_again")[0] == "ignored"
+    assert [int(found.amount_minor) for found in Return.objects.order_by("pk")] == [30_000, 20_000]
+    hear_read_return(payout_reference=operation.owner, came_back=CameBack(50_000, "brt_1"), now=clock.now())
+    assert Return.objects.count() == 2, "nothing is told twice"
+
+
 def test_an_event_of_what_people_had_dismissed_is_a_return_again_and_counts_once(
     payouts: PayoutDesk, telling: Bank
 ) -> None:

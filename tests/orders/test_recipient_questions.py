@@ -10,9 +10,9 @@ from ledger.controls import clock, request_context
 from ledger.controls.rest import problems
 from orders.models import Intent
 from orders.operations import create_payout
-from orders.operations.create_payout import ChannelUnavailable, RecipientNotPayable
+from orders.operations.create_payout import AssetNotPaidOut, ChannelUnavailable, RecipientNotPayable
 from orders.operations.try_payout import try_payout
-from tests.orders.payouts import PayoutDesk, reloaded
+from tests.orders.payouts import PayoutDesk, payout_of, reloaded
 from wallets import pauses
 from wallets.gateway_port import NotPayable, Payable, RecipientAnswer, Unanswered
 from wallets.models import Breaker, Gateway, Inquiry, InquiryLease, RemoteOperation
@@ -201,3 +201,28 @@ def test_no_question_is_asked_inside_a_transaction(payouts: PayoutDesk) -> None:
     with pytest.raises(InsideTransaction), db_transaction.atomic():
         create_payout.ask_who(intent.reference)
     assert payouts.bank.asked == []
+
+
+@pytest.mark.parametrize("connected", ["before it is asked", "before it is confirmed"])
+def test_one_gateway_serves_a_payout_whatever_is_connected_meanwhile(connected: str, payouts: PayoutDesk) -> None:
+    """The operator gets a door of its own, even for another asset, while its payout is under way at the house's."""
+
+    def connect() -> None:
+        own = _promptpay()
+        own.pk, own.operator_id, own.wallet_asset = None, payouts.caller.operator_id, "EUR"
+        own.save()
+
+    house = _promptpay()
+    intent = payouts.begin()
+    if connected == "before it is asked":
+        connect()
+    payouts.finish(intent, confirm=False)
+    assert Inquiry.objects.get().gateway_id == house.pk
+    if connected == "before it is confirmed":
+        connect()
+    payouts.confirm(intent)
+    assert payout_of(intent).gateway_id == house.pk
+    payouts.drive(passes=2)
+    assert (RemoteOperation.objects.get().gateway_id, reloaded(intent).state) == (house.pk, "settled")
+    with pytest.raises(AssetNotPaidOut):
+        payouts.begin()

@@ -13,7 +13,7 @@ from ledger.controls.clock import FixedClock
 from tests.rest.calls import QUOTE, Api
 from wallets.models import Gateway, Operator, OperatorKey
 
-_WALLET = ("--wallet-url", "http://wallet.invalid", "--wallet-secret", "whsec_c2VjcmV0")
+_WALLET = ("--wallet-url", "http://wallet.invalid", "--wallet-secret", "whsec_" + "c2VjcmV0" * 4)
 
 
 def test_an_operator_can_quote_when_it_was_made_by_commands(pools: None) -> None:
@@ -38,6 +38,8 @@ def test_nothing_is_made_twice_when_an_operator_is_there_already(database: None)
         ("operator", "new"),
         ("operator", "shop", "--kind", "house"),
         ("operator", "shop", "--wallet-url", "http://x.invalid"),
+        ("operator", "shop", "--wallet-url", "http://x.invalid", "--wallet-secret", "whsec_c2VjcmV0"),
+        ("operator", "shop", "--wallet-url", "http://x.invalid", "--wallet-secret", "whsec_no base64"),
         ("operator", "shop", *_WALLET, "--asset", "USD"),
         ("operator", "shop", *_WALLET, "--asset", "XXX"),
         ("operator_key", "nobody"),

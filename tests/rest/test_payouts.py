@@ -115,6 +115,29 @@ def test_replay_goes_on_from_the_anchor_when_the_process_died_in_the_question(
     assert money(payer) == (_FUNDS, 10_000)
 
 
+def test_frozen_payout_waits_at_its_anchor_and_the_same_request_goes_on_when_it_is_lifted(
+    shop: Shop, bank: ScriptedBank, payer: str
+) -> None:
+    """A freeze holds up every step, its end too: it is no refusal that would end it."""
+
+    def freeze() -> None:
+        bank.during_query = None
+        with db_transaction.atomic():
+            freeze_intent(
+                intent_reference=Intent.objects.get().reference, reason="look", actor="user:lena", now=clock.now()
+            )
+
+    bank.during_query = freeze
+    for _ in range(2):
+        held = shop.api.post("/v1/payouts", payout_body(payer), key="k-1")
+        assert (held.status, held.json["code"]) == (409, "intent_frozen")
+        assert (Intent.objects.get().state, money(payer)) == ("created", (_FUNDS, 0))
+    with db_transaction.atomic():
+        lift_intent_freeze(intent_reference=Intent.objects.get().reference, actor="user:lena", now=clock.now())
+    assert shop.api.post("/v1/payouts", payout_body(payer), key="k-1").status == 202
+    assert money(payer) == (_FUNDS, 10_000)
+
+
 def test_requests_with_one_key_at_once_hold_once(
     shop: Shop, bank: ScriptedBank, payer: str, run_threads: Callable[..., Sequence[Any]]
 ) -> None:
