@@ -1,6 +1,6 @@
 """What the routes of webhooks take, and what their answers look like (for the document)."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rest_framework import serializers
@@ -56,7 +56,7 @@ class Instant(serializers.DateTimeField):
             self.fail("no_instant")
         if moment.tzinfo is None or not _YEARS[0] <= moment.year <= _YEARS[1]:
             self.fail("no_instant")
-        return moment
+        return moment.astimezone(UTC)  # the database knows no offset of 16 hours
 
 
 class RotationRequest(shapes.Shape):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.contrib import admin, messages
@@ -248,7 +248,7 @@ def _instant(text: str) -> datetime | None:
         raise Malformed("The effective time is YYYY-MM-DDTHH:MM:SSZ.") from error
     if instant.tzinfo is None or not 2000 <= instant.year <= 2200:
         raise Malformed("The effective time is YYYY-MM-DDTHH:MM:SSZ, between 2000 and 2200.")
-    return instant
+    return instant.astimezone(UTC)  # the database knows no offset of 16 hours
 
 
 def _environment(request: HttpRequest) -> str:

@@ -15,6 +15,8 @@ from ledger.numscript.run import Sent
 from ledger.numscript.values import text
 
 ENDING = ".num.specs.json"
+ENCODING = "utf-8-sig"
+"""UTF-8, with the mark that some editors put before it or without."""
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Object = Mapping[str, Json]
@@ -82,7 +84,7 @@ def check(path: Path) -> Iterator[Verdict]:
     specs = _object(_read_json(path), "the file")
     script = path.with_name(path.name.removesuffix(".specs.json"))
     try:
-        source = script.read_text(encoding="utf-8")
+        source = script.read_text(encoding=ENCODING)
     except (OSError, UnicodeDecodeError) as failed:
         raise SpecsInvalid(f"{script.name}, beside the cases, cannot be read: {failed}") from failed
     cases = [_object(case, "a case") for case in _list(specs.get("testCases", []), "testCases")]
@@ -220,7 +222,7 @@ def json_of(content: str) -> Json:
 
 def _read_json(path: Path) -> Json:
     try:
-        return json_of(path.read_text(encoding="utf-8"))
+        return json_of(path.read_text(encoding=ENCODING))
     except (OSError, UnicodeDecodeError) as failed:
         raise SpecsInvalid(f"not readable: {failed}") from failed
 

@@ -6,7 +6,7 @@ Every fault of a request is named by its place (`transactions.3.amounts.net`), u
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from ledger import assets
@@ -186,8 +186,8 @@ def _instant(item: Mapping[str, object], place: str, faults: _Faults) -> datetim
         return None
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
+            instant = datetime.fromisoformat(value).astimezone(UTC)  # the database knows no offset of 16 hours
+        except (ValueError, OverflowError):
             instant = None
         if instant is not None and _YEARS[0] <= instant.year <= _YEARS[1]:
             return instant

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ledger import assets, money
@@ -73,4 +73,4 @@ def _occurred(text: str, received_at: datetime) -> datetime:
     except ValueError:
         return received_at
     believed = said.tzinfo is not None and received_at - MOST_LATE <= said <= received_at
-    return said if believed else received_at
+    return said.astimezone(UTC) if believed else received_at  # the database knows no offset of 16 hours

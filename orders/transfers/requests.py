@@ -6,7 +6,7 @@ Every fault of a request is named by its place (`transfers.3.amount`), up to a l
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from ledger import assets
@@ -148,8 +148,8 @@ def _instant(value: object, faults: _Faults) -> datetime | None:
         return None
     if isinstance(value, str) and _INSTANT.fullmatch(value):
         try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
+            found = datetime.fromisoformat(value).astimezone(UTC)  # the database knows no offset of 16 hours
+        except (ValueError, OverflowError):
             found = None
         if found is not None and _YEARS[0] <= found.year < _YEARS[1]:
             return found

@@ -31,9 +31,9 @@ def _instant(form: Form, name: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise Malformed("An instant is YYYY-MM-DD HH:MM, in UTC.") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _topics(form: Form) -> list[str]:

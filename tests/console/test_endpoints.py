@@ -149,6 +149,9 @@ def test_ops_resend_one_a_range_and_all_that_failed(
     drains.drain_all()
     assert [one.id for one in receiver.received[4:]] == [made[0], made[1], made[2]]
     assert "0 events are sent" in act(client, "resend-events", reference=endpoint.reference, since="2000-01-01")
+    assert "0 events are sent" in act(
+        client, "resend-events", reference=endpoint.reference, since="2000-01-01T00:00:00-23:00"
+    )
     text = client.get(page_of(endpoint)).content.decode()
     assert "6 of 7" in text
     assert "410" in text
@@ -160,6 +163,7 @@ def test_what_is_off_is_a_message_and_no_crash(signed_in: SignIn) -> None:
     act(client, "rotate-endpoint", reference=endpoint.reference, hours="ten")
     act(client, "rotate-endpoint", reference=endpoint.reference, hours="9999")
     act(client, "enable-endpoint", reference=endpoint.reference, since="yesterday")
+    act(client, "enable-endpoint", reference=endpoint.reference, since="0001-01-01T00:00:00+14:00")
     act(client, "enable-endpoint", reference="ep_none")
     act(client, "disable-endpoint", reference=endpoint.reference)
     act(client, "create-endpoint", slug="nobody", url="https://hooks.example.com/")

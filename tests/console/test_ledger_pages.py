@@ -343,6 +343,14 @@ def test_nothing_is_proposed_when_the_form_is_bad(
     assert Account.objects.count() == 5
 
 
+def test_an_adjustment_is_proposed_when_its_offset_is_wider_than_the_database_knows(
+    book: None, signed_in: SignIn
+) -> None:
+    client = signed_in("fay", "finance")
+    client.post(reverse("admin:adjustments"), form(effective_at="2026-03-02T13:00:00-23:00"))
+    assert Approval.objects.get().content["draft"]["effective_at"] == "2026-03-03T12:00:00+00:00"
+
+
 def test_an_adjustment_into_a_locked_period_is_refused(book: None, signed_in: SignIn) -> None:
     from ledger import periods
 

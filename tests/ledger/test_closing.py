@@ -86,6 +86,14 @@ def test_closed_account_takes_nothing_but_the_end_of_its_holds(item: Item, code:
     assert _sound()
 
 
+def test_account_opens_again_when_the_hold_that_closed_it_is_settled_with_nothing() -> None:
+    open_book("a", "b")
+    codes(plain("1", W, "a", 10), _close("close", "a", 3))
+    assert codes(settle("nothing", "close")) == ["created"]
+    assert (balance("a"), _closed(), _sound()) == ((0, 10, 0, 0), [], True)
+    assert codes(plain("2", "a", "b", 10)) == ["created"]
+
+
 def test_account_opens_again_when_the_hold_that_closed_it_is_voided() -> None:
     open_book("a", "b")
     codes(plain("1", W, "a", 10), _close("close", "a", 3))

@@ -94,6 +94,9 @@ def test_raw_update_passes_only_along_an_edge(
                 passed.add((source, target))
             except psycopg.errors.CheckViolation as error:
                 assert f'illegal move of {name}: "{source}" to "{target}"' in str(error)  # noqa: PT017
+            except psycopg.errors.RestrictViolation as error:  # an edge, for two people
+                assert "no two people agreed" in str(error)  # noqa: PT017
+                passed.add((source, target))
     assert passed == set(machine.edges()[1:]) | {(state, state) for state in machine.states()}
 
 

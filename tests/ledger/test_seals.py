@@ -317,7 +317,7 @@ def test_tail_that_was_made_anew_is_found_by_its_outside_root(sealed: psycopg.Co
     status, output = _command("--roots", str(file))
     assert status == 1
     assert f"outside it is {kept.root}" in output
-    file.write_text(f"{ENVIRONMENT} 3 {_root_now()}", encoding="utf-8")
+    file.write_text(f"{ENVIRONMENT} 3 {_root_now()}", encoding="utf-8-sig")
     status, output = _command("--roots", str(file))
     assert (status, "test: nothing not covered by an outside root" in output) == (0, True)
 

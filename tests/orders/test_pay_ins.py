@@ -4,7 +4,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import psycopg
@@ -407,6 +407,15 @@ def test_an_instant_of_up_to_a_year_ago_is_believed(psp: Psp, shop: Wallet) -> N
         psp.collects(shop, transaction=f"txn_{days}", occurred_at=said)
         made = PayIn.objects.get(provider_transaction=f"txn_{days}")
         assert (made.occurred_at.isoformat() == said, made.occurred_said) == (believed, said)
+
+
+def test_an_instant_is_believed_when_its_offset_is_wider_than_the_database_knows(psp: Psp, shop: Wallet) -> None:
+    occurred = clock.now() - timedelta(days=2)
+    said = occurred.astimezone(timezone(timedelta(hours=20))).isoformat()
+    psp.collects(shop, occurred_at=said)
+    made = PayIn.objects.get()
+    assert (made.occurred_at, made.occurred_said) == (occurred, said)
+    assert Transaction.objects.get().effective_at == occurred
 
 
 def test_raw_sql_cannot_change_a_pay_in(

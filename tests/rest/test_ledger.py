@@ -86,6 +86,17 @@ def test_an_account_is_what_the_chart_says_when_it_is_opened(house: Api) -> None
     assert fingerprint() == before
 
 
+@pytest.mark.parametrize("offset, told", [("+23:59", "2026-01-30T12:01"), ("-23:59", "2026-02-01T11:59")])
+def test_a_transaction_is_posted_when_its_offset_is_wider_than_the_database_knows(
+    book: Api, offset: str, told: str
+) -> None:
+    asked = hold("in:1", "1.00", effective_at=f"2026-01-31T12:00:00{offset}")
+    listed = {"transactions": [{**asked, "key": "in:2"}]}
+    assert book.post("/v1/transactions/bulk", listed).json["data"][0]["result"] == "created"
+    answer = book.post("/v1/transactions", asked)
+    assert (answer.status, answer.json["effective_at"]) == (201, f"{told}:00.000000Z")
+
+
 def test_a_transaction_answers_with_references_and_balances_when_it_is_posted(book: Api) -> None:
     asked = opening(
         "in:1",

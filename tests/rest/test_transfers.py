@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
@@ -219,6 +219,15 @@ def test_a_scheduled_transfer_waits_is_taken_back_or_is_carried_out(shop: Shop, 
     assert (gone.status, gone.code) == (409, "illegal_move")
     past = shop.api.post("/v1/transfers", {**asked, "scheduled_for": "2026-01-01T00:00:00Z"})
     assert (past.status, past.code) == (422, "not_in_the_future")
+
+
+def test_a_transfer_is_scheduled_when_its_offset_is_wider_than_the_database_knows(shop: Shop, pair: Pair) -> None:
+    due = clock.now() + timedelta(days=2)
+    asked = transfer(
+        pair.payer, pair.payee, scheduled_for=due.astimezone(timezone(timedelta(hours=-23, minutes=-59))).isoformat()
+    )
+    waiting = shop.api.post("/v1/transfers", asked)
+    assert (waiting.status, waiting.json["scheduled_for"]) == (202, instant(due))
 
 
 def test_intents_are_listed_newest_first_and_filtered(shop: Shop, pair: Pair) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ledger import numscript
 from ledger.numscript import specs
+from ledger.numscript.features import Feature
 
 
 class Command(BaseCommand):
@@ -27,7 +28,14 @@ class Command(BaseCommand):
         run.add_argument("--vars", default="{}", metavar="JSON_OR_FILE", help='{"amount": "EUR 100"}')
         run.add_argument("--balances", default="{}", metavar="JSON_OR_FILE", help='{"users:1": {"EUR": 100}}')
         run.add_argument("--meta", default="{}", metavar="JSON_OR_FILE", help='{"users:1": {"fee": "1%%"}}')
-        run.add_argument("--features", nargs="*", default=[], metavar="NAME", help="enabled beside the script's own")
+        run.add_argument(
+            "--features",
+            nargs="*",
+            default=[],
+            choices=[*Feature],
+            metavar="NAME",
+            help="enabled beside the script's own",
+        )
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         console = Console(file=self.stdout, highlight=False, soft_wrap=True)  # type: ignore[arg-type]  # it writes text
@@ -74,7 +82,7 @@ def _show(console: Console, verdict: specs.Verdict) -> None:
 
 def _run(console: Console, file: Path, options: dict[str, Any]) -> None:
     try:
-        source = file.read_text(encoding="utf-8")
+        source = file.read_text(encoding=specs.ENCODING)
     except (OSError, UnicodeDecodeError) as failed:
         raise CommandError(f"{file} cannot be read: {failed}") from failed
     given = {name: _json(options[name], "--" + name) for name in ("vars", "balances", "meta")}
@@ -95,7 +103,7 @@ def _run(console: Console, file: Path, options: dict[str, Any]) -> None:
 def _json(text_or_file: str, name: str) -> specs.Json:
     try:
         if not text_or_file.lstrip().startswith(("{", "[")):
-            text_or_file = Path(text_or_file).read_text(encoding="utf-8")
+            text_or_file = Path(text_or_file).read_text(encoding=specs.ENCODING)
         return specs.json_of(text_or_file)
     except (OSError, UnicodeDecodeError) as failed:
         raise CommandError(f"{name} is neither JSON nor a file: {failed}") from failed

@@ -82,7 +82,7 @@ def _named(environment: str | None, roots: Sequence[str]) -> list[verify.Outside
 
 def _filed(path: Path) -> list[verify.OutsideRoot]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} cannot be read: {error}") from error
     found = []

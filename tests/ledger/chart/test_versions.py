@@ -171,10 +171,10 @@ def test_what_a_version_says_is_fixed_once_it_has_left_draft(application_connect
             application_connection.execute(statement)
 
 
-def test_two_versions_of_one_event_type_are_never_active(application_connection: psycopg.Connection[Any]) -> None:
+def test_two_versions_of_one_event_type_are_never_active(owner_connection: psycopg.Connection[Any]) -> None:
     proposed("PAYIN_COLLECTION", SPLIT)
     with pytest.raises(psycopg.errors.UniqueViolation, match="template_one_active"):
-        application_connection.execute("UPDATE ledger_postingtemplate SET state = 'active' WHERE state = 'proposed'")
+        owner_connection.execute("UPDATE ledger_postingtemplate SET state = 'active' WHERE state = 'proposed'")
 
 
 def test_a_move_by_raw_sql_is_seen_by_the_write_door(application_connection: psycopg.Connection[Any]) -> None:
@@ -185,6 +185,42 @@ def test_a_move_by_raw_sql_is_seen_by_the_write_door(application_connection: psy
     )
     with pytest.raises(Exception, match="no event type PAYIN_COLLECTION"):
         codes(collection("two", 100))
+
+
+@pytest.mark.parametrize("table", ["ledger_chartversion", "ledger_glmapping", "ledger_postingtemplate"])
+def test_raw_sql_of_the_application_activates_nothing_without_two_people(
+    application_connection: psycopg.Connection[Any], table: str
+) -> None:
+    activate = f"UPDATE {table} SET state = 'active', version = version + 1 WHERE reference = 'ver_1'".encode()
+    event_type = "" if table == "ledger_chartversion" else ", event_type"
+    content = "source" if table == "ledger_postingtemplate" else "content"
+    one = application_connection
+    one.execute(
+        f"INSERT INTO {table} (reference, environment, state, version, number, note, made_by, activated_by, created_at,"
+        f" updated_at, {content}{event_type}) SELECT 'ver_1', environment, 'draft', 1, 99, '', 'baseline', '', created_at,"
+        f" updated_at, {content}{event_type} FROM {table} WHERE environment = 'test' ORDER BY id LIMIT 1".encode()
+    )
+    one.execute(f"UPDATE {table} SET state = 'proposed', version = 2 WHERE reference = 'ver_1'".encode())
+    one.execute(
+        f"UPDATE {table} o SET state = 'retired' FROM {table} n WHERE n.reference = 'ver_1' AND o.state = 'active'"
+        f" AND o.environment = 'test'{event_type and ' AND o.event_type = n.event_type'}".encode()
+    )
+    approval = (
+        "INSERT INTO ledger_approval (reference, environment, kind, subject, subject_version, content, reason, maker,"
+        " proposed_at, decision, decision_reason) VALUES (%s, 'test', %s, 'ver_1', %s, '{}', 'why', 'user:a', now(),"
+        " 'proposed', '')"
+    )
+    for reference, kind, version in (("apr_1", "chart", 1), ("apr_2", "period_unlock", 2), ("apr_3", "chart", 2)):
+        with pytest.raises(psycopg.errors.RestrictViolation, match="no two people agreed"):
+            one.execute(activate)
+        one.execute(approval, [reference, kind, version])
+        with pytest.raises(psycopg.errors.RestrictViolation, match="no two people agreed"):
+            one.execute(activate)
+        one.execute(
+            "UPDATE ledger_approval SET decision = 'approved', checker = 'user:b', decided_at = now() WHERE reference = %s",
+            [reference],
+        )
+    assert one.execute(activate).rowcount == 1
 
 
 # --- the baseline

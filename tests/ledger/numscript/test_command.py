@@ -146,6 +146,19 @@ def test_a_script_that_is_not_there_or_wrong_fails_its_cases(pay: Path) -> None:
     assert "pay.num, beside the cases, cannot be read" in ended.out
 
 
+def test_files_are_read_when_an_editor_put_a_mark_before_them(pay: Path, tmp_path: Path) -> None:
+    pay.write_text(PAY, encoding="utf-8-sig")
+    cases = _specs(pay, GOOD)
+    cases.write_text(cases.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert _run("test", pay).out.splitlines()[-1] == "1 passed, 0 failed"
+    given = {"--vars": '{"amount": "EUR 100"}', "--balances": '{"users:1": {"EUR": 100}}'}
+    for name, content in given.items():
+        (tmp_path / name).write_text(content, encoding="utf-8-sig")
+    ended = _run("run", pay, *(part for name in given for part in (name, tmp_path / name)))
+    assert (ended.status, ended.err) == (0, "")
+    assert "paid = EUR 100" in ended.out
+
+
 def test_a_path_without_cases_counts_as_failed(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing", tmp_path / "nothing.num"):
         ended = _run("test", path)
@@ -205,6 +218,7 @@ def test_run_shows_an_error_with_its_line_and_a_caret(pay: Path) -> None:
         (["--meta", '{"a": 1}'], "metadata has to be a list"),
         ([], "The variable $amount is missing"),
         (["--nothing"], "unrecognized arguments"),
+        (["--features", "experimental-one-of"], "invalid choice: 'experimental-one-of'"),
     ],
 )
 def test_bad_input_is_a_message_and_a_status(pay: Path, arguments: list[str], says: str) -> None:
