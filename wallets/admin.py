@@ -7,7 +7,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from ledger.controls.console import ReadOnlyAdmin, amount, lamp
+from ledger.controls.console import NAMED_COLUMNS, ReadOnlyAdmin, amount, lamp
 from ledger.controls.roles import Section
 from wallets.models import (
     ApiRequest,
@@ -105,6 +105,15 @@ class LimitRuleAdmin(RuleAdmin):
     @admin.display(description="cap")
     def shown_cap(self, row: LimitRule) -> str:
         return amount(row.cap_minor, row.asset)
+
+
+@admin.display(description="operator")
+def _operator(row: Any) -> str:
+    """Name the operator of a row that keeps its id; rows of the house have none."""
+    return Operator.objects.filter(pk=row.operator_id).values_list("name", flat=True).first() or "–"
+
+
+NAMED_COLUMNS["operator_id"] = _operator
 
 
 class OperatorNamed(ReadOnlyAdmin):

@@ -82,6 +82,9 @@ class ApiRequest(models.Model):
     class Meta:
         indexes = [models.Index(fields=["operator_id", "environment", "idempotency_key"], name="api_request_key")]
 
+    def __str__(self) -> str:
+        return self.request_id
+
 
 class Gateway(models.Model):
     """A door to money held elsewhere in one environment. `adapter` names a setting's entry.
@@ -169,6 +172,9 @@ class Breaker(models.Model):
     openings = models.PositiveIntegerField(default=0, help_text="in a row, without an answer in between")
     probe_token = models.CharField(max_length=32, default="")
     probe_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"circuit of gateway {self.gateway_id}"
 
 
 class FxRate(models.Model):
@@ -326,6 +332,9 @@ class RemoteAttempt(models.Model):
         constraints = [models.UniqueConstraint(fields=["operation_id", "number"], name="remote_attempt_once")]
         indexes = [models.Index(fields=["request_id"], name="remote_attempt_by_request")]
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"
+
 
 class InquiryLease(models.Model):
     """An inquiry that runs: counted with the leases of remote operations. Gone with its answer, or when its time is over."""
@@ -369,3 +378,6 @@ class Inquiry(models.Model):
             models.Index(fields=["request_id"], name="inquiry_by_request"),
             models.Index(fields=["gateway_id", "started_at"], name="inquiry_by_gateway"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject}"

@@ -72,6 +72,9 @@ class WalletFreeze(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.wallet} by {self.frozen_by}"
+
 
 class WalletReopening(models.Model):
     """A closed wallet was opened again by the house: when and by whom it had been closed, and why it is open. Append-only."""

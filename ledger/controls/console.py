@@ -10,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet, Value
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.timesince import timesince, timeuntil
 from unfold.admin import ModelAdmin
 
@@ -62,6 +63,10 @@ class RecentValues(admin.FieldListFilter):
             yield {"selected": value == self.chosen, "query_string": query, "display": value}
 
 
+NAMED_COLUMNS: Final[dict[str, Callable[[Any], str]]] = {}
+"""Columns that keep another floor's id, and what a row's page shows instead: that floor's admin fills it."""
+
+
 class ReadOnlyAdmin(ModelAdmin):
     """Rows that nobody changes here. `exact` names the columns that the search box compares, whole.
 
@@ -94,6 +99,12 @@ class ReadOnlyAdmin(ModelAdmin):
         self.list_display_links = tuple(self.list_display[:1]) if self.list_display else None
         if not self.ordering:
             self.ordering = ("-pk",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Title a list with what is in it: a browser's tabs say “Orders”, not “Select order to view”."""
+        title = capfirst(self.model._meta.verbose_name_plural)
+        response: HttpResponse = super().changelist_view(request, {"title": title, **(extra_context or {})})
+        return response
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -151,9 +162,9 @@ class ReadOnlyAdmin(ModelAdmin):
         return named if closed else (named, RecentValues)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show each column that is not hidden; minor units that have an asset beside them as an amount."""
+        """Show each column that is not hidden; minor units that have an asset beside them as an amount, ids by name."""
         shown = [field.name for field in self.model._meta.fields if field.name not in self.hidden]
-        return [self._amounts.get(name, name) for name in shown]
+        return [self._amounts.get(name) or NAMED_COLUMNS.get(name, name) for name in shown]
 
     @cached_property
     def _amounts(self) -> dict[str, Callable[[Any], str | None]]:
@@ -218,6 +229,11 @@ def _amount_of(column: str, asset: str, *, title: str, help: str) -> Callable[[A
         return format_html('{}<div class="mt-2 text-xs">{}</div>', amount(minor, getattr(row, asset)), help)
 
     return shown
+
+
+def trail(row: models.Model) -> dict[str, Any]:
+    """Return what draws the way back above a row's own page: its floor, its list, the row."""
+    return {"opts": row._meta, "original": row}
 
 
 def actor_of(request: HttpRequest) -> str:

@@ -161,6 +161,9 @@ class QueuedEvent(models.Model):
             models.Index(fields=["aggregate", "sequence"], name="queued_event_aggregate"),
         ]
 
+    def __str__(self) -> str:
+        return f"{self.aggregate} {self.sequence}"
+
 
 class LegalMove(models.Model):
     """One edge of one machine. `from_state` is empty for the birth. Filled from the FSMs by `reference_rows`."""

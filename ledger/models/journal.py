@@ -155,3 +155,6 @@ class Hold(models.Model):
     class Meta:
         managed = False
         db_table = "ledger_hold"
+
+    def __str__(self) -> str:
+        return str(self.transaction_id)

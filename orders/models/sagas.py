@@ -25,6 +25,9 @@ class SagaRun(models.Model):
     class Meta:
         indexes = [models.Index(fields=["available_at"], name="saga_due")]
 
+    def __str__(self) -> str:
+        return self.subject
+
 
 class Freeze(models.Model):
     """An order with a row here without `lifted_at` is not advanced: no step, no ask; lookups go on."""
@@ -40,3 +43,6 @@ class Freeze(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["subject"], condition=Q(lifted_at__isnull=True), name="frozen_once")
         ]
+
+    def __str__(self) -> str:
+        return self.subject

@@ -33,3 +33,6 @@ class StaleFinding(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["kind", "last_found_at"], name="stale_found")]
+
+    def __str__(self) -> str:
+        return self.subject

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from ledger.controls import clock
-from ledger.controls.console import actor_of, amount, lamp
+from ledger.controls.console import actor_of, amount, lamp, trail
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Move
 from reconciliation import making_again, reopening, schedule, signing
@@ -35,6 +35,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     proposal = reopening.open_proposal(close) if close.state in ("signed", "locked") else None
     context: dict[str, Any] = {
         **admin.site.each_context(request),
+        **trail(close),
         "title": f"Close of {close.business_date.isoformat()} ({close.environment})",
         "close": close,
         "state": lamp(close.state),

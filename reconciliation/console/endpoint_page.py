@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ledger.controls import clock
-from ledger.controls.console import age
+from ledger.controls.console import age, trail
 from ledger.controls.roles import Section, may, sees
 from reconciliation.console.endpoint_operations import OPERATIONS
 from wallets.models import Operator
@@ -47,6 +47,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     now = clock.now()
     context = {
         **admin.site.each_context(request),
+        **trail(endpoint),
         "title": "Webhook endpoint",
         "endpoint": endpoint,
         "operator": Operator.objects.filter(pk=endpoint.operator_id).first(),

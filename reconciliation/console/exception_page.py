@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
 from ledger.controls import clock
-from ledger.controls.console import actor_of, amount, lamp
+from ledger.controls.console import actor_of, amount, lamp, trail
 from ledger.controls.refusals import Malformed
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move
@@ -34,6 +34,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     found_by = CloseFinding.objects.filter(case_reference=case.reference).values("close_reference")
     context: dict[str, Any] = {
         **admin.site.each_context(request),
+        **trail(case),
         "title": f"Exception {case.reference}",
         "case": case,
         "check": check_named(case.type),

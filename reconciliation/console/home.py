@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
@@ -232,7 +232,9 @@ def _volume(now: datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return [
         {"state": state, "words": state.replace("_", " "), "number": min(-number, most), "more": -number > most}
         for number, state in states
-    ], [
-        {"day": day, "number": by_day[day], "height": 100 * by_day[day] // tallest, "x": 24 * n}
-        for n, day in enumerate(days)
-    ]
+    ], [_bar(n, day, number=by_day[day], height=100 * by_day[day] // tallest) for n, day in enumerate(days)]
+
+
+def _bar(n: int, day: date, *, number: int, height: int) -> dict[str, Any]:
+    """Place a bar, its middle, and the number above its top; the drawing is 100 high and grows downwards."""
+    return {"day": day, "number": number, "height": height, "x": 24 * n, "middle": 24 * n + 10, "above": 97 - height}

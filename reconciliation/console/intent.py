@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ledger.controls import clock
-from ledger.controls.console import lamp
+from ledger.controls.console import lamp, trail
 from ledger.controls.roles import Section, sees
 from orders.freeze_card import freeze_card
 from orders.models import Intent
@@ -22,6 +22,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     walked = walk(intent, inside=True)
     context = {
         **admin.site.each_context(request),
+        **trail(intent),
         "title": f"{intent.kind.capitalize()} {intent.reference}",
         "intent": intent,
         "state": lamp(intent.state),

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ledger import books
 from ledger.controls import clock
-from ledger.controls.console import actor_of, age, amount, attempt, chosen_date
+from ledger.controls.console import actor_of, age, amount, attempt, chosen_date, trail
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Approval, Move, Posting
 from orders.freeze_card import freeze_card
@@ -54,6 +54,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     today = books.business_date(environment=case.environment, instant=now)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
+        **trail(case),
         "title": f"Review {case.reference}",
         "case": case,
         "order": records.order,

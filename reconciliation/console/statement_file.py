@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ledger import assets
 from ledger.controls import clock
-from ledger.controls.console import actor_of, attempt
+from ledger.controls.console import actor_of, attempt, trail
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Move
 from reconciliation.models import StatementFile, StatementLine, StatementMatch
@@ -31,6 +31,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     found = trial.dry_run(file=file, now=clock.now()) if waits else None
     context: dict[str, Any] = {
         **admin.site.each_context(request),
+        **trail(file),
         "title": file.name,
         "file": file,
         "dry_run": found,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ledger import assets, periods
 from ledger.controls import clock
-from ledger.controls.console import actor_of, attempt
+from ledger.controls.console import actor_of, attempt, trail
 from ledger.controls.refusals import Malformed
 from ledger.controls.roles import Ability, Section, may, need, sees
 from ledger.models import Move
@@ -45,6 +45,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     locked = periods.is_locked(line.environment, line.business_date)
     context: dict[str, Any] = {
         **admin.site.each_context(request),
+        **trail(line),
         "title": f"Statement line {line.line_id}",
         "line": line,
         "amount": f"{assets.text(int(line.amount_minor), line.asset)} {line.asset}",

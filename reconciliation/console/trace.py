@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from ledger.controls import clock
-from ledger.controls.console import amount, lamp
+from ledger.controls.console import amount, lamp, trail
 from ledger.controls.roles import Section, sees
 from orders.models import Order
 from reconciliation import packets
@@ -60,6 +60,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     walked = walk(order, inside=True)
     context = {
         **admin.site.each_context(request),
+        **trail(order),
         "title": f"Trace {order.reference}",
         "order": order,
         "state": lamp(order.state),

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from ledger import statements
-from ledger.controls.console import actor_of, age, amount
+from ledger.controls.console import actor_of, age, amount, trail
 from ledger.controls.roles import Section, may, sees
 from orders.models import WalletEntry
 from reconciliation.console.wallet_operations import OF_ONE_WALLET, OPERATIONS
@@ -38,6 +38,7 @@ def page(request: HttpRequest, reference: str) -> HttpResponse:
     standing = [one for one in freezes if one.lifted_at is None]
     context: dict[str, Any] = {
         **admin.site.each_context(request),
+        **trail(wallet),
         "title": f"Wallet of {wallet.user_reference}",
         "wallet": wallet,
         "operator": Operator.objects.filter(pk=wallet.operator_id).first(),

@@ -41,3 +41,10 @@ def test_no_list_scrolls_sideways_on_a_laptop(
         cut[name] = page.evaluate(_CUT)
     assert len(cut) > 40
     assert {name: by for name, by in cut.items() if by} == {}
+
+    page.goto(live_url + reverse("admin:orders_order_changelist"))
+    assert page.eval_on_selector("td.field-gives", "cell => getComputedStyle(cell).textAlign") == "right"
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(live_url + reverse("admin:index"))
+    assert page.locator("#endpoints").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") == 390, "home fits a telephone"
