@@ -35,6 +35,15 @@ def room(intent: Intent) -> int:
     return int(intent.credit_minor or 0) - sum(stands)
 
 
+def was_told(intent: Intent, *, named: str, amount: Money) -> bool:
+    """Tell whether this much was announced as come back of this payout under the bank's id."""
+    told = [
+        _heard(one).get(named, int(one.amount_minor) if _provider(one).get("return_id") == named else None)
+        for one in of(intent)
+    ]
+    return amount.minor in told
+
+
 def take_up(intent: Intent, *, named: str, amount: Money) -> Return | None:
     """Let a return that a read has found take up an event's money; None when the event is of another. `named` is heard once.
 
