@@ -83,7 +83,7 @@ def begin_payout(*, caller: Caller, asked: PayoutRequest, now: datetime) -> Inte
         raise DuplicatePartnerReference(intent_id=taken[asked.partner_reference])
     wallet = holders.find_wallet(reference=asked.wallet, operator_id=caller.operator_id, environment=caller.environment)
     holders.need_asset(wallet, asked.amount.asset)
-    _channel_paying(caller.operator_id, caller.environment, asked)
+    gateway_id = _channel_paying(caller.operator_id, caller.environment, asked)
     intent = Intent(
         reference=references.new(references.Prefix.INTENT),
         environment=caller.environment,
@@ -96,6 +96,7 @@ def begin_payout(*, caller: Caller, asked: PayoutRequest, now: datetime) -> Inte
         amount_minor=Decimal(asked.amount.minor),
         partner_reference=asked.partner_reference,
         note=asked.note,
+        terms={"gateway": gateway_id},
         expires_at=now + CONFIRM_WITHIN,
         request_id=request_context.request_id(),
     )
@@ -116,10 +117,8 @@ def ask_who(reference: str) -> RecipientAnswer | None:
 
 def ask_who_is_paid(intent: Intent) -> RecipientAnswer:
     """Ask the channel of an intent that waits for it. Outside any transaction. Raises ChannelUnavailable."""
-    assert intent.operator_id is not None
-    terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
     answer = recipient_queries.ask_recipient(
-        gateway_id=terms.gateway_id,
+        gateway_id=_gateway_of(intent),
         reference=intent.reference,
         amount=Money(int(intent.amount_minor), intent.asset),
         details=details(intent),
@@ -199,10 +198,22 @@ def _mine(caller: Caller, reference: str) -> Intent:
     return lock_intent(reference)
 
 
-def _channel_paying(operator_id: int, environment: str, asked: PayoutRequest) -> None:
+def _channel_paying(operator_id: int, environment: str, asked: PayoutRequest) -> int:
+    """Return the gateway of the channel. Raises NoChannel or AssetNotPaidOut."""
     terms = channel_terms(operator_id=operator_id, environment=environment, channel=asked.channel)
     if terms.wallet_asset != asked.amount.asset:
         raise AssetNotPaidOut(f"{asked.channel} pays out {terms.wallet_asset}.", asset=terms.wallet_asset)
+    return terms.gateway_id
+
+
+def _gateway_of(intent: Intent) -> int:
+    """Return who is asked and who pays: one and the same, whatever channel is connected meanwhile."""
+    begun_at = intent.terms.get("gateway")
+    if begun_at is not None:
+        return int(begun_at)
+    assert intent.operator_id is not None
+    terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
+    return terms.gateway_id
 
 
 def _priced(intent: Intent, wallet: holders.Wallet, told: Payable, *, now: datetime) -> dict[str, Any]:
@@ -231,11 +242,12 @@ def _priced(intent: Intent, wallet: holders.Wallet, told: Payable, *, now: datet
         "debit_minor": Decimal(priced.debit.minor + told.network_fee_minor),
         "credit_minor": Decimal(priced.credit.minor),
         "terms": {
+            **intent.terms,
             "accounts": payout_terms.named(
                 channel=intent.channel,
                 wallet=holders.available_address(wallet),
                 receivable=holders.receivable_address(wallet),
-            )
+            ),
         },
     }
 
@@ -245,14 +257,13 @@ def _authorize(intent: Intent, wallet: holders.Wallet, *, values: dict[str, Any]
     assert intent.operator_id is not None
     for name, value in values.items():
         setattr(intent, name, value)  # the drafts are made of them; the move writes them
-    terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
     usages = _taken(intent, wallet, now=now)
     payout = Payout(
         reference=references.new(references.Prefix.PAYOUT),
         environment=intent.environment,
         operator_id=intent.operator_id,
         intent_reference=intent.reference,
-        gateway_id=terms.gateway_id,
+        gateway_id=_gateway_of(intent),
         asset=intent.asset,
         amount_minor=Decimal(payout_terms.paid_out(intent).minor),
     )
