@@ -2,10 +2,10 @@
 
 - `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now; also of a payment whose
   end we know, when the bank says otherwise
-- `payout.returned`: a settled payment came back; a return is opened in which people say whether it is so, once per
-  transaction of the bank, under however many event ids it is announced. In parts, each is a return of its own, never more
-  than was paid. Money that came back and fits nothing here, or that is told otherwise than before, is never ignored: it is
-  parked, and becomes a dead event that people work
+- `payout.returned`: a payment came back that was made, in time or late; a return is opened in which people say whether it is
+  so, once per transaction of the bank, under however many event ids it is announced. In parts, each is a return of its own,
+  never more than was paid. Money that came back and fits nothing here, or that is told otherwise than before, is never
+  ignored: it is parked, and becomes a dead event that people work. While people look whether it was paid late it waits
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from ledger.controls import bell, clock
 from ledger.controls.moves import Why
 from ledger.money import InvalidAmount, Money, parse
 from orders.locks import IntentFrozen, lock_payout
-from orders.models import Freeze, Intent, Payout
+from orders.models import Freeze, Intent, Payout, Return
 from orders.operations import read_returns
 from orders.operations.return_payout import return_payout
-from orders.operations.told_returns import room, take_up, was_told
+from orders.operations.told_returns import late_payment, room, take_up, was_told
 from orders.sagas import news
 from wallets import payment_news, payment_reads
 from webhooks import booked_transactions, routing
@@ -85,7 +85,10 @@ def hear_return(message: InboundMessage) -> Judgement:
         return Parked(f"{known.owner} is frozen", counts=False)
     if not intent.terminal:
         return Parked(f"{intent.reference} is {intent.state}: its own end comes first")
-    if intent.state != Intent.State.SETTLED:
+    late = "" if intent.state == Intent.State.SETTLED else late_payment(intent)
+    if late == Return.State.OPEN:
+        return Parked(f"people are looking whether {intent.reference} was paid late", counts=False)
+    if intent.state != Intent.State.SETTLED and late != Return.State.ADJUSTED:
         return Parked(f"{intent.reference} is {intent.state}: nothing of it was paid (yet)")
     amount = _amount(said, intent)
     if amount is None:

@@ -24,6 +24,12 @@ def of(intent: Intent) -> "QuerySet[Return]":
     return Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED).order_by("pk")
 
 
+def late_payment(intent: Intent) -> str:
+    """Return the state of a failed payout's late payment: open until people have looked, "" when there is none."""
+    late = Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.LATE_EFFECT).order_by("-pk")
+    return late.values_list("state", flat=True).first() or ""
+
+
 def told_minor(intent: Intent) -> int:
     """Return how much is known to have come back, dismissed or not, nothing twice. The caller holds the intent locked."""
     return sum(int(one.amount_minor) - (_heard_of(one) if one.state == _State.DISMISSED else 0) for one in of(intent))

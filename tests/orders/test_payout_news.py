@@ -411,3 +411,52 @@ def test_a_return_is_opened_whatever_reason_the_bank_gives(payouts: PayoutDesk, 
     intent = settled(payouts)
     assert telling.gave_back(intent, "brt_1", because="account\x00closed")[0] == "applied"
     assert Return.objects.get().terms["provider"]["reason"] == "accountclosed"
+
+
+def paid_late(payouts: PayoutDesk, telling: Bank) -> tuple[Intent, Return]:
+    """A payment that the bank rejected and made all the same: the payout failed, and a late effect is open."""
+    intent = paid(payouts, "magic-account-closed.somchai")
+    payouts.later(hours=1, seconds=1)
+    drains.drain("sagas")
+    key = f"{payout_of(intent).reference}:submit:v1"
+    with telling.sandbox.store.transaction():
+        telling.sandbox.store.run(
+            "UPDATE payments SET status = 'settled', code = '', response_id = 'bnk_late', settlement_date = '2026-03-15'"
+        )
+    assert telling.says(key, "settled")[0] == "applied"
+    drains.drain("sagas")
+    drains.drain("relay")
+    return reloaded(intent), Return.objects.get(kind="late_effect")
+
+
+def test_a_late_payment_that_comes_back_is_a_return_once_people_have_booked_it(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent, late = paid_late(payouts, telling)
+    state, why = telling.gave_back(intent, "brt_1", amount="400.00")
+    assert (state, why) == ("parked", f"people are looking whether {intent.reference} was paid late")
+    for _ in range(20):
+        payouts.later(hours=1)
+        drains.drain("inbox")
+    assert InboundEvent.objects.get(provider_event_id="bev_brt_1").state == "parked", (
+        "it waits for people, not for ever"
+    )
+    adjusted(late)
+    assert payouts.money() == (_FUNDS - 100_000, 0)
+    payouts.later(hours=1)
+    drains.drain("inbox")
+    found = Return.objects.get(kind="payout_returned")
+    assert (found.state, int(found.amount_minor)) == ("open", 40_000)
+    adjusted(found)
+    assert payouts.money() == (_FUNDS - 60_000, 0)
+    assert telling.gave_back(intent, "brt_2", amount="600.01")[0] == "parked", "never more than was paid"
+    assert (reloaded(intent).state, intent.state) == ("failed", "failed")
+
+
+def test_what_came_back_of_a_late_payment_that_was_a_mistake_waits_for_people(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent, _ = paid_late(payouts, telling)
+    dismissed()
+    state, why = telling.gave_back(intent, "brt_1")
+    assert (state, why) == ("parked", f"{intent.reference} is failed: nothing of it was paid (yet)")
