@@ -3,7 +3,7 @@
 Its status is never taken for the truth: the one thing that follows is that the lookup, which we ask and sign, comes now.
 
 - a key that is not here (yet), one that was not asked yet, or one that is being asked at this moment: parked
-- an operation whose fate we know: ignored, whatever the wallet says now
+- an operation whose fate we know: ignored, but one that was rejected and is now said to be confirmed is looked up again
 - "pending": ignored, it says nothing new
 - an order that people have frozen: parked, as long as it takes
 - else the saga is due at once; one that has ended looks once more, and a late effect opens a return
@@ -34,7 +34,7 @@ def hear(message: InboundMessage) -> Judgement:
     known = operation_news.known_under(key, operator_id=message.operator_id, environment=message.environment)
     if known is None:
         return Parked(f"{key} is not here (yet)")
-    if not known.is_open:
+    if not known.is_open and (known.state, status) != ("rejected", "confirmed"):
         return Ignored(f"{key} is {known.state} already; the wallet says {status}")
     if not known.is_asked:
         return Parked(f"{key} was not asked yet")

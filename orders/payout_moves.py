@@ -17,7 +17,7 @@ from orders import intent_history, intent_moves, payout_terms
 from orders.intent_history import Entry
 from orders.models import Intent, Payout, Return, ReviewCase
 from orders.reviews import deadlines
-from wallets import holders
+from wallets import holders, payment_reads
 
 SAGA = "payout saga"
 
@@ -150,6 +150,8 @@ def adjust_return(found: Return, *, draft: Draft, why: Why, now: datetime) -> No
     )
     intent_history.record(environment=found.environment, entries=[line], now=now)
     holders.note_movement(wallet, now=now)
+    if not came_back:  # it may have come back meanwhile, and was of no use then
+        payment_reads.hasten([str(found.terms["payout"])], now=now, over_too=True)
 
 
 def held(intent: Intent, *, reserved: Result) -> Entry:

@@ -1,31 +1,37 @@
 """A bank's own news of a payment, through the inbox: evidence, never the truth (DESIGN.md, section 5).
 
-- `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now
-- `payout.returned`: a settled payment came back; a return is opened in which people say whether it is so, once per
-  transaction of the bank, under however many event ids it is announced. In parts, each is a return of its own, never more
-  than was paid. Money that came back and fits nothing here is never ignored: it is parked, and becomes a dead event that
-  people work
+- `payout.updated`: the one thing that follows is that the lookup, which we ask and sign, comes now; also of a payment whose
+  end we know, when the bank says otherwise
+- `payout.returned`: a payment came back that was made, in time or late; a return is opened in which people say whether it is
+  so, once per transaction of the bank, under however many event ids it is announced. In parts, each is a return of its own,
+  never more than was paid. Money that came back and fits nothing here, or that is told otherwise than before, is never
+  ignored: it is parked, and becomes a dead event that people work. While people look whether it was paid late it waits
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from ledger import assets
-from ledger.controls import clock
+from ledger.controls import bell, clock
 from ledger.controls.moves import Why
 from ledger.money import InvalidAmount, Money, parse
 from orders.locks import IntentFrozen, lock_payout
-from orders.models import Freeze, Intent, Payout
+from orders.models import Freeze, Intent, Payout, Return
+from orders.operations import read_returns
 from orders.operations.return_payout import return_payout
-from orders.operations.told_returns import room, take_up
+from orders.operations.told_returns import late_payment, room, take_up, was_told
 from orders.sagas import news
-from wallets import payment_news
+from wallets import payment_news, payment_reads
 from webhooks import booked_transactions, routing
 from webhooks.routing import Applied, Ignored, InboundMessage, Judgement, Parked
 
 UPDATED: Final = "payout.updated"
 RETURNED: Final = "payout.returned"
 _STATUSES: Final = ("settled", "rejected", "pending", "returned")
+_OTHERWISE: Final = frozenset(
+    {("confirmed", "rejected"), ("confirmed", "returned"), ("rejected", "settled"), ("rejected", "returned")}
+)
+"""What we know of a payment for ever, and what the bank may say against it."""
 
 
 def register() -> None:
@@ -43,7 +49,7 @@ def hear_update(message: InboundMessage) -> Judgement:
     known = payment_news.known_under(key, provider_operator=message.operator_id, environment=message.environment)
     if known is None:
         return Parked(f"{key} is not here (yet)")
-    if not known.is_open:
+    if not known.is_open and (known.state, status) not in _OTHERWISE:
         return Ignored(f"{key} is {known.state} already; the bank says {status}")
     if not known.is_asked:
         return Parked(f"{key} was not asked yet")
@@ -54,7 +60,11 @@ def hear_update(message: InboundMessage) -> Judgement:
     intent = Payout.objects.filter(reference=known.owner).values_list("intent_reference", flat=True).first()
     if Freeze.objects.filter(subject=intent, lifted_at__isnull=True).exists():
         return Parked(f"{intent} is frozen", counts=False)
-    news.tell(known.owner, environment=message.environment, now=clock.now())
+    if known.state == "confirmed":
+        payment_reads.hasten([known.owner], now=clock.now(), over_too=True)
+        bell.ring_after_commit(read_returns.KIND)
+    else:
+        news.tell(known.owner, environment=message.environment, now=clock.now())
     return Applied(f"{known.owner} is due: {key} is looked up; the bank says {status}")
 
 
@@ -75,13 +85,18 @@ def hear_return(message: InboundMessage) -> Judgement:
         return Parked(f"{known.owner} is frozen", counts=False)
     if not intent.terminal:
         return Parked(f"{intent.reference} is {intent.state}: its own end comes first")
-    if intent.state != Intent.State.SETTLED:
+    late = "" if intent.state == Intent.State.SETTLED else late_payment(intent)
+    if late == Return.State.OPEN:
+        return Parked(f"people are looking whether {intent.reference} was paid late", counts=False)
+    if intent.state != Intent.State.SETTLED and late != Return.State.ADJUSTED:
         return Parked(f"{intent.reference} is {intent.state}: nothing of it was paid (yet)")
     amount = _amount(said, intent)
     if amount is None:
         return Parked(f"it is about another asset or amount than {intent.reference}")
     now = clock.now()
     if not booked_transactions.book_once(message, kind=RETURNED, now=now):
+        if not was_told(intent, named=message.transaction, amount=amount):
+            return Parked(f"the return {message.transaction} was heard before, about another payment or amount")
         return Ignored(f"the return {message.transaction} was heard before")
     twin, rest = take_up(intent, named=message.transaction, amount=amount)
     if twin is not None and rest.minor == 0:
@@ -92,7 +107,7 @@ def hear_return(message: InboundMessage) -> Judgement:
         intent=intent,
         payout=payout,
         amount=rest,
-        provider={"return_id": message.transaction, "reason": str(said.get("reason", ""))[:80]},
+        provider={"return_id": message.transaction, "reason": str(said.get("reason", "")).replace("\x00", "")[:80]},
         why=Why("bank", "the payment came back", event=message.reference),
         now=now,
     )

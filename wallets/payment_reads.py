@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from wallets import remote_operations, return_window
 from wallets.models import Gateway, RemoteOperation
 from wallets.outcomes import CameBack, Confirmed, Rejected, Unknown
@@ -71,10 +73,15 @@ def put_off(paid: Paid, *, now: datetime, soon: bool, keep: bool = False) -> Non
     RemoteOperation.objects.filter(pk=operation.pk).update(read_due_at=due_at)
 
 
-def hasten(owners: Sequence[str], *, now: datetime) -> bool:
-    """Have the payments of these owners that are still read now and then read at once; tell whether there are any."""
-    later = RemoteOperation.objects.filter(owner__in=owners, read_due_at__gt=now)
-    return later.update(read_due_at=now) > 0
+def hasten(owners: Sequence[str], *, now: datetime, over_too: bool = False) -> bool:
+    """Have the payments of these owners that are still read now and then read at once; tell whether there are any.
+
+    `over_too`: also confirmed ones whose time is over; these are read once more.
+    """
+    later = Q(read_due_at__gt=now)
+    if over_too:
+        later |= Q(read_due_at__isnull=True, leg=return_window.LEG, state=RemoteOperation.State.CONFIRMED)
+    return RemoteOperation.objects.filter(later, owner__in=owners).update(read_due_at=now) > 0
 
 
 def _paid(row: RemoteOperation) -> Paid:

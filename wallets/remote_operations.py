@@ -33,6 +33,7 @@ __all__ = [
     "Standing",
     "Unfounded",
     "birth",
+    "declined_keys",
     "grant_ask_again",
     "keys_of",
     "latest_version",
@@ -164,6 +165,12 @@ def open_keys(*, owner: str) -> list[str]:
     """Return the keys of an owner's legs that were asked and whose fate a lookup may still tell."""
     asked = (_State.ASKED, _State.UNKNOWN, _State.ABSENT)
     found = RemoteOperation.objects.filter(owner=owner, state__in=asked).order_by("pk")
+    return list(found.values_list("key", flat=True))
+
+
+def declined_keys(*, owner: str, legs: Sequence[str]) -> list[str]:
+    """Return the keys of an owner's movements of these legs that the other side has rejected."""
+    found = RemoteOperation.objects.filter(owner=owner, leg__in=legs, state=_State.REJECTED).order_by("pk")
     return list(found.values_list("key", flat=True))
 
 

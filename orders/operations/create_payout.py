@@ -201,6 +201,7 @@ def _mine(caller: Caller, reference: str) -> Intent:
 
 
 def _gateway_paying(operator_id: int, environment: str, asked: PayoutRequest) -> int:
+    """Return the gateway of the channel. Raises NoChannel or AssetNotPaidOut."""
     terms = channel_terms(operator_id=operator_id, environment=environment, channel=asked.channel)
     if terms.wallet_asset != asked.amount.asset:
         raise AssetNotPaidOut(f"{asked.channel} pays out {terms.wallet_asset}.", asset=terms.wallet_asset)
@@ -208,13 +209,12 @@ def _gateway_paying(operator_id: int, environment: str, asked: PayoutRequest) ->
 
 
 def _gateway_of(intent: Intent) -> int:
-    """Return the gateway that a payout was begun at; one from before this was kept has its channel's of now."""
+    """Return who is asked and who pays: one and the same, whatever channel is connected meanwhile."""
     if "gateway" in intent.terms:
         return int(intent.terms["gateway"])
-    assert intent.operator_id is not None
-    return channel_terms(
-        operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel
-    ).gateway_id
+    assert intent.operator_id is not None  # begun before it was kept: its channel's of now
+    terms = channel_terms(operator_id=intent.operator_id, environment=intent.environment, channel=intent.channel)
+    return terms.gateway_id
 
 
 def _priced(intent: Intent, wallet: holders.Wallet, told: Payable, *, now: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ledger.money import Money
 from orders import payout_terms, transitions
 from orders.locks import lock_payout
 from orders.models import Intent, Payout, Return
-from orders.operations.told_returns import STATUS_READ, room, told_minor
+from orders.operations.told_returns import STATUS_READ, late_payment, room, told_minor
 from wallets.outcomes import CameBack
 
 log = structlog.get_logger(__name__)
@@ -69,11 +69,11 @@ def hear_read_return(*, payout_reference: str, came_back: CameBack, denied: bool
     `denied`: the bank says now that it never paid what it had confirmed. For people that is a payment that came back whole.
 
     Returns False when its intent has not ended yet. Raises IntentFrozen. What people have dismissed counts as told. One that
-    ended as not paid has a late effect for people to judge; that it came back as well is theirs to see there.
+    ended as not paid has a late effect for people to judge; that it came back as well is read again when they have booked it.
     """
     with db_transaction.atomic():
         intent, payout = lock_payout(payout_reference)
-        if intent.state != Intent.State.SETTLED:
+        if intent.state != Intent.State.SETTLED and late_payment(intent) != Return.State.ADJUSTED:
             if intent.terminal:
                 log.error("payout_return_of_unpaid", intent=intent.reference, state=intent.state)
             return intent.terminal
@@ -93,7 +93,7 @@ def hear_read_return(*, payout_reference: str, came_back: CameBack, denied: bool
 def return_payout(
     *, intent: Intent, payout: Payout, amount: Money, provider: dict[str, Any], why: Why, now: datetime
 ) -> Return:
-    """Open the return of a settled payout that came back. The caller holds intent and payout locked."""
+    """Open the return of a payout that was paid and came back. The caller holds intent and payout locked."""
     return _open(
         intent,
         payout,

@@ -24,6 +24,12 @@ def of(intent: Intent) -> "QuerySet[Return]":
     return Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.PAYOUT_RETURNED).order_by("pk")
 
 
+def late_payment(intent: Intent) -> str:
+    """Return the state of a failed payout's late payment: open until people have looked, "" when there is none."""
+    late = Return.objects.filter(intent_reference=intent.reference, kind=Return.Kind.LATE_EFFECT).order_by("-pk")
+    return late.values_list("state", flat=True).first() or ""
+
+
 def told_minor(intent: Intent) -> int:
     """Return how much is known to have come back, dismissed or not, nothing twice. The caller holds the intent locked."""
     return sum(int(one.amount_minor) - (_heard_of(one) if one.state == _State.DISMISSED else 0) for one in of(intent))
@@ -33,6 +39,15 @@ def room(intent: Intent) -> int:
     """Return how much of a payout may still come back: what was paid, less every return that people have not dismissed."""
     stands = [int(one.amount_minor) for one in of(intent) if one.state != _State.DISMISSED]
     return int(intent.credit_minor or 0) - sum(stands)
+
+
+def was_told(intent: Intent, *, named: str, amount: Money) -> bool:
+    """Tell whether this much was announced as come back of this payout under the bank's id, by one return or by several."""
+    told = [
+        _heard(one).get(named, int(one.amount_minor) if _provider(one).get("return_id") == named else 0)
+        for one in of(intent)
+    ]
+    return amount.minor in (*told, sum(told))
 
 
 def take_up(intent: Intent, *, named: str, amount: Money) -> tuple[Return | None, Money]:

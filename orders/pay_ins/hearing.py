@@ -69,6 +69,10 @@ def _again(message: InboundMessage, told: Told, kind: PayIn.Kind) -> Judgement:
     first = PayIn.objects.get(provider_id=message.provider_id, provider_transaction=told.transaction, kind=kind)
     if (int(first.gross_minor), first.asset) != (told.gross.minor, told.gross.asset):
         return Parked(f"already processed as {first.reference}, with another amount")
+    collection = None if kind is PayIn.Kind.COLLECTED else _collection(message, told)
+    said = (told.wallet, "") if collection is None else (collection.wallet, collection.reference)
+    if (first.wallet, first.collection) != said:
+        return Parked(f"already processed as {first.reference}, for another wallet or collection")
     return Ignored(f"already processed as {first.reference}")
 
 

@@ -17,7 +17,7 @@ from orders import return_terms, transitions
 from orders.locks import lock_return
 from orders.models import Return, ReviewCase
 from orders.sagas.progress import MOVED, Progress, Stopped, Wait
-from orders.sagas.watching import watch
+from orders.sagas.watching import look_back, watch
 from wallets import remote_operations
 from wallets.gateway_terms import gateway_terms
 from wallets.outcomes import Cause, Confirmed, Rejected, Unknown
@@ -29,8 +29,10 @@ _NOT_OVER = (Cause.IN_FLIGHT, Cause.NOT_ASKED)
 def advance(found: Return) -> Progress:
     """Drive the giving back as far as it goes now."""
     standing = remote_operations.standing(owner=found.reference, leg=found.gives_back_by)
-    if found.state != Return.State.ADJUSTED or standing is None:
+    if standing is None:
         return Stopped()
+    if found.state != Return.State.ADJUSTED:
+        return look_back(found)
     if _is_under_review(found):
         return watch(found)
     performed = remote_operations.perform(

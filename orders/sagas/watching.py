@@ -15,6 +15,8 @@ from wallets import remote_operations
 
 _FIRST_WATCH: Final = timedelta(minutes=10)
 _LONGEST_WATCH: Final = timedelta(hours=1)
+_LEGS: Final = ("debit", "credit", "reverse", "submit", EXECUTE)
+"""What moves money or a position; that a venue reserves or releases nothing more is no news."""
 
 
 def watch(subject: Order | Payout | Return | Trade) -> Progress:
@@ -36,7 +38,8 @@ def look_back(subject: Order | Payout | Return | Trade) -> Progress:
 def _look(subject: Order | Payout | Return | Trade) -> None:
     """Look up what is still unknown of it; of an order, of its trades at an outside venue too.
 
-    When the other side has news, an execution that it had declined is looked at again as well: it may say otherwise.
+    When the other side has news, what it had declined is looked at again as well (of a trade its execution): it may say
+    otherwise.
     """
     told = news.are_there(subject.reference)
     owners = [subject.reference]
@@ -46,6 +49,5 @@ def _look(subject: Order | Payout | Return | Trade) -> None:
     for owner in owners:
         for key in remote_operations.open_keys(owner=owner):
             remote_operations.look_up(key)
-        known = remote_operations.standing(owner=owner, leg=EXECUTE) if told else None
-        if known is not None and known.rejected:
-            remote_operations.look_again(known.key)
+        for key in remote_operations.declined_keys(owner=owner, legs=_LEGS) if told else ():
+            remote_operations.look_again(key)

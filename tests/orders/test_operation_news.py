@@ -13,12 +13,14 @@ from django.test import Client
 
 from ledger.controls import drains
 from ledger.models import Move, Transaction
-from orders.models import Order, SagaRun
+from orders.models import Order, Return, SagaRun
 from orders.operations.freeze_order import freeze_order, lift_freeze
 from tests.orders.desk import Desk, reloaded
-from tests.orders.wallet import ScriptedWallet, lost_before, pending
+from tests.orders.wallet import ScriptedWallet, declined, lost_before, pending
 from wallets import inbox_provider, operation_news, operators
+from wallets.gateway_port import Reply
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
+from wallets.outcomes import Confirmed
 from webhooks import signatures
 from webhooks.models import InboundEvent
 
@@ -245,6 +247,31 @@ def test_event_about_an_order_that_has_ended_otherwise_changes_nothing(
     drains.drain("sagas")
     assert judged()[0] == "applied"
     assert [list(Order.objects.values()), Transaction.objects.count()] == before
+
+
+def test_an_operation_that_was_rejected_is_looked_up_again_when_the_wallet_says_confirmed(
+    desk: Desk, wallet: ScriptedWallet, telling: Wallet
+) -> None:
+    wallet.legs["debit"] = [declined]
+    order = desk.order()
+    desk.drive(passes=2)
+    key = key_of(order)
+    assert (reloaded(order).state, wallet.calls) == (Order.State.FAILED, [("ask", key)])
+    telling.tell(key, event_id="wev_1")
+    drains.drain("inbox")
+    drains.drain("sagas")
+    drains.drain("relay")
+    assert wallet.calls == [("ask", key), ("lookup", key)]
+    assert not Return.objects.exists(), "what it says is not believed: the lookup counts"
+    wallet.legs["debit"] = [lambda *_: Reply(Confirmed("w-after-all"), 200)]
+    telling.tell(key, event_id="wev_2")
+    drains.drain("inbox")
+    drains.drain("sagas")
+    drains.drain("relay")
+    assert [judged(event)[0] for event in ("wev_1", "wev_2")] == ["applied", "applied"]
+    found = Return.objects.get()
+    assert (found.kind, found.leg, found.operation_key) == ("late_effect", "debit", key)
+    assert (reloaded(order).state, RemoteOperation.objects.get().state) == (Order.State.FAILED, "rejected")
 
 
 @pytest.mark.parametrize("status", [None, 7, "", "processed", ["confirmed"], {"a": 1}])

@@ -145,6 +145,25 @@ def test_repeat_that_says_another_amount_waits_for_people(psp: Psp, shop: Wallet
     assert (PayIn.objects.count(), available(shop)) == (1, 9700)
 
 
+def test_repeat_that_says_another_wallet_or_collection_waits_for_people(psp: Psp, shop: Wallet) -> None:
+    other = wallet("bob", assets=["EUR"])
+    psp.collects(shop)
+    first = PayIn.objects.get()
+    psp.collects(other, event_id="evt_other")
+    newest = InboundEvent.objects.order_by("-pk")[0]
+    assert (newest.state, newest.reason) == (
+        "parked",
+        f"already processed as {first.reference}, for another wallet or collection",
+    )
+    psp.collects(shop, transaction="txn_9")
+    psp.gives_back("10.00", of="txn_1")
+    psp.gives_back("10.00", of="txn_9", event_id="evt_of_another")
+    assert InboundEvent.objects.order_by("-pk")[0].state == "parked"
+    psp.gives_back("10.00", of="txn_1", event_id="evt_again")
+    assert InboundEvent.objects.order_by("-pk")[0].state == "ignored"
+    assert (PayIn.objects.count(), available(other)) == (3, 0)
+
+
 def test_collection_is_booked_once_when_it_comes_under_many_ids_at_once(
     psp: Psp, shop: Wallet, run_threads: Callable[..., Sequence[Any]]
 ) -> None:

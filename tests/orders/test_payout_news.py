@@ -50,7 +50,14 @@ class Bank:
         return answers
 
     def gave_back(
-        self, intent: Intent, transaction: str, *, amount: str = "1000.00", event: str = "", drains_too: bool = True
+        self,
+        intent: Intent,
+        transaction: str,
+        *,
+        amount: str = "1000.00",
+        event: str = "",
+        because: str = "",
+        drains_too: bool = True,
     ) -> tuple[str, str]:
         """Announce that a payment came back; return how that was judged, and why."""
         said = {
@@ -59,11 +66,19 @@ class Bank:
             "return_id": transaction,
             "amount": amount,
             "currency": ASSET,
+            "reason": because,
         }
-        body = json.dumps({"type": "payout.returned", "data": said}).encode()
+        return self._sent("payout.returned", said, event or f"bev_{transaction}", drains_too=drains_too)
+
+    def says(self, key: str, status: str) -> tuple[str, str]:
+        """Announce what became of a payment; return how that was judged, and why."""
+        said = {"idempotency_key": key, "status": status}
+        return self._sent("payout.updated", said, f"bev_{InboundEvent.objects.count()}")
+
+    def _sent(self, kind: str, said: dict[str, str], event: str, *, drains_too: bool = True) -> tuple[str, str]:
+        body = json.dumps({"type": kind, "data": said}).encode()
         stamp = int(clock.now().timestamp())
-        name = event or f"bev_{transaction}"
-        headers = signatures.headers(secrets=[self.secret], message_id=name, timestamp=stamp, body=body)
+        headers = signatures.headers(secrets=[self.secret], message_id=event, timestamp=stamp, body=body)
         answer = Client().post(f"/v1/inbox/{self.code}", body, content_type="application/json", headers=headers)
         assert answer.status_code == 202
         if drains_too:
@@ -332,3 +347,116 @@ def test_money_that_comes_back_of_a_failed_payout_is_never_ignored(payouts: Payo
     state, why = telling.gave_back(intent, "brt_1")
     assert (state, why) == ("parked", f"{intent.reference} is failed: nothing of it was paid (yet)")
     assert not Return.objects.exists()
+
+
+def test_a_return_told_again_as_another_one_is_never_ignored(payouts: PayoutDesk, telling: Bank) -> None:
+    """The bank's id of a return, used again for another amount, or for another payment: people look."""
+    first, second = settled(payouts), settled(payouts)
+    assert telling.gave_back(first, "brt_1", amount="400.00")[0] == "applied"
+    again = telling.gave_back(first, "brt_1", amount="400.00", event="bev_again")
+    assert again == ("ignored", "the return brt_1 was heard before")
+    parked = ("parked", "the return brt_1 was heard before, about another payment or amount")
+    assert telling.gave_back(first, "brt_1", amount="600.00", event="bev_more") == parked
+    assert telling.gave_back(second, "brt_1", amount="400.00", event="bev_other") == parked
+    assert [int(found.amount_minor) for found in Return.objects.all()] == [40_000]
+
+
+def test_a_payment_that_was_rejected_is_looked_up_again_when_the_bank_says_settled(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent = paid(payouts, "magic-account-closed.somchai")
+    payouts.later(hours=1, seconds=1)
+    drains.drain("sagas")
+    assert (reloaded(intent).state, payouts.money()) == ("failed", (_FUNDS, 0))
+    key = f"{payout_of(intent).reference}:submit:v1"
+    assert telling.says(key, "rejected")[0] == "ignored"
+    assert telling.says(key, "settled")[0] == "applied"
+    drains.drain("sagas")
+    drains.drain("relay")
+    assert RemoteAttempt.objects.latest("pk").outcome == "rejected"
+    assert not Return.objects.exists(), "what it says is not believed: the lookup counts"
+    with telling.sandbox.store.transaction():
+        telling.sandbox.store.run(
+            "UPDATE payments SET status = 'settled', code = '', response_id = 'bnk_late', settlement_date = '2026-03-15'"
+            " WHERE key = ?",
+            key,
+        )
+    assert telling.says(key, "settled")[0] == "applied"
+    drains.drain("sagas")
+    drains.drain("relay")
+    found = Return.objects.get()
+    assert (found.kind, found.operation_key, found.state) == ("late_effect", key, "open")
+    assert payouts.money() == (_FUNDS, 0), "nothing is booked before people say that it is so"
+
+
+@pytest.mark.parametrize("status", ["returned", "rejected"])
+def test_a_confirmed_payment_is_read_at_once_when_the_bank_says_otherwise(
+    status: str, payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent = settled(payouts)
+    key = f"{payout_of(intent).reference}:submit:v1"
+    asked = RemoteAttempt.objects.count()
+    assert telling.says(key, "settled")[0] == "ignored"
+    drains.drain("payout_returns")
+    assert RemoteAttempt.objects.count() == asked, "it says nothing new"
+    with telling.sandbox.store.transaction():
+        telling.sandbox.store.run("UPDATE payments SET status = ?, code = 'declined' WHERE key = ?", status, key)
+    assert telling.says(key, status)[0] == "applied"
+    drains.drain("payout_returns")
+    assert [int(found.amount_minor) for found in Return.objects.all()] == [100_000]
+    assert (reloaded(intent).state, payouts.money()) == ("settled", (_FUNDS - 100_000, 0))
+
+
+def test_a_return_is_opened_whatever_reason_the_bank_gives(payouts: PayoutDesk, telling: Bank) -> None:
+    intent = settled(payouts)
+    assert telling.gave_back(intent, "brt_1", because="account\x00closed")[0] == "applied"
+    assert Return.objects.get().terms["provider"]["reason"] == "accountclosed"
+
+
+def paid_late(payouts: PayoutDesk, telling: Bank) -> tuple[Intent, Return]:
+    """A payment that the bank rejected and made all the same: the payout failed, and a late effect is open."""
+    intent = paid(payouts, "magic-account-closed.somchai")
+    payouts.later(hours=1, seconds=1)
+    drains.drain("sagas")
+    key = f"{payout_of(intent).reference}:submit:v1"
+    with telling.sandbox.store.transaction():
+        telling.sandbox.store.run(
+            "UPDATE payments SET status = 'settled', code = '', response_id = 'bnk_late', settlement_date = '2026-03-15'"
+        )
+    assert telling.says(key, "settled")[0] == "applied"
+    drains.drain("sagas")
+    drains.drain("relay")
+    return reloaded(intent), Return.objects.get(kind="late_effect")
+
+
+def test_a_late_payment_that_comes_back_is_a_return_once_people_have_booked_it(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent, late = paid_late(payouts, telling)
+    state, why = telling.gave_back(intent, "brt_1", amount="400.00")
+    assert (state, why) == ("parked", f"people are looking whether {intent.reference} was paid late")
+    for _ in range(20):
+        payouts.later(hours=1)
+        drains.drain("inbox")
+    assert InboundEvent.objects.get(provider_event_id="bev_brt_1").state == "parked", (
+        "it waits for people, not for ever"
+    )
+    adjusted(late)
+    assert payouts.money() == (_FUNDS - 100_000, 0)
+    payouts.later(hours=1)
+    drains.drain("inbox")
+    found = Return.objects.get(kind="payout_returned")
+    assert (found.state, int(found.amount_minor)) == ("open", 40_000)
+    adjusted(found)
+    assert payouts.money() == (_FUNDS - 60_000, 0)
+    assert telling.gave_back(intent, "brt_2", amount="600.01")[0] == "parked", "never more than was paid"
+    assert (reloaded(intent).state, intent.state) == ("failed", "failed")
+
+
+def test_what_came_back_of_a_late_payment_that_was_a_mistake_waits_for_people(
+    payouts: PayoutDesk, telling: Bank
+) -> None:
+    intent, _ = paid_late(payouts, telling)
+    dismissed()
+    state, why = telling.gave_back(intent, "brt_1")
+    assert (state, why) == ("parked", f"{intent.reference} is failed: nothing of it was paid (yet)")

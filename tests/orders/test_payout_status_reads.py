@@ -1,6 +1,6 @@
 """A payment that came back without a word: status reads of confirmed payouts find it, for some days; the same return opens."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.db import transaction as db_transaction
@@ -11,14 +11,14 @@ from orders.operations.return_payout import hear_read_return
 from orders.sagas import payout as saga
 from reconciliation import status_reads, windows
 from tests.orders import books
-from tests.orders.payouts import PayoutDesk, payout_of, reloaded
+from tests.orders.payouts import ACCOUNT, PayoutDesk, payout_of, reloaded
 from tests.orders.test_payout_news import Bank, dismissed, paid, settled, telling
 from tests.orders.test_payout_reviews import adjusted
 from wallets import evidence, payment_reads, questions, return_window
 from wallets.gateway_port import Reply
 from wallets.models import Gateway, RemoteAttempt, RemoteOperation
-from wallets.outcomes import CameBack, Rejected
-from wallets.remote_operations import InsideTransaction
+from wallets.outcomes import CameBack, Cause, Confirmed, Rejected, Unknown
+from wallets.remote_operations import InsideTransaction, look_up
 from webhooks.models import InboundEvent
 
 __all__ = ["telling"]
@@ -167,6 +167,34 @@ def test_one_that_ended_as_not_paid_is_not_asked_without_end(payouts: PayoutDesk
     owner = payout_of(intent).reference
     assert hear_read_return(payout_reference=owner, came_back=CameBack(100_000), now=clock.now())
     assert not Return.objects.exists()
+
+
+def test_a_late_payment_is_read_again_once_people_have_booked_it(payouts: PayoutDesk, telling: Bank) -> None:
+    """Absent, released, and then found paid and come back: nobody tells it any more."""
+    Gateway.objects.filter(channel="bank_transfer").update(not_found_horizon_ms=1_000, requery_cap=2)
+    intent = payouts.pay("1000.00", channel="bank_transfer", recipient=ACCOUNT)
+    drains.drain("relay")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questions, "put", lambda *_, **__: (Reply(Unknown(Cause.NOT_FOUND), absent=True), 3))
+        payouts.drive(passes=8)
+    payouts.decide(intent, "release_payout")
+    payouts.drive(passes=2)
+    assert reloaded(intent).state == "failed"
+    back = Reply(Confirmed("bnk_late", date(2026, 3, 15), CameBack(100_000, "brt_1")), 200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(questions, "put", lambda *_, **__: (back, 3))
+        look_up(RemoteOperation.objects.get().key)
+        drains.drain("relay")
+        drains.drain("payout_returns")
+        late = Return.objects.get()
+        assert (late.kind, late.state) == ("late_effect", "open")
+        adjusted(late)
+        assert payouts.money() == (_FUNDS - 100_000, 0)
+        drains.drain("payout_returns")
+    found = Return.objects.get(kind="payout_returned")
+    assert (found.state, int(found.amount_minor)) == ("open", 100_000)
+    adjusted(found)
+    assert payouts.money() == (_FUNDS, 0)
 
 
 def test_a_frozen_one_is_read_and_waits(payouts: PayoutDesk, telling: Bank) -> None:

@@ -13,7 +13,7 @@ from orders import payout_terms
 from orders.models import Intent, Payout, ReviewCase, SagaRun, WalletEntry
 from tests.orders import books
 from tests.orders.bank import SETTLES
-from tests.orders.payouts import PayoutDesk, payout_of, reloaded
+from tests.orders.payouts import ASSET, PayoutDesk, payout_of, reloaded
 from tests.orders.wallet import (
     Step,
     contradictory,
@@ -242,3 +242,23 @@ def test_external_holds_never_expire_by_themselves(
         payouts.bank.script = [None]
         payouts.drive(passes=3, pause=timedelta(hours=2))
         assert (reloaded(intent).state, payouts.money()) == ("settled", (_FUNDS - 100_000, 0))
+
+
+@pytest.mark.parametrize("asset", [ASSET, "EUR"])
+def test_who_was_asked_who_is_paid_is_the_one_that_pays(asset: str, payouts: PayoutDesk) -> None:
+    """The operator's own channel is connected between the question and the confirmation."""
+    house = Gateway.objects.get(channel="promptpay")
+    intent = payouts.pay(confirm=False)
+    Gateway.objects.create(
+        operator_id=payouts.caller.operator_id,
+        environment="test",
+        channel="promptpay",
+        adapter="scripted_bank",
+        base_url="http://own.invalid",
+        secret="whsec_c2VjcmV0",
+        wallet_asset=asset,
+    )
+    payouts.confirm(intent)
+    assert payout_of(intent).gateway_id == house.pk
+    payouts.drive(passes=2)
+    assert (reloaded(intent).state, RemoteOperation.objects.get().gateway_id) == ("settled", house.pk)

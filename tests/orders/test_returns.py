@@ -18,11 +18,11 @@ from orders.operations.freeze_order import freeze_order, lift_freeze
 from orders.operations.open_return import hear_late_confirmation
 from orders.operations.review_case import NotAllowed
 from orders.reviews.offers import offers
+from orders.sagas import news
 from tests.orders import books
 from tests.orders.desk import Desk, reloaded
 from tests.orders.test_crashes import Killed, Killer, killing
 from tests.orders.wallet import Step, declined, lost_after, lost_before, server_error
-from wallets import remote_operations
 from wallets.gateway_port import RemoteRequest
 from wallets.models import RemoteOperation
 from wallets.remote_operations import look_up
@@ -349,7 +349,8 @@ def test_a_giving_back_that_was_rejected_and_asked_again_is_a_late_effect_when_i
     def confirmed_after_all() -> None:
         desk.wallet.refused.pop(first.key)
         desk.wallet.applied[first.key] = RemoteRequest(first.key, "credit", "EUR", 10_000, "100.00", "alice", "")
-        remote_operations.look_again(first.key)
+        news.tell(found.reference, environment="test", now=clock.now())
+        drains.drain("sagas")
         drains.drain("relay")
 
     if lifted:
