@@ -31,7 +31,7 @@ _CHECKS = (status_code_conformance, content_type_conformance, response_schema_co
 
 @pytest.fixture(scope="module")
 def described() -> Any:
-    described = schemathesis.openapi.from_dict(yaml.safe_load(document()))
+    described = schemathesis.openapi.from_dict(yaml.load(document(), Loader=yaml.CSafeLoader))
     described.app = application
     return described
 
