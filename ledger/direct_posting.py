@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from ledger import balances, journal, outside_flows
 from ledger.balances import Balance
 from ledger.chart import active, stored
@@ -21,6 +23,7 @@ from ledger.chart.entries import is_at
 from ledger.controls.refusals import Malformed, Refusal
 from ledger.drafts import Draft
 from ledger.models import Posting as StoredPosting
+from ledger.models import Transaction
 
 TWO_PEOPLE: Final = frozenset({"MANUAL_ADJUSTMENT", "OPERATOR_SETTLEMENT"})
 """Event types that one person proposes and another approves, always (DESIGN.md section 10)."""
@@ -40,6 +43,12 @@ class KeyOfAFlow(Refusal):
     """This ledger key belongs to a flow of ours, such as an order, payout or pay-in: only its own steps use it."""
 
     code = "key_of_a_flow"
+
+
+class HoldOfAnotherType(Refusal):
+    """This event type ends the holds of its own reserve type, as its mapping says, and no others."""
+
+    code = "hold_of_another_type"
 
 
 class TwoPeopleNeeded(Refusal):
@@ -103,9 +112,9 @@ def check_accounts(*, environment: str, drafts: Sequence[Draft]) -> None:
 def post(*, environment: str, drafts: Sequence[Draft], now: datetime) -> Outcome:
     """Post a list in one call, in the caller's transaction, and say what became of each.
 
-    Raises what `check` raises, TwoPeopleNeeded, TooManyPostings or what a template refuses: the caller rolls back. A
-    draft that the ledger refuses raises nothing: the others stand, and a key that failed for a transient reason stays
-    failed.
+    Raises what `check` raises, TwoPeopleNeeded, TooManyPostings, HoldOfAnotherType or what a template refuses: the caller
+    rolls back. A draft that the ledger refuses raises nothing: the others stand, and a key that failed for a transient
+    reason stays failed.
     """
     for draft in drafts:
         if draft.event_type in TWO_PEOPLE:
@@ -113,6 +122,7 @@ def post(*, environment: str, drafts: Sequence[Draft], now: datetime) -> Outcome
     check(environment=environment, drafts=drafts)
     outside_flows.prepare(environment=environment, drafts=drafts)
     results = journal.post(environment=environment, drafts=drafts, now=now)
+    _check_holds(environment, drafts, results)
     outside_flows.tell(environment=environment, results=results, now=now)
     standing = [result.transaction_id for result in results if result.stands and result.transaction_id is not None]
     rows = _rows(standing)
@@ -149,6 +159,26 @@ def refusal_of(posted: Posted) -> Refusal | None:
         event_type=posted.draft.event_type,
         failed_posting=posted.result.failed_position,
     )
+
+
+def _check_holds(environment: str, drafts: Sequence[Draft], results: Sequence[journal.Result]) -> None:
+    """Raise HoldOfAnotherType where a draft has ended a hold that its mapping does not name: by now the hold is certain."""
+    ending = {
+        result.transaction_id: draft
+        for draft, result in zip(drafts, results, strict=True)
+        if draft.hold_key is not None and result.code == "created" and result.transaction_id is not None
+    }
+    if not ending:
+        return
+    current = active.active(environment)
+    reserve = Transaction.objects.filter(pk=OuterRef("hold_id")).values("event_type")
+    for pk, reserved_as in Transaction.objects.filter(pk__in=ending).values_list("pk", Subquery(reserve)):
+        draft = ending[pk]
+        if current.template(draft.event_type).mapping.ends != reserved_as:
+            raise HoldOfAnotherType(
+                f"{draft.event_type} does not end {draft.hold_key}, which {reserved_as} placed.",
+                event_type=draft.event_type,
+            )
 
 
 def _rows(transactions: Sequence[UUID]) -> Mapping[UUID, list[StoredPosting]]:

@@ -31,6 +31,7 @@ _CHECKED = (
     TemplateFailed,
     direct_posting.AccountDoesNotFit,
     direct_posting.KeyOfAFlow,
+    direct_posting.HoldOfAnotherType,
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from ledger import adjustments
+from ledger import adjustments, verify
 from ledger.controls import clock
 from ledger.controls.approvals import SelfApproval
 from ledger.models import Approval, LedgerKey, Posting, Transaction
@@ -84,6 +84,23 @@ def test_an_account_is_what_the_chart_says_when_it_is_opened(house: Api) -> None
     again = house.post("/v1/accounts", {"address": "merchants:m1:available", "asset": "EUR"})
     assert (again.status, again.json) == (200, first.json)
     assert fingerprint() == before
+
+
+@pytest.mark.parametrize("event_type", ["PAYOUT_RELEASE", "TRADE_RELEASE"])
+def test_a_hold_is_ended_by_none_but_the_event_types_of_its_reserve(book: Api, event_type: str) -> None:
+    assert book.post("/v1/transactions", hold("h:1", "10.00")).status == 201
+    release = {"event_type": event_type, "key": "r:1", "hold_key": "h:1"}
+    before = fingerprint()
+    for path in ("/v1/transactions", "/v1/transactions?dry_run=true"):
+        answer = book.post(path, release)
+        assert (answer.status, answer.code) == (422, "hold_of_another_type")
+    listed = {"transactions": [hold("h:2", "1.00"), {**release, "hold_key": "h:2"}]}
+    answer = book.post("/v1/transactions/bulk", listed)
+    assert (answer.status, answer.code) == (422, "hold_of_another_type")
+    assert fingerprint() == before
+    assert [verdict.check.name for verdict in verify.verify() if verdict.breaks] == []
+    own = {**release, "event_type": "TRANSFER_RELEASE"}
+    assert book.post("/v1/transactions", own).json["result"] == "created"
 
 
 @pytest.mark.parametrize("offset, told", [("+23:59", "2026-01-30T12:01"), ("-23:59", "2026-02-01T11:59")])
