@@ -155,7 +155,8 @@ class DeliveriesView(EndpointsApi):
         mine = endpoints.deliveries(**self.mine, reference=endpoint_id)
         shown = mine.filter(state=query["status"]) if "status" in query else mine
         if "event_id" in query:  # by its number: an endpoint's deliveries have no index by reference
-            shown = shown.filter(event_id=event_log.id_of(**self.mine, reference=query["event_id"]))
+            event = event_log.id_of(**self.mine, reference=query["event_id"])
+            shown = shown.none() if event is None else shown.filter(event_id=event)
         found, cursor = pages.page(mine=mine, shown=shown, query=query)
         references = {row.endpoint_id: endpoint_id for row in found}
         return answer({"data": answers.deliveries(found, endpoint_references=references), "next": cursor})
