@@ -10,9 +10,10 @@ from ledger.controls.rest.caller import Caller
 from ledger.controls.rest.scopes import MissingScope, Scope
 from orders import answers
 from orders.models import Pool, PoolHalt, Quote
+from orders.payout_requests import CHANNELS
 from orders.venue_adapters import venue_of
 from orders.venue_port import SideNotOffered
-from wallets import rates
+from wallets import channels, rates
 from wallets.gateway_terms import GatewayTerms, NoGateway, gateway_terms
 
 
@@ -50,7 +51,7 @@ def capabilities(caller: Caller) -> dict[str, Any]:
         "scopes": sorted(caller.scopes),
         "wallet_asset": wallet.wallet_asset if isinstance(wallet, GatewayTerms) else None,
         "actions": _actions(caller, wallet=wallet, any_pool=None in obstacles.values(), now=now),
-        "assets": _assets(pools, wallet),
+        "assets": _assets(pools, wallet, caller),
         "pools": [
             {
                 **answers.pool(pool, halted=pool.pk in halted, market=markets.get(pool.market_code)),
@@ -120,8 +121,10 @@ def _lacks(scope: Scope) -> str:
     return f"This key lacks the scope “{scope}”."
 
 
-def _assets(pools: list[Pool], wallet: GatewayTerms | NoGateway) -> list[dict[str, Any]]:
+def _assets(pools: list[Pool], wallet: GatewayTerms | NoGateway, caller: Caller) -> list[dict[str, Any]]:
+    """Return what the pools trade, the connected wallet holds and the payout channels pay out."""
     codes = {asset for pool in pools for asset in (pool.cash_asset, pool.position_asset)}
+    codes |= channels.assets(operator_id=caller.operator_id, environment=caller.environment, of=CHANNELS)
     if isinstance(wallet, GatewayTerms):
         codes.add(wallet.wallet_asset)
     return [{"code": code, "scale": assets.named(code).scale} for code in sorted(codes)]

@@ -12,6 +12,9 @@ from orders.models import Intent
 REFUSED: Final = "REFUSED"
 """What a list says of one that was not carried out: it left no intent."""
 
+_MAY_EXPIRE: Final = (Intent.State.CREATED, Intent.State.VALIDATED)
+"""An unconfirmed payout does; what is authorized has a hold that never expires by itself."""
+
 _FEE_ITEM: Final = ("name", "rule", "version", "phase", "amount", "vat", "asset")
 
 
@@ -44,7 +47,7 @@ def intent(row: Intent) -> dict[str, Any]:
         "partner_reference": row.partner_reference or None,
         "note": row.note,
         "scheduled_for": instant_or_none(row.scheduled_for),
-        "expires_at": instant_or_none(row.expires_at),
+        "expires_at": instant_or_none(row.expires_at) if row.state in _MAY_EXPIRE else None,
         "created_at": instant(row.created_at),
         "updated_at": instant(row.updated_at),
         "ended_at": instant_or_none(row.ended_at),

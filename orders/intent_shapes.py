@@ -96,7 +96,9 @@ class IntentAnswer(serializers.Serializer[Any]):
     partner_reference = serializers.CharField(allow_null=True)
     note = serializers.CharField(allow_blank=True)
     scheduled_for = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="an unconfirmed payout is cancelled then; null for all others"
+    )
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)

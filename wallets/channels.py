@@ -3,12 +3,15 @@
 The house is the tenant of what is asked there: an operator sees its order and trade, never what became of a venue's keys.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Q
+
 from wallets import operators
-from wallets.models import Gateway
+from wallets.models import Gateway, Operator
 
 _LONGEST_WAIT: Final = timedelta(seconds=30)
 """Not for ever: a pause may be lifted early."""
@@ -40,6 +43,13 @@ def terms_of(gateway_id: int) -> ChannelTerms:
         paused_until=gateway.paused_until,
         open_until=breaker.open_until if breaker is not None else None,
     )
+
+
+def assets(*, operator_id: int, environment: str, of: Collection[str]) -> set[str]:
+    """Return the assets of those channels, the house's and the operator's own, in one environment."""
+    serving = Q(operator_id=operator_id) | Q(operator__kind=Operator.Kind.HOUSE)
+    found = Gateway.objects.filter(serving, environment=environment, channel__in=of)
+    return set(found.values_list("wallet_asset", flat=True))
 
 
 def connect(

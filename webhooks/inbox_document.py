@@ -31,6 +31,7 @@ def _operation() -> dict[str, Any]:
     }
     return {
         "operationId": "receive_provider_event",
+        "summary": "Receive provider event",
         "description": (
             "An event of a provider, such as an operator's wallet service. Verified by its signature over the raw body, "
             "without an API key; stored, and judged later. The headers are those of Standard Webhooks; a provider of "

@@ -57,6 +57,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "ledger.controls.rest.openapi.complete",
         "webhooks.inbox_document.describe",
+        "config.document_examples.add",
     ],
     "PATH_CONVERTER_OVERRIDES": {
         "reference": {"type": "string", "pattern": "^[a-z]{2,4}_[0-9a-z]{26}$"},

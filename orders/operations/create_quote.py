@@ -149,7 +149,7 @@ def _buy(caller: Caller, pool: Pool, source: Money, position: str, *, offer: Off
     _need_within_limits(pool, cash)
     given = _given(pool, Quote.Side.BUY, cash, position, given_asset=pool.position_asset, offer=offer)
     if given <= 0:
-        raise AmountTooSmall("The pool gives nothing for this amount.")
+        raise _too_small("The pool gives nothing for this amount.")
     return _Terms(source, cash, Money(given, pool.position_asset), priced, rate)
 
 
@@ -203,14 +203,22 @@ def _priced(caller: Caller, flow: str, amount: Money, *, now: datetime) -> prici
             now=now,
         )
     except pricing.FeesExceedAmount as refusal:
-        raise AmountTooSmall("The fees are as large as the amount.") from refusal
+        raise _too_small("The fees are as large as the amount.") from refusal
 
 
 def _need_within_limits(pool: Pool, cash: Money) -> None:
+    asset = pool.cash_asset
     if cash.minor < pool.minimum_minor or cash.minor == 0:
-        raise AmountTooSmall(minimum=assets.text(int(pool.minimum_minor), pool.cash_asset), asset=pool.cash_asset)
+        minimum = assets.text(int(pool.minimum_minor), asset)
+        raise _too_small(f"This pool trades from {minimum} {asset} on.", minimum=minimum, asset=asset)
     if cash.minor > pool.maximum_minor:
-        raise AmountTooLarge(maximum=assets.text(int(pool.maximum_minor), pool.cash_asset), asset=pool.cash_asset)
+        maximum = assets.text(int(pool.maximum_minor), asset)
+        message = f"This pool trades up to {maximum} {asset}."
+        raise AmountTooLarge(message, errors={"source_amount": [message]}, maximum=maximum, asset=asset)
+
+
+def _too_small(message: str, **fields: str) -> AmountTooSmall:
+    return AmountTooSmall(message, errors={"source_amount": [message]}, **fields)
 
 
 def _amount(text: object, asset: money.Asset) -> Money:

@@ -44,6 +44,7 @@ def test_a_list_is_titled_by_what_is_in_it(signed_in: SignIn) -> None:
 def test_a_row_s_page_names_its_operator_and_keeps_its_reference_as_it_is(desk: Desk, signed_in: SignIn) -> None:
     order = desk.order("300.00")
     page = _shown(signed_in("sue", "support"), "admin:orders_order_change", order.pk)
+    assert order.operator_id is not None
     assert Operator.objects.get(pk=order.operator_id).name in page
     assert "Operator id" not in page
     assert order.reference in page

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 from django.conf import settings
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.validation import validate_schema
+from jsonschema import Draft202012Validator
 from rest_framework import serializers
 
 from config.document import document
@@ -17,7 +20,7 @@ from ledger.controls import drains
 from orders import shapes
 from reconciliation import trace_shapes
 from tests.rest.calls import QUOTE, Api, ordered, quoted
-from tests.rest.conftest import Shop
+from tests.rest.conftest import Shop, open_house
 from tests.rest.routes import declared
 from wallets.views import OperationAnswer
 
@@ -105,3 +108,50 @@ def test_answers_have_the_fields_that_the_document_says_when_they_are_made(shop:
         assert {name for name, field in fields.items() if field.required} <= set(made), shape
         assert all(made[name] is not None or fields[name].allow_null for name in made), shape
         assert isinstance(shape(), serializers.Serializer)
+
+
+def test_every_operation_has_a_summary_and_what_takes_a_body_an_example_of_it(schema: dict[str, Any]) -> None:
+    operations = [operation for path in schema["paths"].values() for operation in path.values()]
+    assert len(operations) > 80
+    assert len({operation["summary"] for operation in operations}) == len(operations)
+    assert all(operation["description"] for operation in operations)
+    bodies = [(one["operationId"], one["requestBody"]["content"]) for one in operations if "requestBody" in one]
+    assert len(bodies) > 13
+    assert [name for name, content in bodies if "example" not in content["application/json"]] == []
+
+
+def test_each_example_is_what_its_schema_says(schema: dict[str, Any]) -> None:
+    examples = list(_examples(schema))
+    assert len(examples) > 50
+    for name, content in examples:
+        rules = {**content["schema"], "components": schema["components"]}
+        wrong = [error.message for error in Draft202012Validator(rules).iter_errors(content["example"])]
+        assert wrong == [], name
+
+
+def test_bodies_of_examples_are_taken_by_the_routes_that_show_them(shop: Shop) -> None:
+    bodies = json.loads((Path(settings.BASE_DIR) / "config" / "document_examples" / "bodies.json").read_text())
+    assert shop.api.post("/v1/quotes", bodies["create_quote"]).status == 201
+    assert shop.api.post("/v1/wallets", bodies["open_wallet"]).status == 201
+    order = {**bodies["submit_order"], "quote_id": quoted(shop.api)["quote_id"]}
+    assert shop.api.post("/v1/orders", order).status == 202
+    house = open_house()
+    assert house.post("/v1/accounts", bodies["open_account"]).status == 201
+    assert house.post("/v1/transactions", bodies["post_transaction"]).status == 201
+    listed = house.post("/v1/transactions/bulk", bodies["post_transactions"])
+    assert (listed.status, len(listed.json["data"])) == (200, 1)
+    for name, path in (("create_transfer", "/v1/transfers"), ("create_payout", "/v1/payouts")):
+        refused = shop.api.post(path, bodies[name])
+        assert (refused.status, refused.code) == (404, "not_found"), "its shape is right; its wallets are nobody's"
+    many = shop.api.post("/v1/transfers/bulk", bodies["create_transfers"])
+    assert (many.status, many.json["data"][0]["error"]["code"]) == (200, "not_found")
+
+
+def _examples(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in schema["paths"].values():
+        for operation in path.values():
+            answers = {status: answer for status, answer in operation["responses"].items() if status.startswith("2")}
+            for status, carried in {**answers, "asked": operation.get("requestBody", {})}.items():
+                content = carried.get("content", {}).get("application/json", {})
+                if "example" in content:
+                    yield f"{operation['operationId']} {status}", content

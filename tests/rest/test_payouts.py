@@ -20,7 +20,7 @@ from tests.wallets import people
 from tests.wallets.rules import fee, in_force, limit
 from wallets import gateway_adapters, holders
 from wallets.gateway_port import NotPayable, Payable, Unanswered
-from wallets.models import LimitUsage, RemoteOperation, Wallet
+from wallets.models import Gateway, LimitUsage, RemoteOperation, Wallet
 from wallets.outcomes import Cause
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -63,6 +63,7 @@ def test_a_payout_is_authorized_and_settled(shop: Shop, bank: ScriptedBank, paye
     assert (shown["status"], shown["requiresMonitoring"], shown["terminal"]) == ("AUTHORIZED", True, False)
     assert (shown["lookupRef"], shown["receiverName"], shown["network_fee"]) == ("lkp_7", "Somchai J.", "2.00")
     assert (shown["amount"], shown["debit"], shown["credit"]) == ("100.00", "102.00", "100.00")
+    assert shown["expires_at"] is None, "what is authorized does not expire"
     assert answer.headers["Location"] == f"/v1/payouts/{shown['intent_id']}"
     assert money(payer) == (_FUNDS, 10_200)
     drains.drain("relay")
@@ -191,6 +192,7 @@ def test_an_unconfirmed_payout_is_cancelled_after_fifteen_minutes(shop: Shop, ba
     answer = shop.api.post("/v1/payouts", payout_body(payer, confirm=False))
     intent = Intent.objects.get()
     assert intent.expires_at is not None
+    assert answer.json["expires_at"] is not None
     assert round((intent.expires_at - intent.created_at).total_seconds()) == 900
     assert drains.drain("payout_expiry") == 0
     Intent.objects.update(expires_at=clock.now())
@@ -400,3 +402,10 @@ def test_a_frozen_wallet_pays_nothing_out(shop: Shop, bank: ScriptedBank, payer:
     answer = shop.api.post("/v1/payouts", payout_body(payer))
     assert (answer.status, answer.json["code"]) == (409, "wallet_frozen")
     assert (Payout.objects.count(), money(payer)) == (0, (_FUNDS, 0))
+
+
+def test_capabilities_name_the_assets_that_can_be_paid_out(shop: Shop, bank: ScriptedBank) -> None:
+    told = shop.api.get("/v1/capabilities").json["assets"]
+    assert {"code": ASSET, "scale": 2} in told
+    Gateway.objects.filter(operator__kind="house", wallet_asset=ASSET).update(environment="live")
+    assert ASSET not in [asset["code"] for asset in shop.api.get("/v1/capabilities").json["assets"]]

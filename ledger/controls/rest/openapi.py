@@ -41,6 +41,7 @@ class Schema(AutoSchema):
         rule = self.view.key_rules.get(self.method)
         if rule is not None:
             operation.setdefault("parameters", []).append(_key_parameter(rule))
+        operation["summary"] = operation["operationId"].replace("_", " ").capitalize()
         scope = self.view.scopes.get(self.method)
         if scope is not None:
             operation["description"] = f"{operation.get('description', '')}\n\nScope: `{scope}`.".strip()

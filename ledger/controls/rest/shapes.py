@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from django.http import HttpRequest
 from rest_framework import serializers
@@ -68,7 +68,10 @@ class Flag(serializers.BooleanField):
 class Word(serializers.ChoiceField):
     """One of a closed set of JSON strings."""
 
-    default_error_messages = {"invalid_choice": "Not one of the words that are possible here."}
+    default_error_messages = {"invalid_choice": "One of these is needed: {words}."}
+
+    def fail(self, key: str, **said: Any) -> NoReturn:
+        super().fail(key, words=", ".join(str(word) for word in self.choices), **said)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
