@@ -71,6 +71,7 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
         flat,
         intents,
         ledger,
+        looks,
         orders,
         payouts,
         postings,
@@ -115,6 +116,7 @@ def _measure(stack: LocalStack, wanted: list[str], console: Console) -> None:
                     found += flat.ten_million(stack)
                 case "F12":
                     found.append(pages.queues_and_searches(stack, console.print))
+                    found.append(looks.at_what_is_due(console.print))
                 case "F13":
                     found += transfers.against_peers(stack, console.print)
                 case "F5":

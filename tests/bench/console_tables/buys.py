@@ -32,10 +32,12 @@ def rows() -> Iterator[Rows]:
         "orders_trade",
         "filled",
         stateful(
-            "trd", "CASE state WHEN 'processed' THEN 'settled' ELSE 'reserved' END", order_reference="'ord_' || id"
+            "trd",
+            f"CASE WHEN state = 'processed' THEN 'settled' WHEN {ENDED} THEN 'released' ELSE 'reserved' END",
+            order_reference="'ord_' || id",
         )
         | {"quote_reference": "'quo_' || id", "pool_id": "1", "pool_code": "'EUR-USDT'", "idempotency_key": key}
-        | {"hold_key": "'ord_' || id || ':hold'", "ended_at": "CASE state WHEN 'processed' THEN at END"},
+        | {"hold_key": "'ord_' || id || ':hold'", "ended_at": f"CASE WHEN {ENDED} THEN at END"},
     )
     yield Rows(
         "wallets_remoteoperation",

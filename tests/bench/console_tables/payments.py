@@ -48,7 +48,7 @@ def rows() -> Iterator[Rows]:
         | {"payee": f"CASE n % 4 WHEN 0 THEN '' ELSE {wallet} END", "fee_items": "'[]'", "usages": "'[]'"}
         | {
             "request_id": "'rqi_' || id",
-            "reference_number": "'HF' || id",
+            "reference_number": "CASE WHEN state = 'processed' THEN 'HF' || id ELSE '' END",
             "debit_minor": "2500",
             "credit_minor": "2500",
         }
