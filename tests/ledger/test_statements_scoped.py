@@ -127,7 +127,7 @@ def test_whether_a_period_is_locked_is_told_without_reading_its_transactions(boo
         codes(item(f"more:{number}", BANK, U1, 1, 0))
     with rows_read("ledger_transaction") as transactions:
         assert on(MONDAY).provisional
-    assert transactions.rows == 1, "the earliest, from the end of its index"
+    assert transactions.rows <= 1, "the earliest, from the end of its index"
 
 
 def test_what_is_locked_is_final_and_else_provisional(book: None) -> None:

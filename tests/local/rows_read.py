@@ -1,4 +1,4 @@
-"""How many rows the statements of a block read of a table: of the table itself or of one of its indexes."""
+"""How many rows that stand the statements of a block read of a table, by itself or through its indexes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,8 @@ from django.db import connection
 from django.db import transaction as db_transaction
 
 _READ = """
-SELECT coalesce(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0) + max(pg_stat_get_xact_tuples_returned(c.oid))
+SELECT coalesce(sum(pg_stat_get_xact_tuples_fetched(i.indexrelid)), 0) + max(pg_stat_get_xact_tuples_fetched(c.oid))
+       + max(pg_stat_get_xact_tuples_returned(c.oid))
 FROM pg_class AS c JOIN pg_index AS i ON i.indrelid = c.oid WHERE c.oid = %s::regclass
 """
 

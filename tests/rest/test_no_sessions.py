@@ -27,7 +27,7 @@ def _passed(request: HttpRequest) -> HttpRequest:
 @pytest.mark.parametrize(("path", "has"), [("/v1/transfers", False), ("/v1/inbox/acme", False), ("/console/", True)])
 def test_sessions_people_and_messages_are_the_consoles_alone(path: str, has: bool) -> None:
     request = _passed(RequestFactory().get(path))
-    assert len(_OF_SESSIONS) == 5
+    assert len(_OF_SESSIONS) == 6
     assert [hasattr(request, name) for name in ("session", "user", "_messages")] == [has] * 3
 
 
