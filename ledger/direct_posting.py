@@ -154,7 +154,7 @@ def refusal_of(posted: Posted) -> Refusal | None:
     if code.startswith("exists_with_different"):
         return KeyTaken(f"Something else is posted under {posted.draft.key!r}: {code}.", ledger_code=code)
     return journal.PostingRefused(
-        f"{posted.draft.event_type} was refused by the ledger: {code}.",
+        journal.refusal_told(posted.draft.event_type, code),
         ledger_code=code,
         event_type=posted.draft.event_type,
         failed_posting=posted.result.failed_position,

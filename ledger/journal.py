@@ -112,11 +112,19 @@ def post_all(*, environment: str, drafts: Sequence[Draft], now: datetime | None 
     for draft, result in zip(drafts, results, strict=True):
         if not result.stands:
             raise PostingRefused(
-                f"{draft.event_type} was refused by the ledger: {result.code}.",
+                refusal_told(draft.event_type, result.code),
                 ledger_code=result.code,
                 event_type=draft.event_type,
             )
     return results
+
+
+def refusal_told(event_type: str, code: str) -> str:
+    """Say what the ledger refused, by its code, and of a locked date what may be done instead."""
+    way_on = (
+        " Its effective time lies in a locked date: leave it empty to post now, or have two people open the date again."
+    )
+    return f"{event_type} was refused by the ledger: {code}.{way_on if code == 'period_locked' else ''}"
 
 
 def postings_of(draft: Draft, *, environment: str = Environment.LIVE) -> list[Posting]:

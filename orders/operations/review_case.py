@@ -25,7 +25,7 @@ from orders.reviews.offers import takes_two
 from orders.reviews.resolutions import Resolution
 from orders.sagas import news
 from wallets import remote_operations
-from wallets.outcomes import Cause, Outcome, Unknown
+from wallets.outcomes import Cause, Outcome, Rejected, Unknown
 
 _LONGEST_OWNER: Final = 150
 _LONGEST_AGREEMENT: Final = 500
@@ -130,6 +130,22 @@ def look_up_now(*, case_reference: str, actor: str, now: datetime) -> Outcome:
         key = standing.key if standing is not None else "nothing"
         _note(lock_case(case_reference), actor, f"Looked up {key}: {_told(outcome)}.", now)
     return outcome
+
+
+def told(outcome: Outcome) -> str:
+    """Say to a person what a lookup came to; of an absence, whether it is proven."""
+    match outcome:
+        case Unknown(Cause.ABSENT):
+            said = "absent, nothing is there past the not-found horizon"
+        case Unknown(Cause.NOT_FOUND):
+            said = "unknown, nothing is there, which proves nothing before the not-found horizon"
+        case Unknown(cause):
+            said = f"unknown, {cause.replace('_', ' ')}"
+        case Rejected(reason):
+            said = f"rejected, {reason.replace('_', ' ')}"
+        case _:
+            said = "confirmed"
+    return f"The lookup says: {said}."
 
 
 def look_up_later(*, case_reference: str, actor: str, now: datetime) -> None:

@@ -57,7 +57,7 @@ def look_up_cases(*, case_references: Sequence[str], actor: str) -> list[Result]
 
     def look_up(reference: str) -> str:
         outcome = review_case.look_up_now(case_reference=reference, actor=actor, now=clock.now())
-        return f"The lookup says: {type(outcome).__name__.lower()}."
+        return review_case.told(outcome)
 
     def hand_over(reference: str) -> str:
         review_case.look_up_later(case_reference=reference, actor=actor, now=clock.now())

@@ -115,7 +115,7 @@ def _take(request: HttpRequest, reference: str) -> str:
 def _look_up(request: HttpRequest, reference: str) -> str:
     need(request.user, Ability.WORK_REVIEWS)
     outcome = review_case.look_up_now(case_reference=reference, actor=actor_of(request), now=clock.now())
-    return f"The lookup says: {type(outcome).__name__.lower()}."
+    return review_case.told(outcome)
 
 
 def _propose(request: HttpRequest, reference: str) -> str:

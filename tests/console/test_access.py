@@ -135,7 +135,7 @@ def test_a_review_is_resolved_by_two_people_through_the_console(signed_in: SignI
     def version() -> str:
         return str(ReviewCase.objects.get(pk=case.pk).version)
 
-    assert act(ops, "look-up").count("The lookup says: unknown") == 1, "told once"
+    assert act(ops, "look-up").count("The lookup says: absent") == 1, "told once"
     page = ops.get(reverse("admin:review-case", args=[case.reference])).content.decode()
     assert 'id="dialog-debit_absent"' in page
     assert 'id="dialog-debit_proven"' not in page

@@ -42,7 +42,7 @@ def test_many_cases_are_assigned_and_looked_up_from_the_queue(
     queue = f"{live_url}/console/orders/reviewcase/"
     for action, button, told in (
         ("assign_many", "Assign 2", "Assigned to olga, next review"),
-        ("look_up_many", "Look up 2", "The lookup says: unknown."),
+        ("look_up_many", "Look up 2", "The lookup says: unknown, "),
     ):
         page.goto(queue)
         for case in cases[:2]:

@@ -357,7 +357,8 @@ def test_an_adjustment_into_a_locked_period_is_refused(book: None, signed_in: Si
     periods.lock("test", NOON.date(), "user:f", NOON)
     client = signed_in("fay", "finance")
     answer = client.post(reverse("admin:adjustments"), form(effective_at="2026-03-02T13:00:00Z"))
-    assert "period_locked" in answer.content.decode()
+    told = answer.content.decode()
+    assert "period_locked. Its effective time lies in a locked date: leave it empty to post now" in told
     assert not Approval.objects.exists()
 
 

@@ -96,7 +96,7 @@ def test_many_cases_are_looked_up_behind_a_dialog_each_with_its_own_result(signe
     assert len(desk.wallet.calls) == before
     done = _bulk(client, "look_up_many", [first, second], confirmed="yes")
     assert "2 of 2 done." in done
-    assert done.count("The lookup says: unknown.") == 2
+    assert done.count("The lookup says: unknown, ") == 2
     assert len(desk.wallet.calls) == before + 2
     assert ReviewNote.objects.filter(author="user:olga", text__startswith="Looked up").count() == 2
 

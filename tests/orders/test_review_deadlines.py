@@ -23,6 +23,7 @@ from tests.orders.wallet import ScriptedWallet, declined, lost_before, true_stat
 from tests.reviewers import reviewer
 from wallets.gateway_port import RemoteRequest, Reply
 from wallets.models import Gateway
+from wallets.outcomes import Cause, Confirmed, Outcome, Rejected, Unknown
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -203,8 +204,8 @@ def test_many_cases_are_looked_up_each_with_its_own_result(desk: Desk, settings:
     )
     assert [(one.case_reference, one.done, one.told) for one in results] == [
         (cases[0].reference, True, "The lookup says: confirmed."),
-        (cases[1].reference, True, "The lookup says: unknown."),
-        (cases[2].reference, True, "The lookup says: unknown."),
+        (cases[1].reference, True, "The lookup says: absent, nothing is there past the not-found horizon."),
+        (cases[2].reference, True, "The lookup says: absent, nothing is there past the not-found horizon."),
         ("rev_none", False, "There is no review case rev_none."),
     ]
     assert {kind for kind, _ in desk.wallet.calls[asked:]} == {"lookup"}
@@ -276,3 +277,17 @@ def test_no_more_than_a_hundred_cases_at_once(desk: Desk, count: int) -> None:
         review_case_batch.assign_cases(
             case_references=names, owner="olga", next_review_on=None, actor="user:olga", now=desk.clock.now()
         )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Confirmed("wal_1"), "confirmed"),
+        (Rejected("account_closed"), "rejected, account closed"),
+        (Unknown(Cause.ABSENT), "absent, nothing is there past the not-found horizon"),
+        (Unknown(Cause.NOT_FOUND), "unknown, nothing is there, which proves nothing before the not-found horizon"),
+        (Unknown(Cause.SERVER_ERROR), "unknown, server error"),
+    ],
+)
+def test_a_lookup_says_to_people_whether_absence_is_proven(outcome: Outcome, told: str) -> None:
+    assert review_case.told(outcome) == f"The lookup says: {told}."
