@@ -6,6 +6,7 @@ is kept here with the connection. Its adapters, its libpq and its waiting are us
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final
 
 from psycopg import Connection, InternalError, abc, errors
@@ -17,6 +18,8 @@ from psycopg.pq.abc import PGresult
 
 _DONE: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 _MOST_PREPARED: Final = 300
+_numbers: Final = count()
+"""Of names: no two are alike, whatever another session over the same connection has prepared, or failed to take away."""
 
 Rows = list[tuple[Any, ...]]
 
@@ -66,7 +69,7 @@ class Session:
             self._names.clear()
             self._pgconn.send_query(b"DEALLOCATE ALL")
             self._checked(execute(self._pgconn))
-        name = b"hf_%d" % len(self._names)
+        name = b"hf_%d" % next(_numbers)
         self._pgconn.send_prepare(name, numbered(statement), types)
         self._checked(execute(self._pgconn))
         self._names[statement, types] = name
@@ -88,11 +91,11 @@ class Session:
                 raise InternalError(f"an answer is {ExecStatus(result.status).name}")
         return results
 
-    def _answers(self, count: int) -> PQGen[list[PGresult]]:
+    def _answers(self, number: int) -> PQGen[list[PGresult]]:
         """Return one answer for each that was sent together, and take the end of the message."""
         yield from send(self._pgconn)
         found: list[PGresult] = []
-        for _ in range(count):
+        for _ in range(number):
             found.extend((yield from fetch_many(self._pgconn)))
         yield from fetch_many(self._pgconn)
         return found

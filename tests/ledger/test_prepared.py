@@ -92,6 +92,13 @@ def test_a_statement_is_prepared_once_for_its_connection() -> None:
     assert another != backend
 
 
+def test_two_sessions_over_one_connection_do_not_take_each_others_names() -> None:
+    """A test's live server may share its thread's connection."""
+    assert prepared.rows(_ASKED, [1]) == [(2,)]
+    prepared.forget()
+    assert prepared.rows(_ASKED, [2]) == [(3,)]
+
+
 def test_more_statements_than_are_kept_are_forgotten_and_prepared_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.controls.round_trips._MOST_PREPARED", 3)
     connection.close()
