@@ -243,7 +243,7 @@ OF_PAYMENTS: Final = (
     Fault("limits given back to the last day", _given_back_to_the_last_day, frozenset({"a limit", "defect"}), 33),
     Fault("an external hold that expires", _external_hold_expires, frozenset({"L6"}), 5),
     Fault("a transfer settled after its hold's expiry", _settled_after_expiry, frozenset({"one effect"}), 3),
-    Fault("a transfer carried out again under its key", _carried_out_again, frozenset({"I1"}), 3),
+    Fault("a transfer carried out again under its key", _carried_out_again, frozenset({"I1"}), 200),
     Fault("a fee left out of a payout's settlement", _fee_left_out, frozenset({"one effect"}), 5),
     Fault("a payout submitted under a new key", _submitted_anew, frozenset({"R4", "R2"}), 5),
     Fault("a collection booked by its event id", _booked_by_event_id, frozenset({"book and provider"}), 3),
