@@ -247,7 +247,7 @@ OF_PAYMENTS: Final = (
     Fault("a fee left out of a payout's settlement", _fee_left_out, frozenset({"one effect"}), 5),
     Fault("a payout submitted under a new key", _submitted_anew, frozenset({"R4", "R2"}), 5),
     Fault("a collection booked by its event id", _booked_by_event_id, frozenset({"book and provider"}), 3),
-    Fault("a late confirmation that is ignored", _late_confirmation_ignored, frozenset({"book and bank"}), 205),
+    Fault("a late confirmation that is ignored", _late_confirmation_ignored, frozenset({"book and bank"}), 265),
     Fault("an expiry that the history does not tell", _no_line_at_expiry, frozenset({"history"}), 3),
     Fault("a pay-in booked at each telling", _booked_at_each_telling, frozenset({"defect", "I2", "one effect"}), 13),
 )
