@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -122,10 +123,12 @@ def test_as_of_a_block_it_stays_when_more_is_posted(book: None) -> None:
     assert told(of(scope_of(environment=ENV, block=second.number))) == told(of(None))
 
 
-def test_whether_a_period_is_locked_is_told_without_reading_its_transactions(book: None) -> None:
+def test_whether_a_period_is_locked_is_told_without_reading_its_transactions(
+    book: None, superuser_connection: psycopg.Connection
+) -> None:
     for number in range(5):
         codes(item(f"more:{number}", BANK, U1, 1, 0))
-    with rows_read("ledger_transaction") as transactions:
+    with rows_read("ledger_transaction", superuser_connection) as transactions:
         assert on(MONDAY).provisional
     assert transactions.rows <= 1, "the earliest, from the end of its index"
 

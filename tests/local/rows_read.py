@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 from django.db import connection
 from django.db import transaction as db_transaction
+from psycopg import sql
 
 _READ = """
 SELECT coalesce(sum(pg_stat_get_xact_tuples_fetched(i.indexrelid)), 0) + max(pg_stat_get_xact_tuples_fetched(c.oid))
@@ -20,8 +23,13 @@ class RowsRead:
 
 
 @contextmanager
-def rows_read(table: str) -> Iterator[RowsRead]:
-    """Open a transaction for the block, in which a table is read for want of an index alone; count when it has ended."""
+def rows_read(table: str, superuser: "psycopg.Connection[Any] | None" = None) -> Iterator[RowsRead]:
+    """Open a transaction for the block, in which a table is read for want of an index alone; count when it has ended.
+
+    With a superuser the planner is told first how the table is now: what it remembers is of the tests before.
+    """
+    if superuser is not None:
+        superuser.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
     found = RowsRead()
     with db_transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -299,14 +299,16 @@ def test_what_can_never_be_driven_leaves_room_for_others(
     assert len(_found()) == 3
 
 
-def test_operations_proven_absent_are_found_without_reading_any_other(desk: Desk) -> None:
+def test_operations_proven_absent_are_found_without_reading_any_other(
+    desk: Desk, superuser_connection: Superuser
+) -> None:
     """They are looked for each minute, however many have been confirmed."""
     for _ in range(3):
         desk.order()
     desk.drive()
     assert RemoteOperation.objects.filter(state="confirmed").count() == RemoteOperation.objects.count() >= 3
     now = clock.now()
-    with rows_read("wallets_remoteoperation") as operations:
+    with rows_read("wallets_remoteoperation", superuser_connection) as operations:
         absent = remote_operations.left_absent(
             since=now - timedelta(days=7), driven=stale.drivers(now), noted=StaleFinding.objects.values("subject")
         )

@@ -169,6 +169,6 @@ def test_the_date_that_a_book_begins_with_is_read_from_the_ends_of_indexes(day: 
     """It is asked for each second, however many transactions there are."""
     day.processed()
     assert Transaction.objects.count() > 4
-    with rows_read("ledger_transaction") as transactions:
+    with rows_read("ledger_transaction", day.superuser) as transactions:
         assert schedule.first_date("test") == DATE
     assert transactions.rows <= 1

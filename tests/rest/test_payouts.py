@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import transaction as db_transaction
 
@@ -203,14 +204,14 @@ def test_an_unconfirmed_payout_is_cancelled_after_fifteen_minutes(shop: Shop, ba
 
 
 def test_unconfirmed_payouts_are_found_among_those_alone_that_have_not_ended(
-    shop: Shop, bank: ScriptedBank, payer: str
+    shop: Shop, bank: ScriptedBank, payer: str, superuser_connection: psycopg.Connection
 ) -> None:
     """They are looked for each second, however many intents there are."""
     for _ in range(5):
         ended = shop.api.post("/v1/payouts", payout_body(payer, confirm=False)).json["intent_id"]
         assert shop.api.post(f"/v1/payouts/{ended}/cancel").status == 200
     Intent.objects.update(expires_at=clock.now())
-    with rows_read("orders_intent") as intents:
+    with rows_read("orders_intent", superuser_connection) as intents:
         assert cancel_unconfirmed.cancel_unconfirmed() == 0
     assert intents.rows == 0
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta, timezone
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connections
 
@@ -241,14 +242,16 @@ def test_intents_are_listed_newest_first_and_filtered(shop: Shop, pair: Pair) ->
     assert shop.api.get("/v1/intents?status=settled").status == 400
 
 
-def test_what_has_not_settled_is_listed_without_reading_what_has(shop: Shop, pair: Pair) -> None:
+def test_what_has_not_settled_is_listed_without_reading_what_has(
+    shop: Shop, pair: Pair, superuser_connection: psycopg.Connection
+) -> None:
     for number in range(12):
         assert shop.api.post("/v1/transfers", transfer(pair.payer, pair.payee, f"{number + 1}.00")).status == 201
     waiting = shop.api.post(
         "/v1/transfers",
         {**transfer(pair.payer, pair.payee), "scheduled_for": (clock.now() + timedelta(days=1)).isoformat()},
     ).json["intent_id"]
-    with rows_read("orders_intent") as intents:
+    with rows_read("orders_intent", superuser_connection) as intents:
         assert [row["intent_id"] for row in shop.api.get("/v1/intents?status=CREATED").json["data"]] == [waiting]
     assert intents.rows < 12
 
