@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import psycopg
 import pytest
 from django.db import transaction as db_transaction
 
@@ -12,7 +11,6 @@ from ledger.controls import clock, drains
 from orders.models import Intent, Payout, WalletEntry
 from orders.operations import cancel_unconfirmed
 from orders.operations.freeze_order import freeze_intent, lift_intent_freeze
-from tests.local.rows_read import rows_read
 from tests.orders.bank import ScriptedBank
 from tests.orders.payouts import ASSET, MOBILE, open_channels
 from tests.rest.conftest import Shop
@@ -201,19 +199,6 @@ def test_an_unconfirmed_payout_is_cancelled_after_fifteen_minutes(shop: Shop, ba
     assert (late.status, late.json["code"]) == (409, "confirmation_expired")
     drains.drain("payout_expiry")
     assert Intent.objects.get().state == "cancelled"
-
-
-def test_unconfirmed_payouts_are_found_among_those_alone_that_have_not_ended(
-    shop: Shop, bank: ScriptedBank, payer: str, superuser_connection: psycopg.Connection
-) -> None:
-    """They are looked for each second, however many intents there are."""
-    for _ in range(5):
-        ended = shop.api.post("/v1/payouts", payout_body(payer, confirm=False)).json["intent_id"]
-        assert shop.api.post(f"/v1/payouts/{ended}/cancel").status == 200
-    Intent.objects.update(expires_at=clock.now())
-    with rows_read("orders_intent", superuser_connection) as intents:
-        assert cancel_unconfirmed.cancel_unconfirmed() == 0
-    assert intents.rows == 0
 
 
 @pytest.mark.parametrize("when", ["before it is due", "between the search and the lock"])
